@@ -1,0 +1,38 @@
+"""Deferreds as this project uses them: work that is not cut off, and time limits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+
+def to_the_end(work: Coroutine[Any, Any, T]) -> Deferred[T]:
+    """Run `work` to its end even if the caller, who waits for the answer, is cancelled.
+
+    A handler is cancelled when its client hangs up: right for reads, but a change of state that has begun
+    must end as a whole. The caller's own Deferred is cancelled; `work` goes on, and its late failure is logged
+    by Twisted as an unhandled error.
+    """
+    running = Deferred.fromCoroutine(work)
+    waiter: Deferred[T] = Deferred()
+
+    def pass_on(result: T | Failure) -> object:
+        if waiter.called:
+            return result if isinstance(result, Failure) else None
+        waiter.callback(result) if not isinstance(result, Failure) else waiter.errback(result)
+        return None
+
+    running.addBoth(pass_on)
+    return waiter
+
+
+async def awaited(value: Awaitable[T] | T) -> T:
+    """The value itself, or what it becomes if it can be awaited: for callers of sync and async functions."""
+    if isinstance(value, Awaitable):
+        return await value
+    return value

@@ -1,0 +1,116 @@
+"""The kinds of failure, each with its words in both flavours; no HTTP here.
+
+`cause` is the kind's fixed lower-case text, which podman clients match; the templates `docker` and
+`libpod` say the failure in the words that the clients of each flavour expect (`{subject}`, `{cause}`).
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """A kind of failure.
+
+    Attributes:
+        subject: what it happened to, or the whole detail: it stands for `{subject}` in the templates.
+    """
+
+    cause = "internal error"
+    docker = "{subject}"
+    libpod = "{subject}: {cause}"
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject)
+        self.subject = subject
+
+    def __str__(self) -> str:
+        return self.libpod.format(subject=self.subject, cause=self.cause)
+
+
+class InvalidParameter(EngineError):
+    """What the client sent is impossible; the subject names the field."""
+
+    cause = "invalid parameter"
+
+
+class NotFound(EngineError):
+    """What the client named does not exist."""
+
+    cause = "no such object"
+
+
+class NotModified(EngineError):
+    """It is already as the client wants it."""
+
+    cause = "not modified"
+
+
+class Conflict(EngineError):
+    """The state of something, or a name that is taken, forbids it."""
+
+    cause = "conflict"
+
+
+class Forbidden(EngineError):
+    """This client may not do it."""
+
+    cause = "forbidden"
+
+
+class NotImplementedYet(EngineError):
+    """A known route or option that this version does not have."""
+
+    cause = "not implemented"
+    docker = libpod = "{subject} is not supported by this version of apiserver"
+
+
+class Unavailable(EngineError):
+    """The service cannot do it now (it leaves, or is not part of a swarm)."""
+
+    cause = "unavailable"
+
+
+class LockTimeout(Unavailable):
+    """An object stayed locked for longer than a request may wait."""
+
+    cause = "lock timed out"
+
+
+class HostError(EngineError):
+    """The host cannot do it: a program is missing, or failed."""
+
+    cause = "host error"
+
+
+class ProgramMissing(HostError):
+    cause = "program not found"
+    docker = libpod = "{subject} is not installed or not executable; run `apiserver check` to see what this host needs"
+
+
+class NoSuchContainer(NotFound):
+    cause = "no such container"
+    docker = "No such container: {subject}"
+    libpod = 'no container with name or ID "{subject}" found: {cause}'
+
+
+class NoSuchExec(NotFound):
+    cause = "no such exec session"
+    docker = "No such exec instance: {subject}"
+    libpod = 'no exec session with ID "{subject}" found: {cause}'
+
+
+class NoSuchImage(NotFound):
+    cause = "no such image"
+    docker = "No such image: {subject}"
+    libpod = "failed to find image {subject}: {cause}"
+
+
+class NoSuchVolume(NotFound):
+    cause = "no such volume"
+    docker = "get {subject}: {cause}"
+    libpod = 'no volume with name "{subject}" found: {cause}'
+
+
+class NoSuchNetwork(NotFound):
+    cause = "network not found"
+    docker = "network {subject} not found"
+    libpod = 'unable to find network with name or ID "{subject}": {cause}'
