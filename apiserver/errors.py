@@ -114,3 +114,17 @@ class NoSuchNetwork(NotFound):
     cause = "network not found"
     docker = "network {subject} not found"
     libpod = 'unable to find network with name or ID "{subject}": {cause}'
+
+
+class ImageRemovedUnderneath(Conflict):
+    """Another tool took an image, or a layer of it, out of the store while containers need it."""
+
+    cause = "image removed underneath"
+    docker = libpod = "{subject}: image removed underneath: another tool removed it or one of its layers from the store"
+
+
+class PortInUse(Conflict):
+    """A port to publish is taken; the subject is Docker's whole sentence."""
+
+    cause = "port is already allocated"
+    libpod = "{subject}"
