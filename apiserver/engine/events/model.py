@@ -1,0 +1,61 @@
+"""What happened, as the engine tells it; each flavour has its own words for the same event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+
+class Kind(Enum):
+    CONTAINER = "container"
+    IMAGE = "image"
+    VOLUME = "volume"
+    NETWORK = "network"
+
+
+class Action(Enum):
+    """The neutral word; `wire` spells it (`died` is Docker's `die`)."""
+
+    ATTACH = "attach"
+    CONNECT = "connect"
+    CREATE = "create"
+    DESTROY = "destroy"
+    DETACH = "detach"
+    DIED = "died"
+    DISCONNECT = "disconnect"
+    EXEC_CREATE = "exec_create"
+    EXEC_DIED = "exec_died"
+    EXEC_START = "exec_start"
+    IMPORT = "import"
+    KILL = "kill"
+    LOAD = "load"
+    MOUNT = "mount"
+    OOM = "oom"
+    REMOVE = "remove"
+    RESIZE = "resize"
+    RESTART = "restart"
+    START = "start"
+    STOP = "stop"
+    TAG = "tag"
+    UNMOUNT = "unmount"
+    UNTAG = "untag"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the log.
+
+    Attributes:
+        serial: grows by one with every event; 0 until it is on disk.
+        subject: the id (or name, for a volume) of what it happened to.
+        attributes: for a container its name, image and labels, and what the action adds (`exitCode`, `signal`).
+    """
+
+    kind: Kind
+    action: Action
+    subject: str
+    time: datetime
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    serial: int = 0

@@ -1,0 +1,44 @@
+"""The recorded output of containers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from apiserver.engine.ports.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A line, or a part of a long one (`partial`: no newline ended it)."""
+
+    time: datetime
+    nanosecond: int
+    """The time's fraction of a second, 0 to 999,999,999: `datetime` has microseconds only."""
+    stream: Stream
+    data: bytes
+    """Without the newline."""
+    partial: bool = False
+
+
+class LogSource(Protocol):
+    def read(
+        self,
+        container_id: str,
+        *,
+        tail: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[LogRecord]:
+        """Records in order, read in pieces: a log of any size costs no memory.
+
+        Args:
+            tail: only the last so many lines (counted before `since`); None: all.
+            follow: go on until `ended(container_id)` was called and the rest is read.
+        """
+
+    def ended(self, container_id: str) -> None:
+        """Nothing more will be written by this run: followers end when they have read the rest."""

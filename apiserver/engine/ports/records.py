@@ -1,0 +1,118 @@
+"""The state on disk: what the engine remembers across its own death."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from apiserver.engine.containers.model import Container, ExecSession
+from apiserver.engine.events.model import Event
+from apiserver.engine.volumes.model import Volume
+from apiserver.jsonvalue import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class PutContainer:
+    container: Container
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteContainer:
+    container_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutExec:
+    session: ExecSession
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteExec:
+    exec_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutVolume:
+    volume: Volume
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVolume:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutExitCode:
+    """How a removed container ended; kept 5 minutes."""
+
+    container_id: str
+    exit_code: int | None
+    removed: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DropExitCodes:
+    """Forget the exit codes of what was removed before a time."""
+
+    before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PutSetting:
+    """A small fact by name: the default network's subnet, the boot id."""
+
+    name: str
+    value: JsonValue
+
+
+Change: TypeAlias = (
+    PutContainer
+    | DeleteContainer
+    | PutExec
+    | DeleteExec
+    | PutVolume
+    | DeleteVolume
+    | PutExitCode
+    | DropExitCodes
+    | PutSetting
+    | Event
+)
+"""An `Event` among the changes becomes a row in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """All that was on disk at the start, but the events."""
+
+    containers: tuple[Container, ...] = ()
+    execs: tuple[ExecSession, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    exit_codes: tuple[PutExitCode, ...] = ()
+    settings: dict[str, JsonValue] = field(default_factory=dict)
+
+
+class Records(Protocol):
+    """Written by one daemon, which holds the root's lock."""
+
+    def remembered(self) -> Remembered:
+        """What the disk holds; at start-up only, before the reactor serves anybody."""
+
+    async def commit(self, *changes: Change) -> Sequence[Event]:
+        """Make the changes durable, all or none; fires after they are on disk.
+
+        Changes that wait share a transaction. Order is kept between calls.
+
+        Returns:
+            the events among the changes, in order, with their serials.
+
+        Raises:
+            HostError: the disk is full or broken; nothing of `changes` is on disk then.
+        """
+
+    def events(self, since: datetime | None, until: datetime | None) -> AsyncIterator[Event]:
+        """Past events in order, both ends inclusive; read in pages, off the reactor's thread."""
+
+    async def close(self) -> None:
+        """Flush what waits and close the file."""

@@ -1,0 +1,149 @@
+"""Runs of containers on a back end: make, start, signal, end, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.ports.networks import Endpoint, NetworkPlan
+from apiserver.engine.ports.publish import HeldPorts
+from apiserver.errors import EngineError
+from apiserver.jsonvalue import JsonObject
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RunKey:
+    container_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """All that a back end needs to make one run; `options` is complete and validated."""
+
+    key: RunKey
+    name: str
+    image_id: str
+    options: ContainerOptions
+    runtime: str
+    network: NetworkPlan | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    """Volume name -> its mountpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    at: datetime
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    exit_code: int | None
+    """None: nobody recorded it."""
+    finished: datetime
+    oom_killed: bool = False
+
+
+class Found(Enum):
+    """What reconcile finds of a recorded run."""
+
+    NOTHING = "nothing"
+    LEFTOVERS = "leftovers"  # something that its plan names, no first process that was started
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"  # its end is recorded, or its process is gone
+
+
+class StartFailed(EngineError):
+    """The runtime could not make or start the first process.
+
+    Attributes:
+        exit_code: what the docker CLI ends with: 127 no such program, 126 it cannot be executed, 125 or 128 else.
+    """
+
+    cause = "container could not be started"
+    docker = "failed to create task for container: {subject}"
+
+    def __init__(self, subject: str, exit_code: int) -> None:
+        super().__init__(subject)
+        self.exit_code = exit_code
+
+
+class Runs(Protocol):
+    def choose_runtime(self, asked: str) -> str:
+        """The runtime that will create a container's runs, by name or path; empty: what works on this host.
+
+        Raises:
+            InvalidParameter: it is not configured, or does not work here.
+        """
+
+    def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
+        """What of the options this host will clamp or leave out, in words for the client."""
+
+    def plan(self, key: RunKey, options: ContainerOptions, runtime: str) -> JsonObject:
+        """The names of all that a run will make outside; committed by the engine before `create`."""
+
+    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> None:
+        """Make everything and let the runtime create the first process, not yet running. Begins to watch for its end.
+
+        The network namespace of a bridged run is there already (`Networks.attach`).
+
+        Raises:
+            StartFailed, InvalidParameter (names the field), NoSuchImage ("image removed underneath"), HostError.
+            What was made stays, for `discard`.
+        """
+
+    async def start(self, plan: JsonObject) -> Started:
+        """Let the first process run.
+
+        Raises:
+            StartFailed
+        """
+
+    async def signal(self, plan: JsonObject, signal: int) -> None:
+        """Send a signal to the first process.
+
+        Raises:
+            NotRunning
+        """
+
+    async def stop(self, plan: JsonObject, signal: int, timeout: float | None) -> None:
+        """Send `signal`, and SIGKILL after `timeout` seconds (0: at once, None: never).
+
+        Fires when the process is gone.
+        """
+
+    async def end(self, plan: JsonObject) -> RunEnd:
+        """How an ended run ended: waits 5 s at most for its exit to be recorded, then the code is unknown."""
+
+    async def discard(self, plan: JsonObject) -> None:
+        """Undo all that the plan names, in any state, also half-made or gone.
+
+        That is processes, the runtime's record, mounts, cgroup, files.
+        Networks are given back by `Networks.detach`, before this. Idempotent.
+        """
+
+    async def forget(self, container_id: str) -> None:
+        """Delete what outlives runs: the writable layer, the log, its files. Idempotent."""
+
+    def news(self, listener: Callable[[RunKey], None]) -> None:
+        """Whom to tell, once per run, that a watched run's first process is gone.
+
+        Set once, before any run is watched.
+        """
+
+    async def survey(self, plans: Mapping[RunKey, JsonObject]) -> Mapping[RunKey, Found]:
+        """What is there of each recorded run; also begins to watch those that run."""
+
+    async def strangers(self, known: frozenset[str]) -> frozenset[str]:
+        """Ids of containers that have files or processes in our directories and are not known."""
+
+
+class NotRunning(EngineError):
+    cause = "container is not running"

@@ -1,0 +1,19 @@
+"""What a volume is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    name: str
+    created: datetime
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    driver: str = "local"
+    anonymous: bool = False
+    mountpoint: str = ""
+    """An optional fact: where its files are on this machine."""
