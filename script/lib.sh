@@ -7,6 +7,7 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$checkout/.venv
 policy=/usr/sbin/policy-rc.d
 kept_policy=$policy.before-apiserver
+install_lock=/run/apiserver-install.lock
 policy_mark='made by apiserver while it installs packages'
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/bin
 
@@ -101,7 +102,7 @@ apt() {
 }
 
 with_install_lock() {  # two scripts at once would mix up each other's policy-rc.d
-    exec 9>/run/apiserver-install.lock
+    exec 9>"$install_lock"
     flock 9
     "$@"
     exec 9>&-
