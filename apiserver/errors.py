@@ -56,6 +56,13 @@ class Forbidden(EngineError):
     cause = "forbidden"
 
 
+class TooLarge(EngineError):
+    """What the client sent is more than we take."""
+
+    cause = "request entity too large"
+    docker = libpod = "{subject}"
+
+
 class NotImplementedYet(EngineError):
     """A known route or option that this version does not have."""
 
@@ -84,6 +91,40 @@ class HostError(EngineError):
 class ProgramMissing(HostError):
     cause = "program not found"
     docker = libpod = "{subject} is not installed or not executable; run `apiserver check` to see what this host needs"
+
+
+class RuntimeFailed(HostError):
+    """The OCI runtime, or conmon, refused; the subject is what it said.
+
+    Attributes:
+        exit_code: what `docker run` and an exec session end with.
+    """
+
+    cause = "OCI runtime error"
+    docker = libpod = "OCI runtime error: {subject}"
+    exit_code = 125
+
+
+class CommandNotFound(RuntimeFailed, InvalidParameter):
+    """The command of a container or an exec session does not exist; clients look for "executable file not found"."""
+
+    cause = "OCI runtime attempted to invoke a command that was not found"
+    exit_code = 127
+
+
+class CommandNotExecutable(RuntimeFailed, InvalidParameter):
+    """It exists and cannot be executed; clients look for "permission denied"."""
+
+    cause = "OCI runtime permission denied error"
+    exit_code = 126
+
+
+class ContainerNotRunning(Conflict):
+    """The runtime says that its process is not there, or not started."""
+
+    cause = "container is not running"
+    docker = "container {subject} is not running"
+    libpod = "{subject}: {cause}"
 
 
 class NoSuchContainer(NotFound):

@@ -1,0 +1,1 @@
+"""conmon: the process that stays with a container, holds its stdio and writes down how it ended."""

@@ -1,0 +1,93 @@
+"""Our end of a SOCK_SEQPACKET socket: packets in and out, their boundaries kept, awaited both ways."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from apiserver.drivers.linux.readiness import Descriptor, Reactor
+
+PACKET = 65536
+"""Bytes: the largest packet that is read whole; conmon's are 8 KiB and one."""
+
+_IMMEDIATE = 16
+
+
+class PacketSocket:
+    """Nothing is read ahead: a slow reader here holds the other side back through the socket's own buffer."""
+
+    def __init__(self, reactor: Reactor, sock: socket.socket) -> None:
+        """Takes the socket over: `sock` itself is of no use afterwards."""
+        self._descriptor = Descriptor(reactor, sock.detach())
+        self._in_a_row = 0
+
+    async def receive(self) -> bytes:
+        """One packet; b"" at the end, and after `close`.
+
+        Raises:
+            ConnectionResetError: the other side closed with an error, as conmon does for an exec that failed.
+        """
+        while not self._descriptor.closed:
+            if self._in_a_row < _IMMEDIATE:
+                try:
+                    # On such a socket read(2) is recv(2): one packet.
+                    packet = os.read(self._descriptor.fileno(), PACKET)
+                except BlockingIOError:
+                    pass
+                else:
+                    self._in_a_row += 1
+                    return packet
+            self._in_a_row = 0
+            await self._descriptor.readable()
+        return b""
+
+    async def send(self, packet: bytes | memoryview) -> None:
+        """Send one packet; returns once the kernel has it.
+
+        Raises:
+            BrokenPipeError, ConnectionResetError: nobody will read it.
+        """
+        while True:
+            if self._descriptor.closed:
+                raise BrokenPipeError("our end of the socket is closed")
+            try:
+                os.write(self._descriptor.fileno(), packet)
+            except BlockingIOError:
+                await self._descriptor.writable()
+            else:
+                return
+
+    def close_write(self) -> None:
+        """Half-close: the other side sees the end of our packets, and we still read its own."""
+        if self._descriptor.closed:
+            return
+        sock = socket.socket(fileno=self._descriptor.fileno())
+        try:
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # it is gone already: there is nobody left to tell
+        finally:
+            sock.detach()
+
+    def close(self) -> None:
+        self._descriptor.close()
+
+
+def connect(reactor: Reactor, path: Path) -> PacketSocket:
+    """Connect to a listener at a path of any length (an address holds 107 bytes).
+
+    Raises:
+        FileNotFoundError, ConnectionRefusedError: nobody listens there.
+        BlockingIOError: too many wait to be accepted.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sock.connect(f"/proc/self/fd/{directory}/{path.name}")
+        return PacketSocket(reactor, sock)
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.close(directory)

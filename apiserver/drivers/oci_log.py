@@ -1,0 +1,77 @@
+"""What an OCI runtime says when it refuses, made into kinds of failure."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from apiserver.errors import CommandNotExecutable, CommandNotFound, EngineError, RuntimeFailed
+
+_READ_LIMIT = 1024 * 1024
+
+# runc: exec: "x": executable file not found in $PATH, or stat /x: no such file or directory.
+# crun: executable file `x` not found in $PATH: No such file or directory, or open executable: No such file...
+_NOT_FOUND = re.compile(
+    r"executable file .{0,4096}not found|exec: .{0,4096}: (?:stat .{0,4096}: )?no such file or directory"
+    r"|open executable: no such file|executable file not found|exec .{0,4096}: no such file or directory",
+    re.IGNORECASE | re.DOTALL,
+)
+# runc: exec: "x": permission denied, and "is a directory"; crun: the path `x` exists but it is not executable.
+_NOT_EXECUTABLE = re.compile(
+    r"is not executable|exec: .{0,4096}: (?:permission denied|is a directory)|exec format error"
+    r"|open executable: (?:permission denied|operation not permitted)|exec .{0,4096}: permission denied",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAMED = re.compile(r"[`\"]([^`\"]+)[`\"]")
+
+
+def last_message(log: bytes | str) -> str | None:
+    """The last message of a log in JSON, whose entries may each span several lines.
+
+    Lines that are no JSON (the same in words, on stderr) count only where there is no entry at all; None when the log
+    is empty.
+    """
+    text = log.decode(errors="replace") if isinstance(log, bytes) else log
+    decoder = json.JSONDecoder()
+    message: str | None = None
+    words: list[str] = []
+    while text := text.lstrip():
+        try:
+            value, end = decoder.raw_decode(text)
+        except json.JSONDecodeError:
+            line, _, text = text.partition("\n")
+            words.append(line.rstrip())
+            continue
+        text = text[end:]
+        if isinstance(value, dict) and isinstance(value.get("msg"), str):
+            message = value["msg"]
+    return message or "\n".join(words) or None
+
+
+def failure(message: str) -> EngineError:
+    """The kind of failure that a runtime's message tells of, with the words that Docker's clients look for."""
+    text = message.strip()
+    if _NOT_FOUND.search(text):
+        if "executable file not found" not in text and (named := _NAMED.search(text)):
+            text = f'{text}: exec: "{named[1]}": executable file not found in $PATH'
+        return CommandNotFound(text)
+    if _NOT_EXECUTABLE.search(text):
+        if "permission denied" not in text:
+            text = f"{text}: permission denied"
+        return CommandNotExecutable(text)
+    return RuntimeFailed(text or "it ended without a message")
+
+
+def read_last_message(*logs: Path) -> str | None:
+    """The last message of the first of these logs that holds one; each may be missing."""
+    for log in logs:
+        try:
+            with log.open("rb") as file:
+                file.seek(max(0, log.stat().st_size - _READ_LIMIT))
+                message = last_message(file.read(_READ_LIMIT))
+        except FileNotFoundError:
+            continue
+        if message:
+            return message
+    return None
