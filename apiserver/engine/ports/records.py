@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -105,14 +105,22 @@ class Records(Protocol):
         Changes that wait share a transaction. Order is kept between calls.
 
         Returns:
-            the events among the changes, in order, with their serials.
+            the events among the changes, in order, with their serials, which follow the order of commits.
 
         Raises:
             HostError: the disk is full or broken; nothing of `changes` is on disk then.
         """
 
-    def events(self, since: datetime | None, until: datetime | None) -> AsyncIterator[Event]:
-        """Past events in order, both ends inclusive; read in pages, off the reactor's thread."""
+    async def events(self, *, after: int, since: datetime | None, until: datetime | None) -> Sequence[Event]:
+        """The next page of past events, in order; empty at the end.
+
+        Args:
+            after: only serials above it.
+            since, until: both inclusive.
+        """
+
+    async def latest_serial(self) -> int:
+        """The serial of the newest event; 0 where there is none."""
 
     async def close(self) -> None:
         """Flush what waits and close the file."""
