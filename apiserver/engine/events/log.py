@@ -34,6 +34,10 @@ class EventLog:
         self._clock = wall_clock
         self._subscriptions: set[_Subscription] = set()
 
+    @property
+    def subscribers(self) -> int:
+        return len(self._subscriptions)
+
     async def commit(self, *changes: Change) -> None:
         """Make changes durable, and then tell the events among them.
 
