@@ -1,0 +1,75 @@
+"""What the container services need of the other parts of the engine, and of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from apiserver.engine.containers.model import Container
+from apiserver.engine.ports.images import Image
+from apiserver.engine.ports.networks import Endpoint, NetworkPlan
+from apiserver.engine.ports.publish import PublishedPort
+from apiserver.engine.ports.records import Change
+from apiserver.engine.volumes.model import Volume
+
+
+class Journal(Protocol):
+    """`engine.events.log.EventLog`."""
+
+    async def commit(self, *changes: Change) -> None: ...
+
+
+class ImagesInUse(Protocol):
+    """`engine.images`: what containers are made of."""
+
+    async def find(self, name_or_id: str) -> Image:
+        """Raises: NoSuchImage, InvalidReference."""
+        ...
+
+    async def verify(self, image_id: str) -> None:
+        """Raises: ImageRemovedUnderneath."""
+        ...
+
+
+class ContainerNetworks(Protocol):
+    """`engine.networks`: leases of addresses, and what a run's network is made of."""
+
+    async def plan(self, container: Container, run: int, ports: Sequence[PublishedPort]) -> NetworkPlan | None:
+        """Lease addresses and say what will be made; None where the container has no network of its own.
+
+        The leases last until `release`.
+        """
+        ...
+
+    async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]: ...
+
+    async def detach(self, plan: NetworkPlan) -> None: ...
+
+    def release(self, container_id: str, run: int) -> None:
+        """Give the leases of a run back, after `detach`. Idempotent."""
+        ...
+
+
+class VolumesInUse(Protocol):
+    """`engine.volumes.service.Volumes`."""
+
+    def get(self, name: str) -> Volume: ...
+
+    async def create(
+        self,
+        name: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        driver: str = "",
+        anonymous: bool = False,
+    ) -> Volume: ...
+
+    async def remove(self, name: str, *, force: bool = False) -> None: ...
+
+
+class Background(Protocol):
+    """`daemon.idle`: work that nobody waits for and that the service must not leave behind."""
+
+    def hold(self, what: str) -> AbstractContextManager[None]: ...
