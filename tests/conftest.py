@@ -1,12 +1,15 @@
-"""What holds for every test: a skip must be allowed by name where `--allowed-skips` says so."""
+"""What holds for every test: namespaces of their own, and no skip that `--allowed-skips` does not name."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+
+from tests.support.namespaces import enter_own_namespaces
 
 ALLOWED = pytest.StashKey[list[str]]()
 
@@ -25,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     path: Path | None = config.getoption("--allowed-skips")
     if path is not None:
         config.stash[ALLOWED] = read_allowed_skips(path.read_text())
+    if os.geteuid() == 0:
+        enter_own_namespaces()  # now: no other thread is there yet
 
 
 def read_allowed_skips(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -28,10 +29,12 @@ def test_good(): pass
 
 def run(folder: Path, allowed: str) -> tuple[int, str]:
     """pytest in a process of its own; (exit status, closing line)."""
-    shutil.copy(Path(__file__).parents[1] / "conftest.py", folder)
+    tests = Path(__file__).parents[1]
+    shutil.copy(tests / "conftest.py", folder)
     (folder / "allowed").write_text(allowed)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--allowed-skips=allowed", "."]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(tests.parent)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout.strip().splitlines()[-1]
 
 

@@ -1,0 +1,85 @@
+"""The tests' own tools: leftovers are found and cleared, a service that fails says why."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import leftovers
+from tests.support.service import Service
+
+STAND_IN = """#!/bin/sh
+echo "said: $*" >&2
+exit 3
+"""
+
+
+def kinds(found: set[leftovers.Left]) -> list[str]:
+    return sorted(left.kind for left in found)
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a path below `tmp_path` among its arguments."""
+    process = subprocess.Popen(["sh", "-c", "sleep 60 & wait", str(tmp_path / "bundle")])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_process_is_found_by_the_path_it_was_started_with(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    assert kinds(leftovers.processes(tmp_path)) == ["process"]
+    leftovers.clear(tmp_path)
+    sleeper.wait(10)
+    assert leftovers.processes(tmp_path) == set()
+
+
+def test_a_process_is_found_by_a_root_that_was_mounted_from_there(tmp_path: Path) -> None:
+    mount = 'mount -t tmpfs none "$1" && cd / && exec sleep 60'
+    process = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'd="$1"; shift; {mount}', "sh", "x", tmp_path]
+    )
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert kinds(leftovers.processes(tmp_path)) == ["process"]
+    leftovers.clear(tmp_path)
+    process.wait(10)
+
+
+def test_mounts_are_found_and_cleared(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path / "a"], check=True)
+    (tmp_path / "a" / "b").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path / "a" / "b"], check=True)
+    assert kinds(leftovers.mounts(tmp_path)) == ["mount", "mount"]
+    leftovers.clear(tmp_path)
+    assert leftovers.mounts(tmp_path) == set()
+
+
+def test_a_kept_network_namespace_and_an_interface_are_found(tmp_path: Path) -> None:
+    before = leftovers.everything(tmp_path)
+    subprocess.run(["ip", "link", "add", "left0", "type", "bridge"], check=True)
+    (tmp_path / "ns").touch()
+    subprocess.run(["unshare", "--net", "mount", "--bind", "/proc/self/ns/net", tmp_path / "ns"], check=True)
+    found = leftovers.everything(tmp_path) - before
+    subprocess.run(["umount", tmp_path / "ns"], check=True)
+    subprocess.run(["ip", "link", "del", "left0"], check=True)
+    assert kinds(found) == ["interface", "namespace"]
+    assert leftovers.everything(tmp_path) == before
+
+
+def test_a_service_that_ends_instead_of_serving_is_reported_with_its_log(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    service = Service("--cors", "*", program=program)
+    with pytest.raises(AssertionError, match=r"ended with 3:\nsaid: serve --root .* --cors \*"):
+        service.start()
+    service.discard()
+    assert not service.folder.exists()

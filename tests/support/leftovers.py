@@ -1,0 +1,154 @@
+"""What a service, or a run of it, left on the machine: processes, mounts, namespaces, interfaces, cgroups."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Left:
+    """One thing that is there."""
+
+    kind: str
+    name: str
+    pid: int | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def processes(folder: Path) -> set[Left]:
+    """Those that were started with a path below `folder`, or whose root was mounted from there."""
+    found = set()
+    needle = os.fsencode(folder)
+    own = _mount_namespace(os.getpid())
+    for entry in PROC.iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):  # it ended while we looked
+            pid = int(entry.name)
+            arguments = (entry / "cmdline").read_bytes()
+            if not arguments:  # a zombie or a kernel thread has none
+                continue
+            elsewhere = _mount_namespace(pid) != own
+            if needle in arguments or (elsewhere and needle in (entry / "mountinfo").read_bytes()):
+                words = arguments.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+                found.add(Left("process", f"{pid} {words}", pid))
+    return found
+
+
+def _mount_namespace(pid: int) -> str:
+    return os.readlink(PROC / str(pid) / "ns" / "mnt")
+
+
+def mounts(folder: Path) -> set[Left]:
+    """Mount points below `folder`, and network namespaces kept by a mount anywhere.
+
+    The image store's own directory is left out: skopeo and buildah keep it as a mount of itself.
+    """
+    found = set()
+    for line in (PROC / "self" / "mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        root, point = before.split()[3:5]
+        if after.startswith("nsfs "):
+            found.add(Left("namespace", point))
+        elif Path(point).is_relative_to(folder) and not (Path(point).name == "overlay" and point.endswith(root)):
+            found.add(Left("mount", point))
+    return found
+
+
+def interfaces() -> set[Left]:
+    links = json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, check=True).stdout)
+    return {Left("interface", link["ifname"]) for link in links}
+
+
+def rules() -> set[Left]:
+    """Packet filter and translation rules of networks; the chains that netavark keeps for all are not counted."""
+    saved = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout
+    return {Left("rule", line) for line in saved.splitlines() if line.startswith("-A") and "10.89." in line}
+
+
+def empty_cgroups() -> set[Left]:
+    """The service's cgroups with no process in them, of whichever run: they are seen from everywhere.
+
+    One with processes may be another run's; where it is ours, `processes` knows those.
+    """
+    found = set()
+    for base in (CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink())):
+        ours = base / "apiserver"
+        if ours.is_dir():
+            found |= {Left("cgroup", str(path)) for path in ours.iterdir() if path.is_dir() and not _members(path)}
+    return found
+
+
+def _members(cgroup: Path) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(pid) for file in cgroup.rglob("cgroup.procs") for pid in file.read_text().split()]
+    return []
+
+
+def everything(folder: Path) -> set[Left]:
+    return processes(folder) | mounts(folder) | interfaces() | rules()
+
+
+def settled(look: Callable[[], set[Left]], before: set[Left], seconds: float = 5) -> set[Left]:
+    """What is there and was not `before`; what is on its way out gets some time."""
+    deadline = time.monotonic() + seconds
+    while (left := look() - before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
+
+
+def clear(folder: Path) -> None:
+    """End and take away all that stands below `folder`, by force; interfaces go with their namespaces."""
+    for left in processes(folder):
+        assert left.pid is not None
+        in_cgroups = _cgroups_of(left.pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(left.pid, signal.SIGKILL)
+        for cgroup in in_cgroups:
+            _clear_cgroup(cgroup)
+    points = [
+        line.split()[4]
+        for line in (PROC / "self" / "mountinfo").read_text().splitlines()
+        if Path(line.split()[4]).is_relative_to(folder)
+    ]
+    for point in reversed(points):
+        subprocess.run(["umount", "-l", point], check=False)
+
+
+def _cgroups_of(pid: int) -> list[Path]:
+    """The service's own among the cgroups that a process is in."""
+    found = []
+    with contextlib.suppress(OSError):
+        for line in (PROC / str(pid) / "cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if path.startswith("/apiserver/"):
+                name = controllers.removeprefix("name=") or "unified"
+                candidates = (CGROUPS / name, CGROUPS)
+                found += [base / path[1:] for base in candidates if (base / path[1:]).is_dir()]
+    return found
+
+
+def _clear_cgroup(cgroup: Path, seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while cgroup.is_dir() and time.monotonic() < deadline:
+        for pid in _members(cgroup):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # busy until its processes are gone
+            for below in sorted((path for path in cgroup.rglob("*") if path.is_dir()), reverse=True):
+                below.rmdir()
+            cgroup.rmdir()
+        time.sleep(0.01)
