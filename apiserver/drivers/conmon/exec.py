@@ -7,7 +7,7 @@ import json
 from apiserver.drivers.conmon.argv import ExecOptions, exec_argv
 from apiserver.drivers.conmon.attach import Attachment, attach
 from apiserver.drivers.conmon.control import resize
-from apiserver.drivers.conmon.start import Handshake, Placed
+from apiserver.drivers.conmon.start import Handshake, Place
 from apiserver.drivers.linux.seqpacket import PacketSocket
 from apiserver.drivers.process import Programs
 
@@ -59,7 +59,7 @@ class ExecSessions:
         self,
         options: ExecOptions,
         *,
-        place: Placed | None = None,
+        place: Place | None = None,
         size: tuple[int, int] | None = None,
         time_limit: float = 120.0,
     ) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -16,8 +16,8 @@ from apiserver.drivers.oci_log import failure, read_last_message
 from apiserver.drivers.process import Child, Programs
 from apiserver.errors import EngineError, RuntimeFailed
 
-Placed = Callable[[int], None]
-"""Called with conmon's pid before it does anything: puts it into a cgroup of its own."""
+Place = Callable[[int], Awaitable[object]]
+"""Awaited with conmon's pid before it does anything: puts it into a cgroup of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Conmon:
         self,
         options: CreateOptions,
         *,
-        place: Placed | None = None,
+        place: Place | None = None,
         pass_fds: Sequence[int] = (),
         time_limit: float = 120.0,
     ) -> Created:
@@ -97,7 +97,7 @@ class Handshake:
         if error is not None and self._child is not None:
             self._child.kill()
 
-    async def start(self, argv: Sequence[str], *, place: Placed | None, pass_fds: Sequence[int] = ()) -> None:
+    async def start(self, argv: Sequence[str], *, place: Place | None, pass_fds: Sequence[int] = ()) -> None:
         """Start conmon, put it where it belongs, and let it go on."""
         log = os.open(
             self._options.conmon_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
@@ -117,7 +117,7 @@ class Handshake:
         for _, end in self._pairs.values():
             end.close()
         if place is not None:
-            place(self._child.pid)
+            await place(self._child.pid)
         await self.go_on()
 
     async def go_on(self) -> None:

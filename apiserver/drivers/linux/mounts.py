@@ -8,9 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeAlias
-
-from twisted.internet.threads import deferToThreadPool
+from typing import TypeAlias
 
 from apiserver.drivers.linux import syscalls
 from apiserver.drivers.linux.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, call, syscall
@@ -49,7 +47,8 @@ def mount_overlay(
     Args:
         lowers: the nearest layer first; 500 at most (the kernel's limit).
         upper, work: on one file system; without them it is read-only.
-        options: others of overlayfs, such as {"userxattr": None}.
+        options: others of overlayfs, such as {"userxattr": None}; with {"volatile": None} nothing is written back when
+            it is unmounted, and `work` cannot be used again: for what is thrown away with its container.
 
     Raises:
         HostError: with the kernel's own explanation where it gives one.
@@ -118,7 +117,7 @@ def make_private(target: Path, *, recursive: bool = False) -> None:
 
 
 def unmount_now(target: Path, *, detach: bool = False) -> bool:
-    """Unmount; may take long (an overlay writes its upper file system back first), so mind where it is called.
+    """Unmount; may take long (an overlay writes its upper file system back first): call it through `Threads`.
 
     Args:
         detach: out of sight now, gone when nobody uses it any more. Links are not followed.
@@ -137,20 +136,6 @@ def unmount_now(target: Path, *, detach: bool = False) -> bool:
             return False
         raise
     return True
-
-
-class Unmounting:
-    """Unmounts in a thread, since it may have to write back what was written."""
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-
-    async def unmount(self, target: Path, *, detach: bool = False) -> bool:
-        """As `unmount_now`, in a thread of the reactor's pool."""
-        done: bool = await deferToThreadPool(
-            self._reactor, self._reactor.getThreadPool(), unmount_now, target, detach=detach
-        )
-        return done
 
 
 def _overlay_by_parts(
