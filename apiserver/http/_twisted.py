@@ -1,0 +1,57 @@
+"""Every private name of Twisted, Klein and Werkzeug that we use; a test fails when one of them moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from klein import Klein
+from twisted.internet.interfaces import IPushProducer
+from twisted.web.http import HTTPChannel
+from werkzeug.routing import Rule
+
+
+class FastRule(Rule):
+    """A rule that cannot build URLs: Werkzeug compiles two functions for that, three quarters of a rule's cost."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Any:
+        return _no_urls
+
+
+def _no_urls(*_: Any, **__: Any) -> None:
+    return None
+
+
+def replace_url_map(app: Klein, routes: object) -> None:
+    """Let `app` collect its rules in `routes` (it only calls `add`) instead of in a map of its own."""
+    app._url_map = routes  # type: ignore[assignment]
+
+
+def url_map(app: Klein) -> object:
+    return app._url_map
+
+
+def set_network_producer(channel: HTTPChannel, producer: IPushProducer) -> None:
+    """What the channel pauses when it does not want to read."""
+    channel._networkProducer = producer
+
+
+def is_handling(channel: HTTPChannel) -> bool:
+    """Whether the channel has a whole request whose answer is not finished."""
+    return bool(channel._handlingRequest)
+
+
+def pipelined_bytes(channel: HTTPChannel) -> bool:
+    """Whether bytes of a next request wait behind the present one."""
+    return any(channel._dataBuffer) or bool(channel._buffer)
+
+
+def take_pipelined(channel: HTTPChannel) -> bytes:
+    """The bytes that came behind the present request; they are the caller's now."""
+    rest = b"".join(channel._dataBuffer) + channel.clearLineBuffer()
+    channel._dataBuffer = []
+    return bytes(rest)
+
+
+def request_line(channel: HTTPChannel) -> tuple[bytes, bytes, bytes]:
+    """Method, target and version of the request whose body comes in."""
+    return channel._command, channel._path, channel._version
