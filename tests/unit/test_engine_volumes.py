@@ -1,0 +1,169 @@
+"""Volumes: one record and one directory each, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from apiserver.engine.events.log import EventLog
+from apiserver.engine.events.model import Action, Event
+from apiserver.engine.locks import Locks
+from apiserver.engine.ports.records import Change, DeleteVolume, PutVolume, Remembered
+from apiserver.engine.volumes.model import Volume
+from apiserver.engine.volumes.service import VolumeInUse, Volumes
+from apiserver.errors import HostError, InvalidParameter, NoSuchVolume, NotImplementedYet
+
+T = TypeVar("T")
+
+
+class VolumeRecords:
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.events: list[tuple[Action, str]] = []
+        self.full = False
+
+    def remembered(self) -> Remembered:
+        return Remembered()
+
+    async def commit(self, *changes: Change) -> Sequence[Event]:
+        if self.full:
+            raise HostError("disk full")
+        for change in changes:
+            match change:
+                case PutVolume(volume):
+                    self.names.add(volume.name)
+                case DeleteVolume(name):
+                    self.names.discard(name)
+                case Event():
+                    self.events.append((change.action, change.subject))
+        return [replace(c, serial=1) for c in changes if isinstance(c, Event)]
+
+    async def latest_serial(self) -> int:
+        return 0
+
+    async def close(self) -> None: ...
+
+
+class Directories:
+    """A source of volumes that can fail."""
+
+    def __init__(self) -> None:
+        self.there: set[str] = set()
+        self.broken = False
+
+    def mountpoint(self, name: str) -> str:
+        return f"/volumes/{name}/_data"
+
+    async def create(self, name: str) -> None:
+        if self.broken:
+            raise HostError("no space left on device")
+        self.there.add(name)
+
+    async def remove(self, name: str) -> None:
+        self.there.discard(name)
+
+    async def survey(self) -> frozenset[str]:
+        return frozenset(self.there)
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.records = VolumeRecords()
+        self.source = Directories()
+        self.users: dict[str, list[str]] = {}
+        self.volumes = self.started(())
+
+    def started(self, remembered: Sequence[Volume]) -> Volumes:
+        journal = EventLog(self.records, self.clock)  # type: ignore[arg-type]  # it has no past to read
+        return Volumes(
+            remembered, self.source, journal, Locks(self.clock), lambda name: self.users.get(name, []), self.clock
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def result_of(work: Coroutine[Any, Any, T]) -> T:
+    box: list[T] = []
+    failures: list[BaseException] = []
+    Deferred.fromCoroutine(work).addCallbacks(box.append, lambda failure: failures.append(failure.value))
+    if failures:
+        raise failures[0]
+    return box[0]
+
+
+def test_a_volume_without_a_name_gets_64_digits(world: World) -> None:
+    volume = result_of(world.volumes.create())
+    assert len(bytes.fromhex(volume.name)) == 32
+    assert world.source.there == {volume.name}
+
+
+def test_creating_an_existing_volume_gives_the_existing_one(world: World) -> None:
+    first = result_of(world.volumes.create("db", labels={"a": "b"}))
+    assert result_of(world.volumes.create("db", labels={"x": "y"})) is first
+    assert world.records.events == [(Action.CREATE, "db")]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "-x", "a b", "x\n", "x" * 256])
+def test_a_name_that_could_leave_its_root_is_refused(world: World, name: str) -> None:
+    with pytest.raises(InvalidParameter):
+        result_of(world.volumes.create(name))
+    assert not world.source.there
+
+
+def test_another_driver_is_not_built(world: World) -> None:
+    with pytest.raises(NotImplementedYet, match="nfs"):
+        result_of(world.volumes.create("db", driver="nfs"))
+
+
+def test_a_volume_whose_directory_cannot_be_made_leaves_no_record_and_can_be_made_later(world: World) -> None:
+    world.source.broken = True
+    with pytest.raises(HostError):
+        result_of(world.volumes.create("db"))
+    assert (world.volumes.all(), world.records.names) == ((), set())
+    world.source.broken = False
+    assert result_of(world.volumes.create("db")).name == "db"
+
+
+def test_a_volume_that_cannot_be_recorded_makes_no_directory(world: World) -> None:
+    world.records.full = True
+    with pytest.raises(HostError):
+        result_of(world.volumes.create("db"))
+    assert not world.source.there
+
+
+def test_a_volume_in_use_stays_and_says_by_whom(world: World) -> None:
+    result_of(world.volumes.create("db"))
+    world.users["db"] = ["c1", "c2"]
+    with pytest.raises(VolumeInUse, match=r"volume is in use - \[c1, c2\]"):
+        result_of(world.volumes.remove("db", force=True))
+    assert world.source.there == {"db"}
+
+
+def test_a_removed_volume_is_gone_with_files_and_record(world: World) -> None:
+    result_of(world.volumes.create("db"))
+    result_of(world.volumes.remove("db"))
+    assert (world.volumes.all(), world.records.names, world.source.there) == ((), set(), set())
+    with pytest.raises(NoSuchVolume):
+        world.volumes.get("db")
+
+
+def test_force_ignores_a_missing_volume_and_plain_remove_does_not(world: World) -> None:
+    result_of(world.volumes.remove("nope", force=True))
+    with pytest.raises(NoSuchVolume):
+        result_of(world.volumes.remove("nope"))
+
+
+def test_a_crash_between_record_and_directory_is_mended_at_the_next_start(world: World) -> None:
+    volume = Volume("db", datetime.fromtimestamp(0).astimezone())
+    result_of(world.started((volume,)).reconcile())
+    assert world.source.there == {"db"}
