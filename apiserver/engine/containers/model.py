@@ -55,6 +55,7 @@ class Run:
     """One start of a container.
 
     A run is recorded before anything is made for it: `plan` is what the back end will make, in its own words.
+    Both plans are emptied once they are undone: what they name may be there for as long as they stand here.
     """
 
     number: int
@@ -94,6 +95,8 @@ class Container:
     stopped_by_user: bool = False
     restart_count: int = 0
     warnings: tuple[str, ...] = ()
+    remove_volumes: bool = False
+    """The removal that has begun takes its anonymous volumes along."""
 
     def become(self, state: State, **changes: object) -> Container:
         """The container in another state.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -32,12 +32,14 @@ class LogSource(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         follow: bool = False,
-    ) -> AsyncIterator[LogRecord]:
+    ) -> AsyncGenerator[LogRecord, None]:
         """Records in order, read in pieces: a log of any size costs no memory.
 
         Args:
             tail: only the last so many lines (counted before `since`); None: all.
             follow: go on until `ended(container_id)` was called and the rest is read.
+
+        Close the generator in any case; a wait for its next record can be cancelled.
         """
 
     def ended(self, container_id: str) -> None:

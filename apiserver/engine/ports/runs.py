@@ -122,11 +122,17 @@ class Runs(Protocol):
     async def end(self, plan: JsonObject) -> RunEnd:
         """How an ended run ended: waits 5 s at most for its exit to be recorded, then the code is unknown."""
 
-    async def discard(self, plan: JsonObject) -> None:
+    async def discard(self, plan: JsonObject, *, processes: bool = True) -> None:
         """Undo all that the plan names, in any state, also half-made or gone.
 
         That is processes, the runtime's record, mounts, cgroup, files.
         Networks are given back by `Networks.detach`, before this. Idempotent.
+
+        Args:
+            processes: False after a reboot: what it names by pid is something else now, and is left alone.
+
+        Raises:
+            HostError: something is still there; call again later.
         """
 
     async def forget(self, container_id: str) -> None:
