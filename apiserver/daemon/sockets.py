@@ -1,0 +1,173 @@
+"""Listening sockets from the kernel's side: opened by us, or passed to us; no reactor here."""
+
+from __future__ import annotations
+
+import grp
+import os
+import socket
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from apiserver.daemon.endpoints import PassedEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
+from apiserver.daemon.environment import PassedDescriptor
+
+_FAMILIES = {"UNIX": socket.AF_UNIX, "INET": socket.AF_INET, "INET6": socket.AF_INET6}
+
+
+class ListenError(Exception):
+    """It cannot listen there; the message says where and why."""
+
+
+@dataclass
+class ListeningSocket:
+    """A socket that listens, close-on-exec and not blocking.
+
+    Attributes:
+        uri: `unix:///PATH`, `tcp://ADDRESS:PORT` or `ssl://ADDRESS:PORT`.
+        path: of a unix socket that we bound ourselves and have to unlink; None otherwise.
+    """
+
+    socket: socket.socket
+    uri: str
+    passed: bool = False
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.socket.setblocking(False)
+        self._identity = _identity(self.path) if self.path else None
+
+    def unlink(self) -> None:
+        """Remove the path that we bound, unless another socket stands there by now."""
+        if self.path and _identity(self.path) == self._identity:
+            self.path.unlink(missing_ok=True)
+
+
+def open_unix(endpoint: UnixEndpoint) -> ListeningSocket:
+    """Bind the path with its final mode and group before anybody can connect.
+
+    A socket file that nobody answers on is replaced; a parent directory that is missing is made, for root alone.
+
+    Raises:
+        ListenError: the path is taken, too long or not to be made, or there is no such group.
+    """
+    path = endpoint.path
+    try:
+        group = grp.getgrnam(endpoint.group).gr_gid if endpoint.group else 0
+    except KeyError as error:
+        raise ListenError(f"cannot listen on {path}: there is no group {endpoint.group!r}") from error
+    _make_parents(path.parent)
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listening.bind(str(path))
+        path.chmod(endpoint.mode)
+        os.chown(path, 0, group)
+        listening.listen(socket.SOMAXCONN)
+    except OSError as error:
+        listening.close()
+        raise ListenError(f"cannot listen on {path}: {error.strerror or error}") from error
+    return ListeningSocket(listening, f"unix://{path}", path=path)
+
+
+def open_tcp(endpoint: TcpEndpoint | TlsEndpoint) -> ListeningSocket:
+    """Bind an address and a port; port 0 takes a free one, which the URI then says.
+
+    Raises:
+        ListenError: the address is not here, or the port is taken.
+    """
+    interface = "127.0.0.1" if endpoint.interface == "localhost" else endpoint.interface
+    listening = socket.socket(socket.AF_INET6 if ":" in interface else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((interface, endpoint.port))
+        listening.listen(socket.SOMAXCONN)
+    except OSError as error:
+        listening.close()
+        where = f"{interface} port {endpoint.port}"
+        raise ListenError(f"cannot listen on {where}: {error.strerror or error}") from error
+    scheme = "ssl" if isinstance(endpoint, TlsEndpoint) else "tcp"
+    return ListeningSocket(listening, _inet_uri(scheme, listening))
+
+
+def find_passed(endpoint: PassedEndpoint, passed: tuple[PassedDescriptor, ...]) -> PassedDescriptor:
+    """The descriptor which `systemd:` means.
+
+    Raises:
+        ListenError: none was passed under this name or index.
+    """
+    if endpoint.index is not None and endpoint.index < len(passed):
+        return passed[endpoint.index]
+    for descriptor in passed:
+        if endpoint.name is not None and descriptor.name == endpoint.name:
+            return descriptor
+    which = f"name {endpoint.name!r}" if endpoint.index is None else f"index {endpoint.index}"
+    raise ListenError(f"no descriptor with {which} was passed ({len(passed)} in all)")
+
+
+def take_passed(descriptor: PassedDescriptor, domain: str | None = None) -> ListeningSocket:
+    """Take over a descriptor: never unlinked, bound or shut down, since others hold the same socket.
+
+    Args:
+        domain: `UNIX`, `INET` or `INET6`, where the endpoint says what it must be.
+
+    Raises:
+        ListenError: it is no listening stream socket, or of another domain.
+    """
+    which = f"passed descriptor {descriptor.fd}"
+    try:
+        listening = socket.socket(fileno=descriptor.fd)
+    except OSError as error:
+        raise ListenError(f"{which} is not a socket: {error.strerror}") from error
+    if listening.type != socket.SOCK_STREAM or not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise ListenError(f"{which} is not a listening stream socket")
+    if domain is not None and listening.family != _FAMILIES[domain]:
+        raise ListenError(f"{which} is not of the domain {domain}")
+    if listening.family == socket.AF_UNIX:
+        name = listening.getsockname()
+        shown = "@" + os.fsdecode(name[1:]) if isinstance(name, bytes) else name
+        return ListeningSocket(listening, f"unix://{shown}", passed=True)
+    return ListeningSocket(listening, _inet_uri("tcp", listening), passed=True)
+
+
+def _inet_uri(scheme: str, listening: socket.socket) -> str:
+    address, port = listening.getsockname()[:2]
+    return f"{scheme}://[{address}]:{port}" if ":" in address else f"{scheme}://{address}:{port}"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _make_parents(directory: Path) -> None:
+    missing = [parent for parent in (directory, *directory.parents) if not parent.exists()]
+    try:
+        for parent in reversed(missing):
+            parent.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ListenError(f"cannot make {directory}: {error.strerror}") from error
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket whose owner is gone; only a connection that is refused proves it."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ListenError(f"cannot listen on {path}: there is a file that is not a socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a queue that is full is EAGAIN then: somebody owns it
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ListenError(f"cannot listen on {path}: in use ({error.strerror})") from error
+    raise ListenError(f"cannot listen on {path}: another process listens there")
