@@ -14,24 +14,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from apiserver.config.host.programs import SEARCH_PATH, which
 from apiserver.drivers.linux.pidfd import Process
 from apiserver.drivers.linux.pipes import PipeReader, PipeWriter
 from apiserver.drivers.linux.readiness import Reactor
 from apiserver.errors import HostError, ProgramMissing
 
 log = Logger()
-
-SEARCH_PATH = (
-    "/usr/local/sbin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-    "/usr/libexec/podman",
-    "/usr/lib/podman",
-)
-"""Where programs are looked for: /usr/sbin is missing in some users' PATH, the last two hold the helpers."""
 
 STDERR_KEPT = 64 * 1024
 STDOUT_LIMIT = 64 * 1024 * 1024
@@ -144,18 +133,10 @@ class Programs:
         Raises:
             ProgramMissing
         """
-        found = self.which(program)
+        found = which(program, self._search_path)
         if found is None:
             raise ProgramMissing(program)
-        return found
-
-    def which(self, program: str) -> str | None:
-        """As `find`, but None when there is none."""
-        places = [program] if "/" in program else [f"{directory}/{program}" for directory in self._search_path]
-        for place in places:
-            if os.access(place, os.X_OK) and os.path.isfile(place):
-                return place
-        return None
+        return str(found)
 
     def start(
         self,

@@ -6,55 +6,19 @@ import errno
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
-from apiserver.drivers.linux.mountinfo import MountPoint, mounts
-
-ROOT = Path("/sys/fs/cgroup")
-
-
-class CgroupMode(Enum):
-    UNIFIED = "unified"
-    HYBRID = "hybrid"
-    LEGACY = "legacy"
-
-
-@dataclass(frozen=True, slots=True)
-class Hierarchy:
-    """One mounted tree of cgroups: a v1 one with its controllers (none for a named one), or the v2 one."""
-
-    mount: Path
-    controllers: frozenset[str]
-    version: int
+from apiserver.config.host import Hierarchy
 
 
 class Cgroups:
-    """The trees of this machine; a cgroup is named by its path in all of them, such as `/apiserver/ID`.
+    """The trees of this machine (`Host.hierarchies`); a cgroup is named by its path in all, such as `/apiserver/ID`.
 
     All but `move` take 2 ms at most.
     """
 
     def __init__(self, hierarchies: Iterable[Hierarchy]) -> None:
         self.hierarchies = tuple(hierarchies)
-
-    @property
-    def mode(self) -> CgroupMode:
-        versions = {hierarchy.version for hierarchy in self.hierarchies}
-        if 1 not in versions:
-            return CgroupMode.UNIFIED
-        return CgroupMode.HYBRID if 2 in versions else CgroupMode.LEGACY
-
-    @property
-    def controllers(self) -> frozenset[str]:
-        """All that can be used here, by their v1 or v2 names (`blkio` is `io` in v2, `cpuacct` is in `cpu`)."""
-        return frozenset().union(*(hierarchy.controllers for hierarchy in self.hierarchies))
-
-    @property
-    def unified_controllers(self) -> frozenset[str]:
-        """Those of the v2 tree alone; crun refuses a hybrid machine where there are any."""
-        return frozenset().union(*(h.controllers for h in self.hierarchies if h.version == 2))
 
     def create(self, path: str) -> None:
         """Make a cgroup, its parents too, in every tree; one that exists stays as it is."""
@@ -136,46 +100,6 @@ class Cgroups:
             except FileNotFoundError:
                 continue
         return names
-
-
-def find_cgroups(root: Path = ROOT, mount_points: Iterable[MountPoint] | None = None) -> Cgroups:
-    """The cgroup file systems mounted at or below `root`."""
-    found: list[Hierarchy] = []
-    seen: set[Path] = set()
-    for mount in reversed(mounts() if mount_points is None else list(mount_points)):
-        if not mount.target.is_relative_to(root) or mount.target in seen:
-            continue  # the last one mounted at a place hides the others
-        seen.add(mount.target)
-        if mount.fstype == "cgroup2":
-            try:
-                names = (mount.target / "cgroup.controllers").read_text().split()
-            except FileNotFoundError:
-                names = []
-            found.append(Hierarchy(mount.target, frozenset(names), 2))
-        elif mount.fstype == "cgroup":
-            controllers = {option for option in mount.super_options if option in _V1}
-            found.append(Hierarchy(mount.target, frozenset(controllers), 1))
-    return Cgroups(reversed(found))
-
-
-_V1 = frozenset(
-    [
-        "cpu",
-        "cpuacct",
-        "cpuset",
-        "memory",
-        "devices",
-        "freezer",
-        "blkio",
-        "pids",
-        "hugetlb",
-        "net_cls",
-        "net_prio",
-        "perf_event",
-        "rdma",
-        "misc",
-    ]
-)
 
 
 def _at(hierarchy: Hierarchy, path: str) -> Path:
