@@ -76,6 +76,17 @@ class Unavailable(EngineError):
     cause = "unavailable"
 
 
+class NotASwarmManager(Unavailable):
+    """Docker's clients know these words."""
+
+    cause = "node is not part of a swarm"
+    docker = (
+        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
+        "and try again."
+    )
+    libpod = "{cause}"
+
+
 class LockTimeout(Unavailable):
     """An object stayed locked for longer than a request may wait."""
 

@@ -1,0 +1,1 @@
+"""The routes of both APIs, one module per group: decode, one call, encode; no decisions."""
