@@ -54,7 +54,8 @@ def evaluate(
         result["defaultErrnoRet"] = profile["defaultErrnoRet"]
     if architectures := _architectures(profile, machine):
         result["architectures"] = architectures
-    calls = profile.get("syscalls") or []
+    calls = profile.get("syscalls")
+    calls = [] if calls is None else calls
     if not isinstance(calls, list):
         raise ValueError("syscalls is no list")
     result["syscalls"] = [

@@ -1,0 +1,98 @@
+"""What runtimes say when they refuse: the words are those of the versions named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apiserver.drivers.oci_log import failure, last_message, read_last_message
+from apiserver.errors import CommandNotExecutable, CommandNotFound, RuntimeFailed
+
+
+def test_the_last_entry_counts() -> None:
+    assert last_message(b'{"level":"warning","msg":"careful"}\n{"level":"error","msg":"it broke"}\n') == "it broke"
+
+
+def test_an_entry_may_span_several_lines() -> None:
+    assert last_message('{\n  "msg": "first"\n}\n{\n  "msg": "crun 1.28",\n  "level": "error"\n}\n') == "crun 1.28"
+
+
+def test_words_beside_entries_do_not_count() -> None:
+    assert last_message(b'container does not exist\n{"msg":"the entry"}\ncontainer does not exist\n') == "the entry"
+
+
+def test_words_alone_do() -> None:
+    assert last_message(b"conmon: option unknown\n") == "conmon: option unknown"
+
+
+@pytest.mark.parametrize("log", [b"", b"\n \n", b"{}\n", b'{"msg": 5}'])
+def test_an_empty_log_has_no_message(log: bytes) -> None:
+    assert last_message(log) is None
+
+
+@given(st.text())
+def test_no_log_is_too_odd_to_be_read(text: str) -> None:
+    last_message(text)
+    failure(text)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'runc create failed: unable to start container process: exec: "nope": executable file not found in $PATH',
+        'unable to start container process: exec: "/bin/nope": stat /bin/nope: no such file or directory',
+        "executable file `nope` not found in $PATH: No such file or directory",
+        "open executable: No such file or directory",
+    ],
+)
+def test_a_missing_command_is_127(message: str) -> None:
+    error = failure(message)
+    assert isinstance(error, CommandNotFound)
+    assert error.exit_code == 127
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'unable to start container process: exec: "/bin/plain": permission denied',
+        'unable to start container process: exec: "/tmp": is a directory: unknown',
+        "the path `/bin/plain` exists but it is not executable: Operation not permitted",
+        "open executable: Permission denied",
+        "open executable: Operation not permitted",
+        "exec /bin/text: exec format error",
+    ],
+)
+def test_a_command_that_cannot_be_executed_is_126(message: str) -> None:
+    error = failure(message)
+    assert isinstance(error, CommandNotExecutable)
+    assert error.exit_code == 126
+    assert "permission denied" in error.subject
+
+
+def test_cruns_words_for_a_missing_command_become_those_that_clients_look_for() -> None:
+    error = failure("executable file `nope` not found in $PATH: No such file or directory")
+    assert 'exec: "nope": executable file not found in $PATH' in error.subject
+
+
+@pytest.mark.parametrize("message", ["opening file `memory.max` for writing: No such file or directory", "", "mount"])
+def test_anything_else_is_125(message: str) -> None:
+    error = failure(message)
+    assert type(error) is RuntimeFailed
+    assert error.exit_code == 125
+    assert error.subject
+
+
+def test_the_first_log_that_says_something_is_read(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "said").write_text("words\n")
+    assert read_last_message(tmp_path / "missing", tmp_path / "empty", tmp_path / "said") == "words"
+    assert read_last_message(tmp_path / "missing") is None
+
+
+def test_an_endless_log_is_read_from_near_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b'{"msg":"old"}\n' * 200_000 + b'{"msg":"new"}\n')
+    assert read_last_message(log) == "new"
