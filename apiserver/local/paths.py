@@ -1,0 +1,222 @@
+"""Where everything of ours lies on this machine: nobody else builds these paths.
+
+ROOT outlives a reboot, RUNROOT does not. Both, and each directory directly in them, are 0700. The layout is an
+interface between versions of the service: the exit program and a newer daemon find what an older one has left.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from apiserver.errors import InvalidParameter
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    root: Path
+    runroot: Path
+
+    @property
+    def storage(self) -> Path:
+        return self.root / "storage"
+
+    @property
+    def spool(self) -> Path:
+        """What has to be a file for a while; emptied at each start."""
+        return self.root / "tmp"
+
+    @property
+    def volumes(self) -> Path:
+        return self.root / "volumes"
+
+    @property
+    def containers(self) -> Path:
+        return self.root / "containers"
+
+    @property
+    def runs(self) -> Path:
+        return self.runroot / "runs"
+
+    @property
+    def namespaces(self) -> Path:
+        return self.runroot / "netns"
+
+    @property
+    def exit_program(self) -> Path:
+        return self.root / "libexec" / "exited"
+
+    def runtime_root(self, runtime: Path) -> Path:
+        """The runtime's `--root`: what creates a container with it must also end it with it.
+
+        It ends in the runtime's name, as crun wants it for restoring checkpoints.
+        """
+        return self.runroot / "runtime" / runtime.name
+
+    def volume(self, name: str) -> Path:
+        """A volume's own directory; its files are in `_data` below.
+
+        Raises:
+            InvalidParameter: the name is no single path component of the allowed letters.
+        """
+        if not _VOLUME.fullmatch(name):
+            raise InvalidParameter(f"invalid volume name: {name!r}")
+        return self.volumes / name
+
+    def container(self, container_id: str) -> ContainerPaths:
+        return ContainerPaths(self.containers / _checked(container_id))
+
+    def run(self, container_id: str, number: int) -> RunPaths:
+        return RunPaths(self.runs / _checked(container_id) / str(int(number)), container_id)
+
+    def prepare(self) -> None:
+        """Make the directories that everything else is put into."""
+        for directory in (self.root, self.runroot):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.chmod(0o700)
+        for directory in (self.containers, self.volumes, self.runs, self.runroot / "runtime"):
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPaths:
+    """What outlives a container's runs."""
+
+    directory: Path
+
+    @property
+    def upper(self) -> Path:
+        """The writable layer."""
+        return self.directory / "upper"
+
+    @property
+    def work(self) -> Path:
+        return self.directory / "work"
+
+    @property
+    def merged(self) -> Path:
+        """The root file system, while a run has it mounted."""
+        return self.directory / "merged"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log" / "ctr.log"
+
+    @property
+    def files(self) -> Path:
+        """`hosts`, `hostname`, `resolv.conf` and `.containerenv`, mounted into the container one by one."""
+        return self.directory / "files"
+
+    def make(self) -> None:
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        for directory in (self.upper, self.merged):
+            # The upper directory's mode is that of the container's root directory.
+            directory.mkdir(mode=0o755, exist_ok=True)
+        for directory in (self.work, self.files, self.log.parent):
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredPaths:
+    """A directory that conmon works in: of a run, or of an exec session in it."""
+
+    directory: Path
+    container_id: str
+
+    @property
+    def pid_file(self) -> Path:
+        return self.directory / "pidfile"
+
+    @property
+    def conmon_pid_file(self) -> Path:
+        return self.directory / "conmon.pid"
+
+    @property
+    def attach_socket(self) -> Path:
+        return self.directory / "attach"
+
+    @property
+    def control(self) -> Path:
+        return self.directory / "ctl"
+
+    @property
+    def exit_dir(self) -> Path:
+        return self.directory / "exit"
+
+    @property
+    def exit_file(self) -> Path:
+        """The exit code as text; its time of change is when the process ended."""
+        return self.exit_dir / self.container_id
+
+    @property
+    def persist_dir(self) -> Path:
+        return self.directory / "persist"
+
+    @property
+    def oom_file(self) -> Path:
+        """There when the kernel killed it for its memory."""
+        return self.persist_dir / "oom"
+
+    @property
+    def identity(self) -> Path:
+        """Pid and start time of the first process, as we saw them after it was created."""
+        return self.directory / "identity"
+
+    def make(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True)
+        self.exit_dir.mkdir(mode=0o700)
+        self.persist_dir.mkdir(mode=0o700)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths(MonitoredPaths):
+    @property
+    def config(self) -> Path:
+        return self.directory / "config.json"
+
+    @property
+    def started(self) -> Path:
+        """There once the runtime was told to let the first process run, and did."""
+        return self.directory / "started"
+
+    @property
+    def plan(self) -> Path:
+        """The run's plan once more: for a run that the state no longer knows."""
+        return self.directory / "plan.json"
+
+    @property
+    def execs(self) -> Path:
+        return self.directory / "exec"
+
+    def exec(self, exec_id: str) -> ExecPaths:
+        return ExecPaths(self.execs / _checked(exec_id), self.container_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecPaths(MonitoredPaths):
+    @property
+    def process(self) -> Path:
+        """The OCI process object."""
+        return self.directory / "process.json"
+
+
+def _checked(identifier: str) -> str:
+    """An id of ours is 64 hexadecimal digits: nothing else may become a part of a path."""
+    if not _ID.fullmatch(identifier):
+        raise InvalidParameter(f"invalid id: {identifier!r}")
+    return identifier
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace a file: a reader sees the old content or the new. For small files in directories that are ours alone."""
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        file.write(data)
+    temporary.replace(path)

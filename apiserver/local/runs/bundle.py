@@ -1,0 +1,128 @@
+"""The OCI bundle of a run: what the container's root, files and configuration are made of."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from apiserver.engine.containers.options.mounts import MountKind, Mounts
+from apiserver.engine.containers.options.network import HOST
+from apiserver.engine.ports.runs import RunSpec
+from apiserver.errors import InvalidParameter
+from apiserver.local.paths import write_whole
+from apiserver.local.runs import inside, netfiles
+from apiserver.local.runs.machine import Machine
+from apiserver.local.runs.plan import RunPlan
+from apiserver.local.runs.rootfs import Rootfs
+from apiserver.local.runs.spec import assemble, identity, mounts, process, users
+from apiserver.local.runs.spec.mounts import Placed
+
+_CONTAINERENV = 'engine="apiserver"\nname="{name}"\nid="{id}"\nimageid="{image}"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class HostFiles:
+    """The host's files that containers see a version of."""
+
+    hosts: Path = Path("/etc/hosts")
+    resolv_conf: Path = Path("/etc/resolv.conf")
+
+
+class Bundles:
+    def __init__(self, machine: Machine, rootfs: Rootfs, *, host_files: HostFiles | None = None) -> None:
+        self._machine = machine
+        self._rootfs = rootfs
+        self._seccomp = assemble.Seccomp(machine)
+        self._host_files = host_files or HostFiles()
+
+    async def make(self, spec: RunSpec, plan: RunPlan) -> None:
+        """Mount the root and write all files of a run, `config.json` among them.
+
+        Raises:
+            InvalidParameter, ImageRemovedUnderneath, HostError
+        """
+        options = spec.options
+        # Everything that can be refused without touching anything comes first.
+        asked = mounts.asked_mounts(options.mounts, spec.volumes, recursive_read_only=True)
+        hostname = identity.hostname(
+            options.identity, options.namespaces, spec.key.container_id, self._machine.host.name
+        )
+        cwd = process.working_dir(options.process.working_dir)
+        texts = self._texts(spec, hostname)
+        make_sources(options.mounts)
+        plan.run.make()
+        write_whole(plan.run.plan, json.dumps(plan.to_json()).encode())
+        merged = await self._rootfs.mount(plan.container, spec.image_id)
+        ours = assemble.our_mounts(spec, netfiles.write_files(plan.container, texts))
+        placed = mounts.merged(ours, asked)
+        inside.refuse_linked_mount_points(merged)
+        inside.make_targets(merged, [mount for mount in placed if mount not in ours or mount.is_bind])
+        user = self._user(spec, merged, placed)
+        inside.make_working_dir(merged, placed, cwd)
+        configuration = assemble.configuration(
+            spec,
+            plan,
+            self._machine,
+            self._seccomp,
+            process=assemble.process_of(spec, self._machine, user=user, hostname=hostname),
+            hostname=hostname,
+            ours=ours,
+            asked=asked,
+        )
+        # surrogateescape: arguments and paths may be any bytes.
+        write_whole(plan.run.config, json.dumps(configuration, ensure_ascii=False).encode(errors="surrogateescape"))
+
+    def _texts(self, spec: RunSpec, hostname: str) -> dict[str, str]:
+        network = spec.options.network
+        return {
+            "/etc/hosts": netfiles.hosts(
+                network,
+                spec.endpoints,
+                hostname=hostname,
+                name=spec.name,
+                host_file=netfiles.read_host_file(self._host_files.hosts) if network.mode == HOST else "",
+            ),
+            "/etc/hostname": f"{hostname}\n",
+            "/etc/resolv.conf": netfiles.resolv_conf(
+                network, spec.endpoints, netfiles.read_host_file(self._host_files.resolv_conf)
+            ),
+            "/run/.containerenv": _CONTAINERENV.format(name=spec.name, id=spec.key.container_id, image=spec.image_id),
+        }
+
+    def _user(self, spec: RunSpec, merged: Path, placed: Sequence[Placed]) -> users.User:
+        groups = spec.options.security.supplementary_groups
+        passwd, group = inside.accounts(merged, placed)
+        return users.resolve(spec.options.process.user, groups, passwd, group)
+
+
+def check_sources(options: Mounts) -> None:
+    """Refuse a bind of what is not there, unless its source is to be made.
+
+    Raises:
+        InvalidParameter: in Docker's words, which its clients match.
+    """
+    for mount in options.mounts:
+        if mount.kind is MountKind.BIND and not mount.create_source and not os.path.lexists(mount.source):
+            raise InvalidParameter(
+                f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
+            )
+
+
+def make_sources(options: Mounts) -> None:
+    """Make the missing sources of binds that ask for it, as directories of root.
+
+    Raises:
+        InvalidParameter: one that is not to be made is missing, or one cannot be made.
+    """
+    check_sources(options)
+    for mount in options.mounts:
+        if mount.kind is MountKind.BIND and mount.create_source and not os.path.exists(mount.source):
+            try:
+                os.makedirs(mount.source, 0o755, exist_ok=True)
+            except OSError as error:
+                raise InvalidParameter(
+                    f"error while creating mount source path '{mount.source}': {error.strerror}"
+                ) from error

@@ -1,0 +1,158 @@
+"""Undoing a run: by the names in its plan, in whatever state it was left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from apiserver.drivers.linux.cgroups import Cgroups
+from apiserver.drivers.linux.pidfd import Process
+from apiserver.drivers.oci_runtime import OciRuntime
+from apiserver.drivers.process import Programs
+from apiserver.drivers.threads import Threads
+from apiserver.errors import HostError
+from apiserver.local.paths import MonitoredPaths, Paths
+from apiserver.local.runs.identity import hold, monitor_pid
+from apiserver.local.runs.news import News
+from apiserver.local.runs.plan import RunPlan
+from apiserver.local.runs.rootfs import Rootfs
+
+log = Logger()
+
+_LEAF = "/apiserver/cleanup"
+_TRIES = 500
+_PAUSE = 0.01
+
+
+class Cleanup:
+    def __init__(
+        self,
+        paths: Paths,
+        programs: Programs,
+        rootfs: Rootfs,
+        news: News,
+        threads: Threads,
+        cgroups: Cgroups,
+        *,
+        reactor: Any,
+    ) -> None:
+        self._paths = paths
+        self._programs = programs
+        self._rootfs = rootfs
+        self._news = news
+        self._threads = threads
+        self._cgroups = cgroups
+        self._reactor = reactor
+
+    async def discard(self, plan: RunPlan) -> None:
+        self._news.forget(plan.key)
+        await self._kill_first_process(plan)
+        # The root is free as soon as the first process is gone: its mount namespace went with it.
+        await gatherResults(
+            [
+                Deferred.fromCoroutine(self._runtime_delete(plan)),
+                Deferred.fromCoroutine(self._rootfs.unmount(plan.container)),
+            ],
+            consumeErrors=True,
+        )
+        self._end_monitor(plan.run)
+        await self._empty(plan.cgroup)
+        await self._empty(plan.monitor_cgroup)
+        await self._threads.run(_remove_tree, plan.run.directory)
+        with suppress(OSError):  # another run of it is there, or it is gone
+            plan.run.directory.parent.rmdir()
+
+    async def forget(self, container_id: str) -> None:
+        container = self._paths.container(container_id)
+        for plan in self._plans_left(container_id):
+            await self.discard(plan)
+        await self._rootfs.unmount(container)
+        await self._threads.run(_remove_tree, container.directory)
+
+    def _plans_left(self, container_id: str) -> list[RunPlan]:
+        """Runs that still have a directory; the engine discards those it knows, so these are strangers'."""
+        plans = []
+        try:
+            names = os.listdir(self._paths.run(container_id, 0).directory.parent)
+        except FileNotFoundError:
+            return []
+        for name in names:
+            directory = self._paths.run(container_id, 0).directory.with_name(name)
+            try:
+                plans.append(RunPlan.from_json(json.loads((directory / "plan.json").read_bytes())))
+            except (FileNotFoundError, ValueError, HostError):
+                shutil.rmtree(directory)  # we died before anything but the directory was made
+        return plans
+
+    async def _kill_first_process(self, plan: RunPlan) -> None:
+        process = hold(self._reactor, plan.run)
+        if process is None:
+            return
+        try:
+            process.signal(signal.SIGKILL)
+            await process.ended()
+        except ProcessLookupError:
+            return
+        finally:
+            process.close()
+
+    async def _runtime_delete(self, plan: RunPlan) -> None:
+        if not (plan.runtime_root / plan.key.container_id).exists():
+            return
+        runtime = OciRuntime(self._programs, plan.runtime, plan.runtime_root)
+        try:
+            await runtime.delete(plan.key.container_id, force=True)
+        except HostError as error:
+            # Its own record may be half-written: what it stands for is ended below, by the cgroup.
+            log.warn(
+                "{runtime} cannot delete {id}: {error}", runtime=plan.runtime, id=plan.key.container_id, error=error
+            )
+            await self._threads.run(_remove_tree, plan.runtime_root / plan.key.container_id)
+
+    def _end_monitor(self, paths: MonitoredPaths) -> None:
+        """What conmon was there for is done: its exit command would only tell us what we know."""
+        pid = monitor_pid(paths)
+        if pid is None:
+            return
+        with suppress(ProcessLookupError):
+            process = Process(self._reactor, pid)
+            try:
+                if monitor_pid(paths) == pid:
+                    process.signal(signal.SIGKILL)
+            finally:
+                process.close()
+
+    async def _empty(self, cgroup: str) -> None:
+        """Kill what is still in a cgroup, and remove it."""
+        if not self._cgroups.exists(cgroup):
+            return
+        if os.getpid() in self._cgroups.pids(cgroup):
+            # We are what conmon ran at the container's end: before this becomes nobody's cgroup, leave it.
+            self._cgroups.create(_LEAF)
+            await self._threads.run(self._cgroups.move, _LEAF, os.getpid())
+        for _ in range(_TRIES):
+            self._cgroups.kill(cgroup)
+            if self._cgroups.remove(cgroup):
+                return
+            await deferLater(self._reactor, _PAUSE)
+        raise HostError(f"the cgroup {cgroup} cannot be removed: processes in it do not end")
+
+
+def _remove_tree(directory: Path) -> None:
+    """Remove a tree of ours; links in it are not followed (shutil works on descriptors)."""
+
+    def again(function: Callable[..., Any], path: str, failure: Any) -> None:
+        if not isinstance(failure[1], FileNotFoundError):
+            raise failure[1]
+
+    shutil.rmtree(directory, onerror=again)

@@ -1,0 +1,132 @@
+"""What is read and made in the container's root file system before it starts, with no link leading outside."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from apiserver.drivers.linux.openat2 import Inside
+from apiserver.errors import InvalidParameter
+from apiserver.local.runs.spec import mounts, process
+from apiserver.local.runs.spec.mounts import Placed
+
+ACCOUNTS_LIMIT = 4 << 20
+"""Bytes of passwd or group that are looked at."""
+
+_OF_THE_KERNEL = ("/proc", "/dev", "/sys")
+
+
+def refuse_linked_mount_points(rootfs: Path) -> None:
+    """Refuse an image whose /proc, /dev or /sys is a link: runtimes have followed it (CVE-2026-41579, -47766).
+
+    Raises:
+        InvalidParameter
+    """
+    for path in _OF_THE_KERNEL:
+        try:
+            status = os.lstat(rootfs / path[1:])
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISDIR(status.st_mode):
+            raise InvalidParameter(f"the image's {path} is not a directory")
+
+
+def make_targets(rootfs: Path, placed: Sequence[Placed]) -> None:
+    """Make what the mounts need to stand on: directories, and files where a file is mounted.
+
+    Raises:
+        InvalidParameter: something else is there, or a link leads a target into /proc.
+    """
+    hidden: list[str] = [*_OF_THE_KERNEL]
+    with Inside(rootfs) as root:
+        for mount in placed:
+            # Below another mount it is the runtime that makes it, in there.
+            if not any(mount.target == path or mount.target.startswith(f"{path}/") for path in hidden):
+                try:
+                    _make_target(root, rootfs, mount)
+                except OSError as error:
+                    raise InvalidParameter(f"cannot mount on {mount.target}: {error.strerror}") from error
+            hidden.append(mount.target)
+
+
+def _make_target(root: Inside, rootfs: Path, mount: Placed) -> None:
+    wants_file = mount.is_bind and not os.path.isdir(mount.source)
+    path = PurePosixPath(mount.target)
+    if not wants_file:
+        descriptor = root.make_directories(path)
+    else:
+        os.close(root.make_directories(path.parent))
+        try:
+            descriptor = root.open(path)
+        except FileNotFoundError:
+            # O_EXCL would refuse a link that leads nowhere, as /etc/resolv.conf often is: its target is made, inside.
+            with suppress(FileNotFoundError):
+                os.close(root.open(path, os.O_WRONLY | os.O_CREAT, 0o644))
+            try:
+                descriptor = root.open(path)
+            except FileNotFoundError:
+                return  # a link to where there is no directory yet: the runtime makes it, inside too
+    try:
+        mounts.refuse_proc(_resolved(descriptor, rootfs), mount.target)
+    finally:
+        os.close(descriptor)
+
+
+def accounts(rootfs: Path, placed: Sequence[Placed]) -> tuple[bytes, bytes]:
+    """What the container's own passwd and group hold; empty for one that is no regular file."""
+    passwd = _read(rootfs, placed, "/etc/passwd")
+    return passwd, _read(rootfs, placed, "/etc/group")
+
+
+def _read(rootfs: Path, placed: Sequence[Placed], path: str) -> bytes:
+    base, rest = _covering(rootfs, placed, path)
+    if rest == "/":
+        base, rest = base.parent, f"/{base.name}"
+    with Inside(base) as root:
+        return root.read(rest, ACCOUNTS_LIMIT) or b""
+
+
+def make_working_dir(rootfs: Path, placed: Sequence[Placed], cwd: str) -> None:
+    """Make the working directory where there is none: in the root, or in the volume that it lies in.
+
+    Raises:
+        InvalidParameter: a file is there, or links lead into /proc.
+    """
+    if cwd == "/" or cwd == "/proc":
+        return
+    base, rest = _covering(rootfs, placed, cwd)
+    if not base.is_dir():
+        raise InvalidParameter(f"the working directory {cwd!r} is not a directory")
+    with Inside(base) as root:
+        try:
+            descriptor = root.make_directories(rest)
+        except NotADirectoryError as error:
+            raise InvalidParameter(f"Cannot mkdir: {cwd} is not a directory") from error
+        except OSError:
+            return  # a read-only volume, for example: the runtime says what is wrong with it
+    try:
+        if base == rootfs:
+            process.refuse_proc(_resolved(descriptor, rootfs), cwd)
+    finally:
+        os.close(descriptor)
+
+
+def _covering(rootfs: Path, placed: Sequence[Placed], path: str) -> tuple[Path, str]:
+    """Where a path of the container lies on this machine: a mount's source, or the root; and the rest of the path."""
+    base, rest, length = rootfs, path, 0
+    for mount in placed:
+        if not mount.is_bind or not (path == mount.target or path.startswith(f"{mount.target}/")):
+            continue
+        if len(mount.target) > length:
+            base, rest, length = Path(mount.source), path[len(mount.target) :] or "/", len(mount.target)
+    return base, rest
+
+
+def _resolved(descriptor: int, rootfs: Path) -> str:
+    """The path of an open file as the container sees it."""
+    path = os.readlink(f"/proc/self/fd/{descriptor}")
+    root = str(rootfs)
+    return path[len(root) :] or "/" if path == root or path.startswith(f"{root}/") else path

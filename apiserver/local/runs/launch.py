@@ -1,0 +1,122 @@
+"""Making a run: bundle, conmon and the runtime's create; then its start."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+
+from apiserver.drivers.conmon.argv import CreateOptions
+from apiserver.drivers.conmon.start import Conmon, Created
+from apiserver.drivers.linux.cgroups import Cgroups
+from apiserver.drivers.oci_runtime import OciRuntime
+from apiserver.drivers.process import Programs
+from apiserver.drivers.threads import Threads
+from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.containers.options.logging import LogDriver
+from apiserver.engine.ports.publish import HeldPorts
+from apiserver.engine.ports.runs import RunSpec, Started, StartFailed
+from apiserver.errors import ContainerNotRunning, NoSuchContainer, RuntimeFailed
+from apiserver.local.paths import Paths
+from apiserver.local.runs.bundle import Bundles
+from apiserver.local.runs.identity import remember
+from apiserver.local.runs.news import News
+from apiserver.local.runs.plan import RunPlan
+
+
+class Launch:
+    def __init__(
+        self,
+        paths: Paths,
+        programs: Programs,
+        conmon: Conmon,
+        bundles: Bundles,
+        news: News,
+        threads: Threads,
+        monitor_cgroups: Cgroups,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._paths = paths
+        self._programs = programs
+        self._conmon = conmon
+        self._bundles = bundles
+        self._news = news
+        self._threads = threads
+        self._monitor_cgroups = monitor_cgroups
+        self._now = now
+
+    async def create(self, spec: RunSpec, plan: RunPlan, held: HeldPorts | None) -> None:
+        await self._bundles.make(spec, plan)
+        plan.runtime_root.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            created = await self._conmon.create(
+                create_options(self._paths, spec, plan),
+                place=self.placing(plan),
+                pass_fds=held.descriptors if held is not None else (),
+            )
+        except RuntimeFailed as error:
+            raise start_failed(plan.runtime, error) from error
+        self._created(plan, created)
+
+    async def start(self, plan: RunPlan) -> Started:
+        runtime = OciRuntime(self._programs, plan.runtime, plan.runtime_root)
+        process = self._news.process(plan.key)
+        try:
+            await runtime.start(plan.key.container_id)
+        except (RuntimeFailed, ContainerNotRunning, NoSuchContainer) as error:
+            raise start_failed(plan.runtime, error) from error
+        started = self._now()
+        plan.run.started.touch(0o600)
+        return Started(at=started, pid=process.pid if process is not None else None)
+
+    def placing(self, plan: RunPlan) -> Callable[[int], Awaitable[None]] | None:
+        """What puts a conmon into its cgroup, in a thread: the kernel takes its time."""
+        if not self._monitor_cgroups.hierarchies:
+            return None
+        self._monitor_cgroups.create(plan.monitor_cgroup)
+
+        async def place(pid: int) -> None:
+            await self._threads.run(self._monitor_cgroups.move, plan.monitor_cgroup, pid)
+
+        return place
+
+    def _created(self, plan: RunPlan, created: Created) -> None:
+        remember(plan.run, created.pid)
+        self._news.watch(plan.key, created.pid)
+
+
+def create_options(paths: Paths, spec: RunSpec, plan: RunPlan) -> CreateOptions:
+    """What conmon is told; its exit command is an interface between versions (DESIGN, "While the daemon is away")."""
+    options = spec.options
+    key = spec.key
+    exit_command = (paths.exit_program, paths.root, paths.runroot, key.container_id, str(key.number))
+    return CreateOptions(
+        id=key.container_id,
+        name=spec.name,
+        runtime=plan.runtime,
+        runtime_root=plan.runtime_root,
+        directory=plan.run.directory,
+        exit_dir=plan.run.exit_dir,
+        persist_dir=plan.run.persist_dir,
+        terminal=options.process.terminal,
+        stdin=options.process.stdin_open,
+        leave_stdin_open=_stdin_outlives_clients(options),
+        exit_command=tuple(map(str, exit_command)),
+        log=_log(options, plan.container.log),
+        log_size_max=options.logging.max_size_bytes,
+    )
+
+
+def start_failed(runtime: Path, error: RuntimeFailed | ContainerNotRunning | NoSuchContainer) -> StartFailed:
+    """A failure to start in Docker's words, which end in the runtime's own."""
+    code = error.exit_code if isinstance(error, RuntimeFailed) else 128
+    return StartFailed(f"failed to create shim task: OCI runtime create failed: {runtime.name}: {error.subject}", code)
+
+
+def _stdin_outlives_clients(options: ContainerOptions) -> bool:
+    return options.process.stdin_open and not options.process.stdin_once
+
+
+def _log(options: ContainerOptions, log: Path) -> str:
+    return f"k8s-file:{log}" if options.logging.driver is LogDriver.K8S_FILE else "none"

@@ -1,0 +1,152 @@
+"""The port `Runs` on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from apiserver.config.host import CgroupMode, Host
+from apiserver.drivers.conmon.start import Conmon
+from apiserver.drivers.linux.cgroups import Cgroups
+from apiserver.drivers.process import Programs
+from apiserver.drivers.threads import Threads
+from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.ports.publish import HeldPorts
+from apiserver.engine.ports.runs import Found, RunEnd, RunKey, RunSpec, Started
+from apiserver.errors import InvalidParameter, ProgramMissing
+from apiserver.jsonvalue import JsonObject
+from apiserver.local.paths import Paths
+from apiserver.local.runs.bundle import Bundles, HostFiles, check_sources
+from apiserver.local.runs.cleanup import Cleanup
+from apiserver.local.runs.exitfile import ExitFiles, unknown_end
+from apiserver.local.runs.launch import Launch
+from apiserver.local.runs.machine import Machine, look
+from apiserver.local.runs.news import News
+from apiserver.local.runs.plan import RunPlan
+from apiserver.local.runs.rootfs import Layers, Rootfs
+from apiserver.local.runs.spec import limits, mounts, security
+from apiserver.local.runs.stop import Stop
+from apiserver.local.runs.survey import Survey
+
+
+class LocalRuns:
+    """Runs of containers by conmon and an OCI runtime.
+
+    Args:
+        reactor: descriptors, time and the pool of threads.
+        layers: the image store's side.
+        now: the time of day, for what nobody recorded.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        paths: Paths,
+        host: Host,
+        programs: Programs,
+        layers: Layers,
+        machine: Machine | None = None,
+        host_files: HostFiles | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._paths = paths
+        self._host = host
+        self._now = now
+        self.machine = machine or look(host)
+        threads = Threads(reactor)
+        cgroups = Cgroups(host.hierarchies)
+        rootfs = Rootfs(layers, threads)
+        self.changes = News(reactor)
+        self.exit_files = ExitFiles(reactor)
+        self.launch = Launch(
+            paths,
+            programs,
+            Conmon(programs),
+            Bundles(self.machine, rootfs, host_files=host_files),
+            self.changes,
+            threads,
+            Cgroups(self.machine.monitor_hierarchies),
+            now=now,
+        )
+        self._stop = Stop(reactor)
+        self._cleanup = Cleanup(paths, programs, rootfs, self.changes, threads, cgroups, reactor=reactor)
+        self._survey = Survey(paths, programs, self.changes, cgroups)
+
+    def choose_runtime(self, asked: str) -> str:
+        if not asked:
+            if self._host.default_runtime is None:
+                raise ProgramMissing("an OCI runtime that works here (crun or runc)")
+            return self._host.default_runtime
+        name = asked.rpartition("/")[2]
+        if self._runtime_path(asked) is None:
+            raise InvalidParameter(f"unknown or invalid runtime name: {asked}")
+        if name == "crun" and self._host.cgroup_mode is CgroupMode.HYBRID and self._host.unified_controllers:
+            raise InvalidParameter(
+                f"the runtime {asked} does not work on this host: it refuses cgroup v1 beside a v2 with controllers"
+            )
+        return asked
+
+    def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
+        check_sources(options.mounts)
+        for mount in options.mounts.mounts:
+            mounts.checked_target(mount.target)
+        # Raises for a profile that is not there.
+        security.apparmor_profile(options.security, self.machine.apparmor)
+        missing = security.clamped(options.security, self.machine.capabilities)
+        found = list(limits.warnings(options.limits, self.machine.acting))
+        if missing:
+            found.append(f"The service does not have {', '.join(missing)} itself. Capability discarded.")
+        wanted = options.limits.oom_score_adj
+        if wanted is not None and wanted < self.machine.oom_score_adj and not self.machine.may_lower_oom_score:
+            found.append("The service may not lower the OOM score below its own. OomScoreAdj clamped.")
+        return tuple(found)
+
+    def plan(self, key: RunKey, options: ContainerOptions, runtime: str) -> JsonObject:
+        path = self._runtime_path(runtime)
+        if path is None:
+            raise ProgramMissing(runtime)
+        return RunPlan.of(self._paths, key, path).to_json()
+
+    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> None:
+        await self.launch.create(spec, RunPlan.from_json(plan), held)
+
+    async def start(self, plan: JsonObject) -> Started:
+        return await self.launch.start(RunPlan.from_json(plan))
+
+    async def signal(self, plan: JsonObject, signal: int) -> None:
+        await self._stop.signal(RunPlan.from_json(plan), signal)
+
+    async def stop(self, plan: JsonObject, signal: int, timeout: float | None) -> None:
+        await self._stop.stop(RunPlan.from_json(plan), signal, timeout)
+
+    async def end(self, plan: JsonObject) -> RunEnd:
+        return await self.exit_files.end(RunPlan.from_json(plan).run) or unknown_end(self._now)
+
+    async def discard(self, plan: JsonObject) -> None:
+        await self._cleanup.discard(RunPlan.from_json(plan))
+
+    async def forget(self, container_id: str) -> None:
+        await self._cleanup.forget(container_id)
+
+    def news(self, listener: Callable[[RunKey], None]) -> None:
+        self.changes.tell(listener)
+
+    async def survey(self, plans: Mapping[RunKey, JsonObject]) -> Mapping[RunKey, Found]:
+        return await self._survey.survey(plans)
+
+    async def strangers(self, known: frozenset[str]) -> frozenset[str]:
+        return await self._survey.strangers(known)
+
+    def close(self) -> None:
+        """Let go of what is watched; the containers run on."""
+        self.changes.close()
+        self.exit_files.close()
+
+    def _runtime_path(self, runtime: str) -> Path | None:
+        if "/" in runtime:
+            path = Path(runtime)
+            return path if path.is_absolute() and path.is_file() else None
+        return self._host.runtimes.get(runtime)

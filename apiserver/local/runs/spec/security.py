@@ -1,0 +1,134 @@
+"""What the container's processes may do: capabilities, seccomp, AppArmor, hidden paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from apiserver.engine.containers.options.security import Security
+from apiserver.errors import InvalidParameter
+from apiserver.jsonvalue import JsonValue
+
+DEFAULT_CAPABILITIES = (
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FSETID",
+    "CAP_FOWNER",
+    "CAP_MKNOD",
+    "CAP_NET_RAW",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETFCAP",
+    "CAP_SETPCAP",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SYS_CHROOT",
+    "CAP_KILL",
+    "CAP_AUDIT_WRITE",
+)
+"""moby, daemon/pkg/oci/caps/defaults.go."""
+
+MASKED_PATHS = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+)
+"""moby, daemon/pkg/oci/defaults.go, and what podman adds: side channels and the host's hardware."""
+
+THERMAL = "/sys/devices/system/cpu/cpu{number}/thermal_throttle"
+"""One for each processor that has it (moby, since 28.3.3): interrupts of the host can be counted by it."""
+
+READ_ONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+APPARMOR_PROFILES = ("docker-default", "containers-default", "container-default")
+
+
+def capabilities(security: Security, available: Sequence[str]) -> list[str]:
+    """The capabilities of the container's root user, in the kernel's order.
+
+    Args:
+        available: what this process has and could pass on, in the kernel's order; more cannot be given.
+
+    Raises:
+        InvalidParameter: a name that is no capability.
+    """
+    wanted = set(DEFAULT_CAPABILITIES)
+    if security.privileged:
+        return list(available)
+    adds, drops = set(map(_name, security.cap_add)), set(map(_name, security.cap_drop))
+    if "ALL" in drops:
+        wanted = set()
+    if "ALL" in adds:
+        wanted = set(available)
+    wanted = (wanted | adds) - (drops - adds if "ALL" in drops else drops)
+    return [name for name in available if name in wanted]
+
+
+def clamped(security: Security, available: Sequence[str]) -> tuple[str, ...]:
+    """What was asked for by name and cannot be given."""
+    return tuple(sorted({_name(name) for name in security.cap_add} - {"ALL"} - set(available)))
+
+
+def capability_sets(names: Sequence[str], uid: int) -> dict[str, JsonValue]:
+    """`process.capabilities`.
+
+    The inheritable set stays empty: with it a file's inheritable bits would raise privileges (CVE-2022-24769). A user
+    who is not root gets the bounding set alone, as execve would leave it.
+    """
+    listed: list[JsonValue] = list(names)
+    held = listed if uid == 0 else []
+    return {"bounding": listed, "effective": held, "permitted": held, "inheritable": [], "ambient": []}
+
+
+def masked_paths(security: Security, thermal: Sequence[str]) -> list[str]:
+    """`linux.maskedPaths`; `thermal` are this host's paths of `THERMAL`."""
+    if security.masked_paths is not None:
+        return list(security.masked_paths)
+    return [] if security.privileged else [*MASKED_PATHS, *thermal]
+
+
+def read_only_paths(security: Security) -> list[str]:
+    """`linux.readonlyPaths`."""
+    if security.read_only_paths is not None:
+        return list(security.read_only_paths)
+    return [] if security.privileged else list(READ_ONLY_PATHS)
+
+
+def apparmor_profile(security: Security, loaded: frozenset[str] | None) -> str:
+    """`process.apparmorProfile`; empty for none.
+
+    Args:
+        loaded: the profiles that the kernel has; None where it has no AppArmor.
+
+    Raises:
+        InvalidParameter: a profile that is not loaded.
+    """
+    if loaded is None:
+        return ""
+    if security.apparmor == "unconfined" or (security.privileged and not security.apparmor):
+        return "unconfined"
+    if security.apparmor:
+        if security.apparmor not in loaded:
+            raise InvalidParameter(f"apparmor profile {security.apparmor!r} is not loaded")
+        return security.apparmor
+    return next((profile for profile in APPARMOR_PROFILES if profile in loaded), "")
+
+
+def unconfined_seccomp(security: Security) -> bool:
+    return security.seccomp == "unconfined" or (security.privileged and not security.seccomp)
+
+
+def _name(text: str) -> str:
+    name = text.upper()
+    if name != "ALL" and not name.startswith("CAP_"):
+        name = f"CAP_{name}"
+    if name != "ALL" and not name.removeprefix("CAP_").replace("_", "").isalnum():
+        raise InvalidParameter(f"invalid capability: {text!r}")
+    return name
