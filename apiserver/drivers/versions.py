@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
 
 from apiserver.config.host.programs import VersionCache, parse_version
 from apiserver.drivers.process import Programs
+from apiserver.errors import HostError
+
+log = Logger()
 
 
 class Versions:
@@ -31,9 +35,15 @@ class Versions:
         unknown = [path for path in set(found.values()) if self._cache.get(path) is None]
         if unknown:
             answers = await gatherResults([Deferred.fromCoroutine(self._version(path)) for path in unknown])
-            self._cache.put(dict(zip(unknown, answers, strict=True)))
+            said = zip(unknown, answers, strict=True)
+            self._cache.put({path: version for path, version in said if version is not None})
         return self.known(found)
 
-    async def _version(self, path: Path) -> str:
-        done = await self._programs.run([str(path), "--version"], ok_codes=None, time_limit=10.0, stdout_limit=65536)
+    async def _version(self, path: Path) -> str | None:
+        argv = [str(path), "--version"]
+        try:
+            done = await self._programs.run(argv, ok_codes=None, time_limit=10.0, stdout_limit=65536)
+        except HostError as error:
+            log.info("{program} does not say its version: {error}", program=str(path), error=error)
+            return None
         return parse_version((done.stdout or done.stderr).decode(errors="replace")) or ""
