@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from apiserver.engine.ports.streams import ProcessStreams
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from apiserver.engine.containers.attached import AttachedStreams
+from apiserver.engine.containers.failures import MarkedForRemoval, not_running, paused
+from apiserver.engine.containers.ledger import Ledger
+from apiserver.engine.containers.logs import Logs
+from apiserver.engine.containers.model import Container, State
+from apiserver.engine.events.model import Action
+from apiserver.engine.ports.runs import NotRunning
+from apiserver.engine.ports.streams import ProcessStreams, Stream, Streams
+from apiserver.jsonvalue import JsonObject
+
+log = Logger()
 
 
 class Attach:
+    def __init__(self, ledger: Ledger, streams: Streams, logs: Logs) -> None:
+        self._ledger = ledger
+        self._streams = streams
+        self._logs = logs
+        self._waiting: dict[str, list[AttachedStreams]] = {}
+        self._created: dict[str, JsonObject] = {}
+        """Plans of runs that can be connected to, though the state does not say so yet."""
+
     async def attach(
         self,
         name_or_id: str,
@@ -18,10 +40,91 @@ class Attach:
     ) -> ProcessStreams:
         """Streams of the container's run, or of its next one: reading waits for it, and nothing is lost.
 
-        Only the wanted streams deliver. `close` it in any case.
+        Only the wanted streams deliver. `close` it in any case. What is said between the log's replay and the
+        connection may come twice, but never not at all.
 
         Args:
             stream: False: the log alone (`logs`), then the end.
             logs: what it has said so far comes first.
+
+        Raises:
+            ContainerPaused, MarkedForRemoval
+            LogsNotReadable: `logs` of a container that keeps none.
         """
-        raise NotImplementedError
+        container = self._ledger.registry.get(name_or_id)
+        if container.state is State.PAUSED:
+            raise paused(container, "attach")
+        if container.state is State.REMOVING:
+            raise MarkedForRemoval(f"container {container.id} is being removed")
+        session = self._session(container, stdin and stream, stdout, stderr, logs)
+        if not stream:
+            session.end()
+        elif (plan := self._plan(container)) is not None:
+            try:
+                session.connect(await self._streams.attach(plan))
+            except NotRunning:
+                session.close()
+                raise not_running(container) from None
+            except BaseException:
+                session.close()
+                raise
+        else:
+            self._waiting.setdefault(container.id, []).append(session)
+        self._tell(container)
+        return session
+
+    async def connect(self, container_id: str, plan: JsonObject) -> None:
+        """A run is created and will be started: connect who waits for it, and from now on who comes.
+
+        Raises:
+            HostError, NotRunning
+        """
+        self._created[container_id] = plan
+        for session in self._waiting.pop(container_id, []):
+            if not session.closed:
+                session.connect(await self._streams.attach(plan))
+
+    def gone(self, container_id: str) -> None:
+        """A run has ended: who comes now waits for the next one."""
+        self._created.pop(container_id, None)
+
+    def end(self, container_id: str) -> None:
+        """The start failed, or the container is removed: who waits gets the end of the streams."""
+        self.gone(container_id)
+        for session in self._waiting.pop(container_id, []):
+            session.end()
+
+    def _plan(self, container: Container) -> JsonObject | None:
+        if container.alive and container.run is not None:
+            return container.run.plan
+        return self._created.get(container.id)
+
+    def _session(self, container: Container, stdin: bool, stdout: bool, stderr: bool, logs: bool) -> AttachedStreams:
+        process = container.options.process
+        wanted = {stream for stream, asked in ((Stream.STDOUT, stdout), (Stream.STDERR, stderr)) if asked}
+        replay = self._logs.read(container.id, stdout=stdout, stderr=stderr) if logs else None
+        stdin = stdin and process.stdin_open
+        return AttachedStreams(
+            frozenset(wanted),
+            stdin=stdin,
+            stdin_once=stdin and process.stdin_once,
+            replay=replay,
+            line_end=b"\r\n" if process.terminal else b"\n",
+            leave=lambda session: self._left(container.id, session),
+        )
+
+    def _left(self, container_id: str, session: AttachedStreams) -> None:
+        waiting = self._waiting.get(container_id, [])
+        if session in waiting:
+            waiting.remove(session)
+            if not waiting:
+                del self._waiting[container_id]
+
+    def _tell(self, container: Container) -> None:
+        """Record the event; the client need not wait for the disk, since nothing else changes."""
+
+        def untold(failure: Failure) -> None:
+            log.failure("an attach to {id} is not among the events", failure, id=container.id)
+
+        event = self._ledger.event(container, Action.ATTACH)
+        Deferred.fromCoroutine(self._ledger.commit(event)).addErrback(untold)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from apiserver.engine.containers.model import Container
+from apiserver.engine.containers.options.network import Network
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
@@ -35,6 +36,14 @@ class ImagesInUse(Protocol):
 class ContainerNetworks(Protocol):
     """`engine.networks`: leases of addresses, and what a run's network is made of."""
 
+    def check(self, options: Network) -> None:
+        """Whether a container can be on the network that it asks for.
+
+        Raises:
+            NoSuchNetwork, NotImplementedYet, InvalidParameter
+        """
+        ...
+
     async def plan(self, container: Container, run: int, ports: Sequence[PublishedPort]) -> NetworkPlan | None:
         """Lease addresses and say what will be made; None where the container has no network of its own.
 
@@ -45,6 +54,10 @@ class ContainerNetworks(Protocol):
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]: ...
 
     async def detach(self, plan: NetworkPlan) -> None: ...
+
+    async def reconcile(self, containers: Sequence[Container]) -> None:
+        """Take away what no recorded run has: to be called when the containers are reconciled."""
+        ...
 
     def release(self, container_id: str, run: int) -> None:
         """Give the leases of a run back, after `detach`. Idempotent."""

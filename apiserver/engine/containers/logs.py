@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
-from apiserver.engine.ports.logs import LogRecord
+from apiserver.engine.containers.model import State
+from apiserver.engine.containers.options.logging import LogDriver
+from apiserver.engine.containers.registry import Registry
+from apiserver.engine.ports.logs import LogRecord, LogSource
+from apiserver.engine.ports.streams import Stream
+from apiserver.errors import InvalidParameter
+
+
+class LogsNotReadable(InvalidParameter):
+    cause = "this container is using a log driver that cannot be read"
+    docker = "configured logging driver does not support reading"
 
 
 class Logs:
+    def __init__(self, registry: Registry, source: LogSource) -> None:
+        self._registry = registry
+        self._source = source
+
     def read(
         self,
         name_or_id: str,
@@ -19,11 +33,31 @@ class Logs:
         until: datetime | None = None,
         tail: int | None = None,
         follow: bool = False,
-    ) -> AsyncIterator[LogRecord]:
+    ) -> AsyncGenerator[LogRecord, None]:
         """Records in order; a follower ends with the run, whole. Raises at once, not at the first record.
+
+        Close the generator in any case.
 
         Raises:
             NoSuchContainer
-            InvalidParameter: its log driver keeps nothing.
+            LogsNotReadable: its log driver keeps nothing.
         """
-        raise NotImplementedError
+        container = self._registry.get(name_or_id)
+        if container.options.logging.driver is LogDriver.NONE:
+            raise LogsNotReadable(container.name)
+        wanted = {stream for stream, asked in ((Stream.STDOUT, stdout), (Stream.STDERR, stderr)) if asked}
+        # A terminal has one stream.
+        if container.options.process.terminal and wanted:
+            wanted = {Stream.STDOUT, Stream.STDERR}
+        follow = follow and (container.alive or container.state is State.INITIALIZED)
+        records = self._source.read(container.id, tail=tail, since=since, until=until, follow=follow)
+        return _only(records, wanted)
+
+
+async def _only(records: AsyncGenerator[LogRecord, None], wanted: set[Stream]) -> AsyncGenerator[LogRecord, None]:
+    try:
+        async for record in records:
+            if record.stream in wanted:
+                yield record
+    finally:
+        await records.aclose()

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from apiserver.engine.containers.failures import running
+from apiserver.engine.containers.kill import SIGKILL, Kill
+from apiserver.engine.containers.ledger import Ledger
+from apiserver.engine.containers.model import Container
+from apiserver.engine.containers.removal import Removal
+from apiserver.engine.events.model import Action
+from apiserver.engine.locks import Locks
+from apiserver.errors import NoSuchContainer
+
+ATTEMPTS = 3
+"""How often a forced removal kills what others start again meanwhile."""
+
 
 class Remove:
+    def __init__(self, ledger: Ledger, locks: Locks, kill: Kill, removal: Removal) -> None:
+        self._ledger = ledger
+        self._locks = locks
+        self._kill = kill
+        self._removal = removal
+
     async def remove(self, name_or_id: str, *, force: bool = False, volumes: bool = False) -> None:
         """Remove it.
 
@@ -14,4 +34,25 @@ class Remove:
         Raises:
             ContainerRunning: and not forced.
         """
-        raise NotImplementedError
+        container_id = self._ledger.registry.get(name_or_id).id
+        for attempt in range(ATTEMPTS):
+            killed = await self._remove_or_kill(container_id, force and attempt < ATTEMPTS - 1, volumes, attempt > 0)
+            if killed is None:
+                return
+            await self._kill.until_gone(killed)
+
+    async def _remove_or_kill(self, container_id: str, force: bool, volumes: bool, again: bool) -> Container | None:
+        """Remove it, or answer the container as one to be killed first."""
+        async with self._locks.container(container_id, "remove"):
+            container = self._ledger.registry.find(container_id)
+            if container is None:
+                if again:
+                    return None  # its own auto-remove was faster
+                raise NoSuchContainer(container_id)
+            if not container.alive:
+                await self._removal.finish(container, volumes=volumes)
+                return None
+            if not force:
+                raise running(container)
+            container = replace(container, stopped_by_user=True)
+            return await self._ledger.record(container, self._ledger.event(container, Action.KILL, signal=str(SIGKILL)))

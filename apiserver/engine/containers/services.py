@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from twisted.internet.interfaces import IReactorTime
+
 from apiserver.engine.containers.attach import Attach
+from apiserver.engine.containers.collaborators import (
+    Background,
+    ContainerNetworks,
+    ImagesInUse,
+    Journal,
+    VolumesInUse,
+)
 from apiserver.engine.containers.create import Create
 from apiserver.engine.containers.execs import Execs
+from apiserver.engine.containers.exits import Exits
 from apiserver.engine.containers.kill import Kill
+from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.logs import Logs
-from apiserver.engine.containers.reconcile import Reconcile
+from apiserver.engine.containers.reconcile import BOOT_ID, Reconcile
 from apiserver.engine.containers.registry import Registry
+from apiserver.engine.containers.removal import Removal
 from apiserver.engine.containers.remove import Remove
 from apiserver.engine.containers.resize import Resize
 from apiserver.engine.containers.restart import Restart
 from apiserver.engine.containers.start import Start
 from apiserver.engine.containers.stop import Stop
+from apiserver.engine.containers.undo import Undo
 from apiserver.engine.containers.wait import Wait
+from apiserver.engine.locks import Locks
+from apiserver.engine.ports.host import HostFacts
+from apiserver.engine.ports.logs import LogSource
+from apiserver.engine.ports.publish import PortPublisher
+from apiserver.engine.ports.records import Remembered
+from apiserver.engine.ports.runs import Runs
+from apiserver.engine.ports.streams import Streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +56,66 @@ class Containers:
     resize: Resize
     execs: Execs
     reconcile: Reconcile
+
+
+def build_containers(
+    *,
+    registry: Registry,
+    remembered: Remembered,
+    journal: Journal,
+    locks: Locks,
+    runs: Runs,
+    streams: Streams,
+    logs: LogSource,
+    publisher: PortPublisher,
+    images: ImagesInUse,
+    networks: ContainerNetworks,
+    volumes: VolumesInUse,
+    background: Background,
+    host: HostFacts,
+    clock: IReactorTime,
+) -> Containers:
+    """
+    Args:
+        registry: filled with the remembered containers; images and volumes ask it who uses them.
+        clock: whose `seconds()` is the time of day.
+    """
+    ledger = Ledger(registry, journal, clock)
+    undo = Undo(runs, networks)
+    wait = Wait(registry, remembered.exit_codes, clock)
+    read = Logs(registry, logs)
+    attach = Attach(ledger, streams, read)
+    execs = Execs(ledger, locks, streams, clock, remembered.execs)
+    removal = Removal(ledger, runs, undo, volumes, execs, attach, wait)
+    exits = Exits(ledger, locks, runs, undo, logs, execs, attach, wait, removal, background, clock)
+    runs.news(exits.news)
+    stop = Stop(ledger, locks, runs, exits)
+    kill = Kill(ledger, locks, runs, exits, clock)
+    start = Start(ledger, locks, runs, networks, publisher, images, volumes, attach, undo, exits, removal, wait)
+    recorded_boot = remembered.settings.get(BOOT_ID)
+    return Containers(
+        registry=registry,
+        create=Create(ledger, locks, runs, images, networks, volumes, host.processors),
+        start=start,
+        stop=stop,
+        kill=kill,
+        restart=Restart(ledger, exits, stop, start),
+        remove=Remove(ledger, locks, kill, removal),
+        wait=wait,
+        logs=read,
+        attach=attach,
+        resize=Resize(ledger, streams),
+        execs=execs,
+        reconcile=Reconcile(
+            ledger,
+            locks,
+            runs,
+            networks,
+            undo,
+            exits,
+            removal,
+            execs,
+            recorded_boot if isinstance(recorded_boot, str) else "",
+            host.boot_id,
+        ),
+    )

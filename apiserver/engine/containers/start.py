@@ -2,13 +2,176 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from twisted.logger import Logger
+
+from apiserver.engine.containers.attach import Attach
+from apiserver.engine.containers.collaborators import ContainerNetworks, ImagesInUse, VolumesInUse
+from apiserver.engine.containers.exits import Exits
+from apiserver.engine.containers.failures import MarkedForRemoval, StartOfPaused
+from apiserver.engine.containers.ledger import Ledger
+from apiserver.engine.containers.model import Container, Run, State
+from apiserver.engine.containers.removal import Removal
+from apiserver.engine.containers.undo import Undo, has_leftovers
+from apiserver.engine.containers.wait import Wait
+from apiserver.engine.events.model import Action
+from apiserver.engine.locks import Locks
+from apiserver.engine.ports.publish import HeldPorts, PortPublisher
+from apiserver.engine.ports.runs import RunKey, Runs, RunSpec, StartFailed
+from apiserver.errors import EngineError, NotModified
+
+log = Logger()
+
+NOT_STARTED = 128
+"""The exit code of a container that could not be started for a reason that lies outside of it, as Docker has it."""
+
 
 class Start:
+    def __init__(
+        self,
+        ledger: Ledger,
+        locks: Locks,
+        runs: Runs,
+        networks: ContainerNetworks,
+        publisher: PortPublisher,
+        images: ImagesInUse,
+        volumes: VolumesInUse,
+        attach: Attach,
+        undo: Undo,
+        exits: Exits,
+        removal: Removal,
+        wait: Wait,
+    ) -> None:
+        self._ledger = ledger
+        self._locks = locks
+        self._runs = runs
+        self._networks = networks
+        self._publisher = publisher
+        self._images = images
+        self._volumes = volumes
+        self._attach = attach
+        self._undo = undo
+        self._exits = exits
+        self._removal = removal
+        self._wait = wait
+
     async def start(self, name_or_id: str) -> None:
         """Start it, and return when its first process runs.
 
         Raises:
             NotModified: it runs already.
+            MarkedForRemoval, StartOfPaused
             StartFailed, PortInUse, ImageRemovedUnderneath, HostError: nothing of the start is left behind.
         """
-        raise NotImplementedError
+        container_id = self._ledger.registry.get(name_or_id).id
+        async with self._locks.container(container_id, "start"):
+            await self._start(self._ledger.registry.by_id(container_id))
+
+    async def _start(self, container: Container) -> None:
+        if container.state is State.REMOVING:
+            raise MarkedForRemoval("container is marked for removal and cannot be started")
+        if container.state is State.PAUSED:
+            raise StartOfPaused("cannot start a paused container, try unpause instead")
+        if container.alive:
+            raise NotModified(f"container {container.id} is already running")
+        if container.state is State.STOPPED:
+            # Its end is recorded, and could not be cleaned up then.
+            await self._exits.finish(container, None)
+            container = self._ledger.registry.by_id(container.id)
+        if has_leftovers(container.run):
+            container = await self._ledger.record(replace(container, run=await self._undo.undo(container)))
+        number = container.run.number + 1 if container.run else 1
+        held: HeldPorts | None = None
+        intended = container
+        try:
+            await self._images.verify(container.image_id)
+            held = await self._bind(container)
+            intended = await self._intend(container, number, held)
+            await self._launch(intended, held)
+        except BaseException as reason:
+            await self._failed(container, intended, number, reason)
+            raise
+        finally:
+            if held is not None:
+                held.close()
+
+    async def _bind(self, container: Container) -> HeldPorts | None:
+        ports = container.options.network.requested_ports
+        if not ports or not container.options.network.bridged:
+            return None
+        return await self._publisher.bind(container.name, ports)
+
+    async def _intend(self, container: Container, number: int, held: HeldPorts | None) -> Container:
+        """Record all that will be made, before anything of it is."""
+        key = RunKey(container.id, number)
+        network = await self._networks.plan(container, number, held.ports if held is not None else ())
+        try:
+            plan = self._runs.plan(key, container.options, container.runtime)
+            return await self._ledger.record(replace(container, run=Run(number, plan, network)))
+        except BaseException:
+            self._networks.release(container.id, number)
+            raise
+
+    async def _launch(self, container: Container, held: HeldPorts | None) -> None:
+        run = container.run
+        assert run is not None
+        if run.network is not None:
+            run = replace(run, endpoints=tuple(await self._networks.attach(run.network)))
+        spec = RunSpec(
+            key=RunKey(container.id, run.number),
+            name=container.name,
+            image_id=container.image_id,
+            options=container.options,
+            runtime=container.runtime,
+            network=run.network,
+            endpoints=run.endpoints,
+            volumes={name: self._volumes.get(name).mountpoint for name in container.volumes},
+        )
+        await self._runs.create(spec, run.plan, held)
+        if held is not None:
+            held.close()
+        await self._attach.connect(container.id, run.plan)
+        started = await self._runs.start(run.plan)
+        run = replace(run, started=started.at, pid=started.pid)
+        running = container.become(State.RUNNING, run=run, stopped_by_user=False)
+        await self._ledger.record(
+            running,
+            *self._ledger.network_events(running, Action.CONNECT),
+            self._ledger.event(running, Action.START),
+        )
+
+    async def _failed(self, before: Container, intended: Container, number: int, reason: BaseException) -> None:
+        """Leave the container as it was, but for why it could not be started. Raises nothing of its own."""
+        run = intended.run if intended is not before else None
+        if run is not None:
+            try:
+                run = await self._undo.undo(intended)
+            except EngineError:
+                # The plans stay recorded: the next start or removal, or reconcile, undoes them.
+                log.failure("a failed start of container {id} could not be undone yet", id=before.id)
+        run = run or Run(number)
+        earlier = before.run or Run(0)
+        failed = replace(
+            run,
+            started=earlier.started,
+            finished=earlier.finished,
+            ended=True,
+            exit_code=reason.exit_code if isinstance(reason, StartFailed) else NOT_STARTED,
+            error=_words(reason),
+        )
+        self._attach.end(before.id)
+        container = replace(before, run=failed)
+        try:
+            container = await self._ledger.record(container)
+            self._wait.not_started(container)
+            if container.options.lifecycle.auto_remove:
+                await self._removal.finish(container, volumes=True)
+        except EngineError:
+            log.failure("the failed start of container {id} is not recorded", id=before.id)
+
+
+def _words(reason: BaseException) -> str:
+    if isinstance(reason, EngineError):
+        return reason.docker.format(subject=reason.subject, cause=reason.cause)
+    return str(reason)

@@ -66,7 +66,7 @@ class Wait:
             if condition is Condition.REMOVED and (code := self.code_of_removed(name_or_id)) is not None:
                 return _fired(WaitResult(code.exit_code))
             raise
-        if condition is Condition.NOT_RUNNING and not container.alive and container.state is not State.STOPPED:
+        if condition is Condition.NOT_RUNNING and _rests(container):
             return _fired(_result(container))
         waiting = self._waiting.setdefault(container.id, [])
 
@@ -85,6 +85,10 @@ class Wait:
     def ended(self, container: Container) -> None:
         """A run has ended and is cleaned up."""
         self._tell(container.id, _result(container), {Condition.NOT_RUNNING, Condition.NEXT_EXIT})
+
+    def not_started(self, container: Container) -> None:
+        """A start failed: it still does not run."""
+        self._tell(container.id, _result(container), {Condition.NOT_RUNNING})
 
     def removal(self, container: Container) -> tuple[Change, ...]:
         """What is to be committed with a removal: its exit code, and that old ones may go."""
@@ -113,6 +117,12 @@ class Wait:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.seconds(), UTC)
+
+
+def _rests(container: Container) -> bool:
+    """It neither runs nor is being started or cleaned up."""
+    settled = container.run is None or container.run.ended
+    return settled and not container.alive and container.state is not State.STOPPED
 
 
 def _result(container: Container) -> WaitResult:

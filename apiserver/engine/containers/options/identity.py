@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from apiserver.errors import InvalidParameter
+
+_HOSTNAME = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_])?")
+LONGEST_HOSTNAME = 64
+"""The kernel's limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +22,17 @@ class Identity:
     """After create: the image's labels below the client's."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Kept and shown; never given to the runtime as its own annotations."""
+
+
+def validated(identity: Identity, *, host_uts: bool) -> Identity:
+    """Raises: InvalidParameter."""
+    if host_uts and (identity.hostname or identity.domainname):
+        raise InvalidParameter("conflicting options: hostname and the UTS mode")
+    for field_name, value in (("Hostname", identity.hostname), ("Domainname", identity.domainname)):
+        if value and (len(value) > LONGEST_HOSTNAME or not _HOSTNAME.fullmatch(value)):
+            raise InvalidParameter(f"invalid {field_name}: {value!r}")
+    for field_name, mapping in (("Labels", identity.labels), ("Annotations", identity.annotations)):
+        for key, value in mapping.items():
+            if not key or "\0" in key or "\0" in value:
+                raise InvalidParameter(f"invalid {field_name}: {key!r}")
+    return identity

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apiserver.engine.ports.images import Healthcheck
+from apiserver.errors import InvalidParameter
+
+POLICIES = ("no", "always", "unless-stopped", "on-failure")
+SHORTEST_NS = 1_000_000
+"""A millisecond, as Docker has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +27,47 @@ class Lifecycle:
     """The client's, else the image's; `test == ("NONE",)` disables it. Stored and shown; zero means the default."""
     init: bool = False
     """Run an init process as process 1."""
+
+
+def validated(lifecycle: Lifecycle) -> Lifecycle:
+    """Raises: InvalidParameter, in Docker's words."""
+    restart = lifecycle.restart
+    if restart.name not in POLICIES:
+        raise InvalidParameter(f"invalid restart policy: unknown policy '{restart.name}'; use one of {POLICIES}")
+    if restart.maximum_retries < 0:
+        raise InvalidParameter("invalid restart policy: maximum retry count cannot be negative")
+    if restart.maximum_retries and restart.name != "on-failure":
+        raise InvalidParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'")
+    if lifecycle.auto_remove and restart.name != "no":
+        raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
+    if lifecycle.health is not None:
+        _check_health(lifecycle.health)
+    return lifecycle
+
+
+def _check_health(health: Healthcheck) -> None:
+    if health.test and health.test[0] not in ("NONE", "CMD", "CMD-SHELL"):
+        raise InvalidParameter(f"Healthcheck.Test: unknown kind {health.test[0]!r}")
+    for field_name, value in (
+        ("Interval", health.interval_ns),
+        ("Timeout", health.timeout_ns),
+        ("StartPeriod", health.start_period_ns),
+        ("StartInterval", health.start_interval_ns),
+    ):
+        if value and value < SHORTEST_NS:
+            raise InvalidParameter(f"{field_name} in Healthcheck cannot be less than 1ms")
+    if health.retries < 0:
+        raise InvalidParameter("Retries in Healthcheck cannot be negative")
+
+
+def warnings(lifecycle: Lifecycle) -> tuple[str, ...]:
+    """What is kept, and does not act yet."""
+    said = []
+    if lifecycle.restart.name != "no":
+        said.append(
+            f"restart policy '{lifecycle.restart.name}' is stored, but does not act yet in this version of apiserver"
+        )
+    health = lifecycle.health
+    if health is not None and health.test and health.test != ("NONE",):
+        said.append("the health check is stored, but does not act yet in this version of apiserver")
+    return tuple(said)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+
+from apiserver.errors import InvalidParameter
+
+SMALLEST_MEMORY = 6 << 20
+"""Docker's minimum: with less not even the runtime gets the process started."""
+_SET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*", re.ASCII)
+_LARGEST_CPU = 8191
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +33,86 @@ class Limits:
     cpuset_mems: str = ""
     pids: int | None = None
     """None or -1: no limit."""
+
+
+def validated(limits: Limits, *, processors: int) -> Limits:
+    """The limits as they will act.
+
+    Args:
+        processors: of this host.
+
+    Raises:
+        InvalidParameter: in Docker's words, which name the option.
+    """
+    limits = _memory(limits)
+    _cpu(limits, processors)
+    if limits.pids is not None and limits.pids < -1:
+        raise InvalidParameter("PidsLimit: use a positive number, or -1 for no limit")
+    if limits.pids in (0, -1):
+        limits = replace(limits, pids=None)
+    return limits
+
+
+def _memory(limits: Limits) -> Limits:
+    memory, swap = limits.memory_bytes, limits.memory_swap_bytes
+    if memory is not None and memory < 0:
+        raise InvalidParameter("Memory: a limit cannot be negative")
+    if memory and memory < SMALLEST_MEMORY:
+        raise InvalidParameter("Minimum memory limit allowed is 6MB")
+    if swap is not None and swap < -1:
+        raise InvalidParameter("MemorySwap: use a positive number, or -1 for unlimited swap")
+    if swap and swap > 0 and not memory:
+        raise InvalidParameter("You should always set the Memory limit when using Memoryswap limit, see usage")
+    if swap and swap > 0 and memory and swap < memory:
+        raise InvalidParameter("Minimum memoryswap limit should be larger than memory limit, see usage")
+    reservation = limits.memory_reservation_bytes
+    if reservation is not None and reservation < 0:
+        raise InvalidParameter("MemoryReservation: a reservation cannot be negative")
+    if reservation and reservation < SMALLEST_MEMORY:
+        raise InvalidParameter("Minimum memory reservation allowed is 6MB")
+    if reservation and memory and reservation > memory:
+        raise InvalidParameter("Minimum memory limit can not be less than memory reservation limit, see usage")
+    swappiness = limits.memory_swappiness
+    if swappiness is not None and not -1 <= swappiness <= 100:
+        raise InvalidParameter(f"Invalid value: {swappiness}, valid memory swappiness range is 0-100")
+    score = limits.oom_score_adj
+    if score is not None and not -1000 <= score <= 1000:
+        raise InvalidParameter(f"Invalid value {score}, range for oom score adj is [-1000, 1000]")
+    return replace(
+        limits,
+        memory_bytes=memory or None,
+        memory_swap_bytes=swap or None,
+        memory_reservation_bytes=reservation or None,
+        memory_swappiness=None if swappiness == -1 else swappiness,
+    )
+
+
+def _cpu(limits: Limits, processors: int) -> None:
+    nano, period, quota = limits.nano_cpus, limits.cpu_period_us, limits.cpu_quota_us
+    if nano and period:
+        raise InvalidParameter("Conflicting options: Nano CPUs and CPU Period cannot both be set")
+    if nano and quota:
+        raise InvalidParameter("Conflicting options: Nano CPUs and CPU Quota cannot both be set")
+    if nano is not None and (nano < 0 or nano > processors * 1_000_000_000):
+        raise InvalidParameter(
+            f"range of CPUs is from 0.01 to {processors}.00, as there are only {processors} CPUs available"
+        )
+    if limits.cpu_shares is not None and limits.cpu_shares < 0:
+        raise InvalidParameter(f"invalid CPU shares ({limits.cpu_shares}): value must be a positive integer")
+    if period and not 1_000 <= period <= 1_000_000:
+        raise InvalidParameter("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
+    if quota and quota != -1 and quota < 1_000:
+        raise InvalidParameter("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+    for field, text in (("cpuset cpus", limits.cpuset_cpus), ("cpuset mems", limits.cpuset_mems)):
+        if text and (not _SET.fullmatch(text) or any(_wrong(part) for part in text.split(","))):
+            raise InvalidParameter(f"Invalid value {text} for {field}")
+    for part in limits.cpuset_cpus.split(",") if limits.cpuset_cpus else ():
+        if int(part.rpartition("-")[2]) >= processors:
+            raise InvalidParameter(
+                f"Requested CPUs are not available - requested {limits.cpuset_cpus}, available: 0-{processors - 1}"
+            )
+
+
+def _wrong(part: str) -> bool:
+    first, _, last = part.partition("-")
+    return len(part) > 9 or int(last or first) > _LARGEST_CPU or int(first) > int(last or first)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from apiserver.errors import InvalidParameter
 
 DEFAULT_MAX_SIZE = 20_000_000
 """Bytes after which conmon begins the log anew, where the client names no size."""
@@ -24,3 +27,45 @@ class Logging:
     """-1: unbounded."""
     options: Mapping[str, str] = field(default_factory=dict)
     """As given, for inspect."""
+
+
+_SIZE = re.compile(r"(\d{1,15})(?:([kmgt])b?|b)?", re.ASCII | re.IGNORECASE)
+# Docker reads this size in decimal units, other than those of memory.
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNLIMITED = "-1"
+
+
+def validated(logging: Logging) -> Logging:
+    """With `max-size` read from the driver's options, which are those of Docker's json-file.
+
+    Raises:
+        InvalidParameter
+    """
+    for key, value in logging.options.items():
+        if logging.driver is LogDriver.NONE:
+            raise InvalidParameter(f"unknown log opt '{key}' for none log driver")
+        if key == "max-size":
+            logging = replace(logging, max_size_bytes=_size(value))
+        elif key == "max-file":
+            if not (value.isascii() and value.isdecimal() and int(value[:10]) > 0):
+                raise InvalidParameter(f"log opt max-file: {value!r} is no positive number")
+        elif key not in ("tag", "labels", "labels-regex", "env", "env-regex", "compress", "mode"):
+            raise InvalidParameter(f"unknown log opt '{key}' for {logging.asked_as or logging.driver.value} log driver")
+    return logging
+
+
+def warnings(logging: Logging) -> tuple[str, ...]:
+    ignored = sorted(key for key in logging.options if key != "max-size")
+    if "max-file" in ignored and logging.options["max-file"] == "1":
+        ignored.remove("max-file")
+    return tuple(f"log option {key} has no effect: one file is kept, up to max-size" for key in ignored)
+
+
+def _size(text: str) -> int:
+    if text == _UNLIMITED:
+        return -1
+    match = _SIZE.fullmatch(text)
+    size = int(match[1]) * _UNITS[(match[2] or "").lower()] if match else 0
+    if not 0 < size < 1 << 62:
+        raise InvalidParameter(f"log opt max-size: {text!r} is no size")
+    return size

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from apiserver.errors import InvalidParameter
+
+PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_FLAGS = (
+    "ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime diratime nodiratime relatime norelatime"
+    " strictatime nostrictatime mand nomand unbindable runbindable private rprivate shared rshared slave rslave"
+)
+_TMPFS_FLAGS = frozenset(_FLAGS.split())
+_TMPFS_VALUES = {
+    "size": re.compile(r"\d{1,15}([kmgKMG%]|)", re.ASCII),
+    "mode": re.compile(r"[0-7]{1,5}", re.ASCII),
+    "uid": re.compile(r"\d{1,10}", re.ASCII),
+    "gid": re.compile(r"\d{1,10}", re.ASCII),
+    "nr_inodes": re.compile(r"\d{1,15}[kmgKMG]?", re.ASCII),
+    "nr_blocks": re.compile(r"\d{1,15}[kmgKMG]?", re.ASCII),
+    "mpol": re.compile(r"[a-z0-9=:,-]{1,64}", re.ASCII),
+}
 
 
 class MountKind(Enum):
@@ -29,6 +50,8 @@ class Mount:
     """volume: do not copy what the image has at the target into a new volume."""
     anonymous: bool = False
     """volume: made for this container alone, removed with it (`rm -v`, auto-remove)."""
+    from_image: bool = False
+    """volume: the image asked for it, not the client."""
     volume_driver: str = ""
     volume_labels: Mapping[str, str] = field(default_factory=dict)
     volume_options: Mapping[str, str] = field(default_factory=dict)
@@ -45,3 +68,101 @@ class Mounts:
     mounts: tuple[Mount, ...] = ()
     read_only_rootfs: bool = False
     shm_size_bytes: int = 64 << 20
+
+
+def validated(mounts: Mounts) -> Mounts:
+    """With clean targets, each once.
+
+    Raises:
+        InvalidParameter: also where two have one target, in Docker's words.
+    """
+    if mounts.shm_size_bytes < 0:
+        raise InvalidParameter("SHM size can not be less than 0")
+    clean = [_validated(mount) for mount in mounts.mounts]
+    targets: set[str] = set()
+    for mount in clean:
+        if mount.target in targets:
+            raise InvalidParameter(f"Duplicate mount point: {mount.target}")
+        targets.add(mount.target)
+    return replace(mounts, mounts=tuple(clean), shm_size_bytes=mounts.shm_size_bytes or 64 << 20)
+
+
+def clean_target(target: str) -> str:
+    """An absolute path in the container: `/data/` and `//data` are `/data`.
+
+    Raises:
+        InvalidParameter: it is none, or nothing may be mounted there.
+    """
+    if not target.startswith("/") or any(c in target for c in "\0\n"):
+        raise InvalidParameter(f"invalid mount path: '{target}' mount path must be absolute")
+    clean = posixpath.normpath("/" + target.lstrip("/"))
+    if clean == "/":
+        raise InvalidParameter("invalid mount target: destination can't be '/'")
+    if clean == "/proc" or clean.startswith("/proc/"):
+        # The runtime would mount over what it masks there (CVE-2019-16884).
+        raise InvalidParameter(f"invalid mount target: nothing can be mounted at {clean}")
+    return clean
+
+
+def _validated(mount: Mount) -> Mount:
+    mount = replace(mount, target=clean_target(mount.target))
+    if mount.propagation not in PROPAGATIONS:
+        raise InvalidParameter(f"invalid propagation mode: {mount.propagation}")
+    if mount.kind is MountKind.BIND:
+        if not mount.source.startswith("/") or any(c in mount.source for c in "\0\n"):
+            raise InvalidParameter(
+                'invalid mount config for type "bind":'
+                f" invalid mount path: '{mount.source}' mount path must be absolute"
+            )
+        return replace(mount, source=posixpath.normpath("/" + mount.source.lstrip("/")))
+    if mount.kind is MountKind.VOLUME:
+        if mount.source and not _VOLUME.fullmatch(mount.source):
+            raise InvalidParameter(
+                f'create {mount.source}: "{mount.source}" includes invalid characters for a local volume name, only'
+                ' "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
+            )
+        return mount
+    if mount.source:
+        raise InvalidParameter('invalid mount config for type "tmpfs": source must not be specified')
+    if mount.tmpfs_size_bytes is not None and mount.tmpfs_size_bytes < 0:
+        raise InvalidParameter("invalid TmpfsOptions: the size cannot be negative")
+    if mount.tmpfs_mode is not None and not 0 <= mount.tmpfs_mode <= 0o7777:
+        raise InvalidParameter(f"invalid TmpfsOptions: {mount.tmpfs_mode:o} is no file mode")
+    for option in mount.tmpfs_options:
+        _check_tmpfs_option(option)
+    return mount
+
+
+def _check_tmpfs_option(option: str) -> None:
+    name, equals, value = option.partition("=")
+    if not equals and name in _TMPFS_FLAGS:
+        return
+    if not equals or name not in _TMPFS_VALUES or not _TMPFS_VALUES[name].fullmatch(value):
+        raise InvalidParameter(f"invalid tmpfs option {option!r}")
+
+
+def with_volumes(mounts: Mounts, image_volumes: Sequence[str]) -> Mounts:
+    """With an anonymous volume at each of the image's volume paths where the client mounts nothing.
+
+    An anonymous volume that the client asked for gives way as well where it mounts something else there.
+    """
+    named = {_same(mount.target) for mount in mounts.mounts if not _is_anonymous(mount)}
+    merged = []
+    for mount in (
+        *mounts.mounts,
+        *(Mount(MountKind.VOLUME, "/" + path.lstrip("/"), from_image=True) for path in image_volumes),
+    ):
+        if not _is_anonymous(mount):
+            merged.append(mount)
+        elif (target := _same(mount.target)) not in named:
+            named.add(target)
+            merged.append(replace(mount, anonymous=True))
+    return replace(mounts, mounts=tuple(merged))
+
+
+def _is_anonymous(mount: Mount) -> bool:
+    return mount.kind is MountKind.VOLUME and not mount.source
+
+
+def _same(target: str) -> str:
+    return posixpath.normpath(target) if target else target

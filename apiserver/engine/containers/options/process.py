@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from apiserver.engine.containers.signals import signal_number
+from apiserver.errors import InvalidParameter
+
+_USER = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]*[$]?")
+_NUMBER = re.compile(r"0|[1-9][0-9]*")
+LARGEST_ID = 2**31 - 1
+"""Docker's own limit: the kernel's -1 (4,294,967,295) means "no change" and must never get there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
     entrypoint: tuple[str, ...] | None = None
-    """None keeps the image's; an empty tuple empties it, and then the image's command is not used either."""
+    """None keeps the image's; an empty tuple empties it, and `("",)` the image's command as well."""
     command: tuple[str, ...] | None = None
     """None keeps the image's, unless the client gave an entrypoint."""
     env: tuple[str, ...] = ()
@@ -34,3 +44,73 @@ class Process:
     @property
     def argv(self) -> tuple[str, ...]:
         return (*(self.entrypoint or ()), *(self.command or ()))
+
+
+def validated(process: Process) -> Process:
+    """The options as they will act.
+
+    Raises:
+        InvalidParameter: the message names the field.
+    """
+    for field, words in (("Cmd", process.command), ("Entrypoint", process.entrypoint)):
+        if any("\0" in word for word in words or ()):
+            raise InvalidParameter(f"{field}: a word holds NUL")
+    if not process.argv or not process.argv[0]:
+        raise InvalidParameter("no command specified")
+    check_user(process.user)
+    check_working_dir(process.working_dir)
+    if process.stop_signal:
+        signal_number(process.stop_signal)
+    env = check_env(process.env, complete=True)
+    return replace(process, env=env, working_dir=process.working_dir or "/")
+
+
+def check_env(env: Sequence[str], *, complete: bool) -> tuple[str, ...]:
+    """Look at an environment; a value may hold anything but NUL, also newlines, as certificates do.
+
+    Args:
+        complete: `NAME` alone, which means "take it out" to a merge, is dropped: it never means the service's own.
+
+    Raises:
+        InvalidParameter
+    """
+    for entry in env:
+        name, _, value = entry.partition("=")
+        if not name:
+            raise InvalidParameter(f"invalid environment variable: {entry}")
+        if "\0" in entry or any(c in name for c in "\n\r"):
+            raise InvalidParameter(f"invalid environment variable name in Env: {name!r}")
+        if name == "HOME" and "\n" in value:
+            # It stands in a line of passwd for some programs (CVE-2022-4318).
+            raise InvalidParameter("invalid environment variable HOME in Env: it holds a newline")
+    return tuple(entry for entry in env if "=" in entry) if complete else tuple(env)
+
+
+def check_user(user: str) -> None:
+    """`USER[:GROUP]`, each a name or a decimal number from 0 to 2,147,483,647.
+
+    Raises:
+        InvalidParameter
+    """
+    if not user:
+        return
+    name, colon, group = user.partition(":")
+    for part in (name, group) if colon and group else (name,):
+        if not _USER.fullmatch(part) or part[:2] in ("0x", "0X"):
+            raise InvalidParameter(f"invalid User: {user!r}")
+        if part.isdecimal() and (not _NUMBER.fullmatch(part) or int(part) > LARGEST_ID):
+            raise InvalidParameter(f"invalid User: {user!r}: ids are decimal numbers from 0 to {LARGEST_ID}")
+
+
+def check_working_dir(path: str) -> None:
+    """Raises: InvalidParameter."""
+    if not path:
+        return
+    if not path.startswith("/"):
+        raise InvalidParameter(f"the working directory '{path}' is invalid, it needs to be an absolute path")
+    if any(c in path for c in "\0\n"):
+        raise InvalidParameter(f"invalid WorkingDir: {path!r}")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if parts[:1] == ["proc"] and "fd" in parts:
+        # The runtime would enter a directory of the host through its own descriptors (CVE-2024-21626).
+        raise InvalidParameter(f"invalid WorkingDir: {path}: descriptors of a process are no directories to work in")

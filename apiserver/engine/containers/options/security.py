@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from apiserver.engine.containers.options.process import check_user
+from apiserver.errors import InvalidParameter
+
+_NAMES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE"
+    " NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT"
+    " SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL"
+    " SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+)
+CAPABILITIES = frozenset(f"CAP_{name}" for name in _NAMES.split())
+ALL = "ALL"
+UNCONFINED = "unconfined"
+_PROFILE = re.compile(r"[a-zA-Z0-9_./:+-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +40,54 @@ class Security:
     read_only_paths: tuple[str, ...] | None = None
     supplementary_groups: tuple[str, ...] = ()
     """Names or numbers, resolved in the container's own group file at start."""
+
+
+def validated(security: Security) -> Security:
+    """With capabilities in their full names.
+
+    Raises:
+        InvalidParameter
+    """
+    for group in security.supplementary_groups:
+        check_user(group)
+        if not group or ":" in group:
+            raise InvalidParameter(f"invalid GroupAdd: {group!r}")
+    if security.seccomp and security.seccomp != UNCONFINED:
+        _check_profile(security.seccomp)
+    if security.apparmor and not _PROFILE.fullmatch(security.apparmor):
+        raise InvalidParameter(f"invalid apparmor profile in SecurityOpt: {security.apparmor!r}")
+    for field, paths in (("MaskedPaths", security.masked_paths), ("ReadonlyPaths", security.read_only_paths)):
+        for path in paths or ():
+            if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
+                raise InvalidParameter(f"invalid {field}: {path!r} is no absolute path")
+    return replace(
+        security,
+        cap_add=capabilities("CapAdd", security.cap_add),
+        cap_drop=capabilities("CapDrop", security.cap_drop),
+    )
+
+
+def capabilities(field: str, names: Sequence[str]) -> tuple[str, ...]:
+    """`net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are one; each once, in the order given.
+
+    Raises:
+        InvalidParameter: in Docker's words.
+    """
+    known: dict[str, None] = {}
+    for name in names:
+        full = name.upper()
+        if full != ALL and not full.startswith("CAP_"):
+            full = f"CAP_{full}"
+        if full != ALL and full not in CAPABILITIES:
+            raise InvalidParameter(f"invalid {field}: unknown capability: {name!r}")
+        known[full] = None
+    return tuple(known)
+
+
+def _check_profile(text: str) -> None:
+    try:
+        profile = json.loads(text)
+    except ValueError as error:
+        raise InvalidParameter(f"Decoding seccomp profile failed: {error}") from None
+    if not isinstance(profile, dict) or not isinstance(profile.get("defaultAction"), str):
+        raise InvalidParameter("Decoding seccomp profile failed: it has no defaultAction")

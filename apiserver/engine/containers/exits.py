@@ -1,0 +1,187 @@
+"""The one exit path: what happens, once for each run, when its first process is gone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from apiserver.engine.containers.attach import Attach
+from apiserver.engine.containers.collaborators import Background
+from apiserver.engine.containers.execs import Execs
+from apiserver.engine.containers.ledger import Ledger
+from apiserver.engine.containers.model import ALIVE, Container, State
+from apiserver.engine.containers.removal import Removal
+from apiserver.engine.containers.undo import Undo
+from apiserver.engine.containers.wait import Wait
+from apiserver.engine.events.model import Action, Event
+from apiserver.engine.locks import Locks
+from apiserver.engine.ports.logs import LogSource
+from apiserver.engine.ports.runs import RunEnd, RunKey, Runs
+from apiserver.errors import EngineError
+
+log = Logger()
+
+RETRY = 5.0
+"""Seconds until an end that could not be recorded is tried again."""
+
+_ENDING = ALIVE | {State.INITIALIZED, State.STOPPED}
+
+
+class Exits:
+    def __init__(
+        self,
+        ledger: Ledger,
+        locks: Locks,
+        runs: Runs,
+        undo: Undo,
+        logs: LogSource,
+        execs: Execs,
+        attach: Attach,
+        wait: Wait,
+        removal: Removal,
+        background: Background,
+        clock: IReactorTime,
+    ) -> None:
+        self._ledger = ledger
+        self._locks = locks
+        self._runs = runs
+        self._undo = undo
+        self._logs = logs
+        self._execs = execs
+        self._attach = attach
+        self._wait = wait
+        self._removal = removal
+        self._background = background
+        self._clock = clock
+        self._settling: dict[RunKey, list[Deferred[None]]] = {}
+        self._kept: Counter[str] = Counter()
+
+    def news(self, key: RunKey) -> None:
+        """A run's first process is gone. Nobody waits for the answer; news of an older run changes nothing."""
+
+        async def settle() -> None:
+            with self._background.hold(f"end of container {key.container_id[:12]}"):
+                await self.settle(key)
+
+        def unsettled(failure: Failure) -> None:
+            log.failure("the end of container {id} is not settled yet", failure, id=key.container_id)
+
+        Deferred.fromCoroutine(settle()).addErrback(unsettled)
+
+    async def settle(self, key: RunKey, known: RunEnd | None = None, *, rebooted: bool = False) -> None:
+        """See that the end of a run is recorded and cleaned up; fires when it is, whoever does it.
+
+        Args:
+            known: how it ended, where that need not be asked.
+
+        Raises:
+            HostError, LockTimeout: not now; it is tried again by itself.
+        """
+        if (joined := self._settling.get(key)) is not None:
+            mine: Deferred[None] = Deferred()
+            joined.append(mine)
+            await mine
+            return
+        waiting = self._settling[key] = []
+        try:
+            await self._settle(key, known, rebooted)
+        except BaseException:
+            del self._settling[key]
+            self._clock.callLater(RETRY, self.news, key)
+            failure = Failure()
+            for each in waiting:
+                each.errback(failure)
+            raise
+        del self._settling[key]
+        for each in waiting:
+            each.callback(None)
+
+    @contextmanager
+    def keeping(self, container_id: str) -> Generator[None, None, None]:
+        """While this lasts, the end of a run does not remove the container: it is about to be started again."""
+        self._kept[container_id] += 1
+        try:
+            yield
+        finally:
+            self._kept[container_id] -= 1
+            if not self._kept[container_id]:
+                del self._kept[container_id]
+
+    async def _settle(self, key: RunKey, known: RunEnd | None, rebooted: bool) -> None:
+        container = self._ending(key)
+        if container is None or container.run is None:
+            return
+        end = known
+        if end is None and not container.run.ended:
+            # Its recording may take seconds: not under the lock.
+            end = await self._runs.end(container.run.plan)
+        async with self._locks.container(key.container_id, "the end of its run"):
+            container = self._ending(key)
+            if container is not None:
+                await self.finish(container, end, rebooted=rebooted)
+
+    def _ending(self, key: RunKey) -> Container | None:
+        container = self._ledger.registry.find(key.container_id)
+        if container is None or container.run is None or container.run.number != key.number:
+            return None
+        return container if container.state in _ENDING else None
+
+    async def finish(self, container: Container, end: RunEnd | None, *, rebooted: bool = False) -> None:
+        """Record how a run ended, clean up, tell who waits. The caller holds the container's lock.
+
+        Raises:
+            HostError: the end could not be recorded. What could not be cleaned up is logged; the container stays
+                `stopped` then, and the next start, removal or reconcile cleans up.
+        """
+        run = container.run
+        assert run is not None
+        if not run.ended:
+            assert end is not None
+            run = replace(
+                run, ended=True, exit_code=end.exit_code, finished=end.finished, oom_killed=end.oom_killed, pid=None
+            )
+            # The code is on disk before the files that hold it are discarded.
+            container = container.become(State.STOPPED, run=run)
+            container = await self._ledger.record(container, *self._told(container))
+        self._logs.ended(container.id)
+        self._attach.gone(container.id)
+        ended = container
+        auto_remove = container.options.lifecycle.auto_remove and not self._kept[container.id]
+        try:
+            await self._execs.end_with(container)
+            run = await self._undo.undo(container, rebooted=rebooted)
+            if auto_remove:
+                container = container.become(State.REMOVING, run=run, remove_volumes=True)
+            else:
+                container = container.become(State.EXITED, run=run)
+            container = await self._ledger.record(container, *self._ledger.network_events(ended, Action.DISCONNECT))
+        except EngineError:
+            log.failure("container {id} has ended and could not be cleaned up yet", id=container.id)
+            self._wait.ended(container)
+            return
+        self._wait.ended(container)
+        if auto_remove:
+            await self._remove(container, rebooted)
+
+    async def _remove(self, container: Container, rebooted: bool) -> None:
+        try:
+            await self._removal.finish(container, volumes=True, rebooted=rebooted)
+        except EngineError as reason:
+            log.failure("container {id} could not remove itself", id=container.id)
+            self._wait.removal_failed(container, str(reason))
+
+    def _told(self, container: Container) -> tuple[Event, ...]:
+        run = container.run
+        assert run is not None
+        # 255 is how Docker says that nobody knows.
+        code = "255" if run.exit_code is None else str(run.exit_code)
+        seconds = int((run.finished - run.started).total_seconds()) if run.finished and run.started else 0
+        died = self._ledger.event(container, Action.DIED, exitCode=code, execDuration=str(max(0, seconds)))
+        return (self._ledger.event(container, Action.OOM), died) if run.oom_killed else (died,)

@@ -1,0 +1,59 @@
+"""The kinds of failure of containers, in the words that clients know."""
+
+from __future__ import annotations
+
+from apiserver.engine.containers.model import Container
+from apiserver.errors import Conflict
+
+
+class ContainerNotRunning(Conflict):
+    cause = "can only be done to a running container"
+    docker = libpod = "{subject}"
+
+
+class ContainerPaused(Conflict):
+    cause = "container is paused"
+    docker = libpod = "{subject}"
+
+
+class ContainerRunning(Conflict):
+    """It would have to be stopped first."""
+
+    cause = "container is running"
+    docker = libpod = "{subject}"
+
+
+class StartOfPaused(Conflict):
+    cause = "container state improper"
+    docker = libpod = "{subject}"
+
+
+class MarkedForRemoval(Conflict):
+    cause = "container is being removed"
+    docker = libpod = "{subject}"
+
+
+class ExecStarted(Conflict):
+    """An exec session runs once."""
+
+    cause = "exec session state improper"
+    docker = libpod = "{subject}"
+
+
+def not_running(container: Container) -> ContainerNotRunning:
+    return ContainerNotRunning(f"container {container.id} is not running")
+
+
+def cannot_kill(container: Container) -> ContainerNotRunning:
+    return ContainerNotRunning(f"cannot kill container: {container.name}: container {container.id} is not running")
+
+
+def paused(container: Container, what: str) -> ContainerPaused:
+    return ContainerPaused(f"container {container.name} is paused, unpause the container before {what}")
+
+
+def running(container: Container) -> ContainerRunning:
+    return ContainerRunning(
+        f'cannot remove container "/{container.name}": container is running:'
+        " stop the container before removing or force remove"
+    )

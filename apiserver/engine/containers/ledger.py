@@ -1,0 +1,62 @@
+"""How a container changes: committed first, with its events, and then shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from twisted.internet.interfaces import IReactorTime
+
+from apiserver.engine.containers.collaborators import Journal
+from apiserver.engine.containers.model import Container
+from apiserver.engine.containers.registry import Registry
+from apiserver.engine.events.model import Action, Event, Kind
+from apiserver.engine.ports.records import Change, PutContainer
+
+
+class Ledger:
+    """
+    Args:
+        wall_clock: whose `seconds()` is the time of day.
+    """
+
+    def __init__(self, registry: Registry, journal: Journal, wall_clock: IReactorTime) -> None:
+        self.registry = registry
+        self._journal = journal
+        self._clock = wall_clock
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+
+    async def record(self, container: Container, *changes: Change) -> Container:
+        """Commit a container as it will be, with other changes, and show it. The caller holds its lock.
+
+        Raises:
+            HostError: nothing has changed.
+        """
+        await self._journal.commit(PutContainer(container), *changes)
+        self.registry.put(container)
+        return container
+
+    async def commit(self, *changes: Change) -> None:
+        """Commit what is no change of a container."""
+        await self._journal.commit(*changes)
+
+    def event(self, container: Container, action: Action, /, **attributes: str) -> Event:
+        """An event of a container, with its labels, image and name."""
+        common = {**container.options.identity.labels, "image": container.image_name, "name": container.name}
+        return Event(Kind.CONTAINER, action, container.id, self.now(), {**common, **attributes})
+
+    def network_events(self, container: Container, action: Action) -> tuple[Event, ...]:
+        """That the container's run joins its networks, or leaves them."""
+        plan = container.run.network if container.run else None
+        networks = [attachment.network for attachment in plan.attachments] if plan else []
+        return tuple(
+            Event(
+                Kind.NETWORK,
+                action,
+                network.id,
+                self.now(),
+                {"container": container.id, "name": network.name, "type": network.driver},
+            )
+            for network in networks
+        )

@@ -1,0 +1,67 @@
+"""What a container is made of: what the client asks, over what its image says, by Docker's rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.containers.options.lifecycle import Lifecycle
+from apiserver.engine.containers.options.mounts import with_volumes
+from apiserver.engine.containers.options.process import Process
+from apiserver.engine.ports.images import Healthcheck, ImageConfig
+
+
+def merged(options: ContainerOptions, image: ImageConfig) -> ContainerOptions:
+    """The options with the image's configuration filled in below them; not validated."""
+    return replace(
+        options,
+        process=_process(options.process, image),
+        identity=replace(options.identity, labels={**image.labels, **options.identity.labels}),
+        mounts=with_volumes(options.mounts, image.volumes),
+        network=replace(
+            options.network, exposed=tuple(dict.fromkeys((*options.network.exposed, *image.exposed_ports)))
+        ),
+        lifecycle=_lifecycle(options.lifecycle, image.healthcheck),
+    )
+
+
+def _process(process: Process, image: ImageConfig) -> Process:
+    entrypoint, command = process.entrypoint, process.command
+    if not entrypoint:
+        command = command or image.cmd
+        entrypoint = image.entrypoint if entrypoint is None else entrypoint
+    if entrypoint == ("",):
+        entrypoint = ()  # how the CLI sends `--entrypoint ""`
+    return replace(
+        process,
+        entrypoint=entrypoint or (),
+        command=command or (),
+        env=merged_env(image.env, process.env),
+        working_dir=process.working_dir or image.working_dir,
+        user=process.user or image.user,
+        stop_signal=process.stop_signal or image.stop_signal,
+    )
+
+
+def merged_env(below: tuple[str, ...], above: tuple[str, ...]) -> tuple[str, ...]:
+    """Each name once: the client's first, its last value winning, then what it does not name.
+
+    A client's `NAME` without a value takes the image's out. It stays here, for validation to drop.
+    """
+    asked = {entry.partition("=")[0]: entry for entry in above}
+    return (*asked.values(), *(entry for entry in below if "=" in entry and entry.partition("=")[0] not in asked))
+
+
+def _lifecycle(lifecycle: Lifecycle, image: Healthcheck | None) -> Lifecycle:
+    asked = lifecycle.health
+    if image is None or asked is None:
+        return replace(lifecycle, health=asked or image)
+    health = Healthcheck(
+        test=asked.test or image.test,
+        interval_ns=asked.interval_ns or image.interval_ns,
+        timeout_ns=asked.timeout_ns or image.timeout_ns,
+        start_period_ns=asked.start_period_ns or image.start_period_ns,
+        start_interval_ns=asked.start_interval_ns or image.start_interval_ns,
+        retries=asked.retries or image.retries,
+    )
+    return replace(lifecycle, health=health)

@@ -1,0 +1,47 @@
+"""All options of a container looked at together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from apiserver.engine.containers.options import (
+    ContainerOptions,
+    identity,
+    lifecycle,
+    limits,
+    logging,
+    mounts,
+    network,
+    process,
+    security,
+)
+from apiserver.engine.containers.options.namespaces import Namespace
+
+
+def validated(options: ContainerOptions, *, processors: int) -> ContainerOptions:
+    """Merged options as they will act.
+
+    Raises:
+        InvalidParameter: the message names the option.
+    """
+    host_uts = options.namespaces.uts is Namespace.HOST
+    return replace(
+        options,
+        process=process.validated(options.process),
+        identity=identity.validated(options.identity, host_uts=host_uts),
+        mounts=mounts.validated(options.mounts),
+        limits=limits.validated(options.limits, processors=processors),
+        security=security.validated(options.security),
+        network=network.validated(options.network),
+        logging=logging.validated(options.logging),
+        lifecycle=lifecycle.validated(options.lifecycle),
+    )
+
+
+def warnings(options: ContainerOptions) -> tuple[str, ...]:
+    """What of the options is kept and does not act, whatever the host."""
+    return (
+        *lifecycle.warnings(options.lifecycle),
+        *logging.warnings(options.logging),
+        *network.warnings(options.network),
+    )

@@ -1,0 +1,41 @@
+"""Taking away what a run has, or may have, outside of the state: by the list that was recorded before it was made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from apiserver.engine.containers.collaborators import ContainerNetworks
+from apiserver.engine.containers.model import Container, Run
+from apiserver.engine.ports.runs import Runs
+
+
+def has_leftovers(run: Run | None) -> bool:
+    """Whether something of a run may still be there: its plans are recorded until they are undone."""
+    return run is not None and bool(run.plan or run.network)
+
+
+class Undo:
+    def __init__(self, runs: Runs, networks: ContainerNetworks) -> None:
+        self._runs = runs
+        self._networks = networks
+
+    async def undo(self, container: Container, *, rebooted: bool = False) -> Run | None:
+        """Undo a container's newest run, whatever of it exists, and answer it without its plans, to be committed.
+
+        The caller holds the container's lock.
+
+        Args:
+            rebooted: processes that it names are other ones by now.
+
+        Raises:
+            HostError, LockTimeout: something may be left; the plans stay recorded, for the next who tries.
+        """
+        run = container.run
+        if run is None or not has_leftovers(run):
+            return run
+        if run.network is not None:
+            await self._networks.detach(run.network)
+        if run.plan:
+            await self._runs.discard(run.plan, processes=not rebooted)
+        self._networks.release(container.id, run.number)
+        return replace(run, plan={}, network=None, endpoints=(), pid=None)
