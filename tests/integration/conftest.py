@@ -85,7 +85,7 @@ def ready(service: Service) -> Service:
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     """One for all tests of a module, with the image `busybox`; tests remove what they make in it."""
-    shared = ready(Service())
+    shared = ready(Service("--idle-timeout", "0"))
     yield shared
     shared.close()
 
@@ -93,7 +93,7 @@ def service() -> Iterator[Service]:
 @pytest.fixture
 def fresh_service() -> Iterator[Service]:
     """One for this test alone, with the image `busybox`; it may be killed and started again."""
-    own = ready(Service())
+    own = ready(Service("--idle-timeout", "0"))
     yield own
     own.close()
 

@@ -112,8 +112,8 @@ class Service:
         while True:
             assert self.running, f"the service ended with {self.status()}:\n{self.log_tail()}"
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if self.request("GET", "/_ping", timeout=seconds)[0] == 200:
-                    return
+                self.request("GET", "/_ping", timeout=seconds)
+                return
             assert time.monotonic() < deadline, f"no answer in {seconds} s:\n{self.log_tail()}"
             time.sleep(0.01)
 
