@@ -31,6 +31,7 @@ KNOWS: dict[str, frozenset[str]] = {
     "observe": frozenset({"http", "engine"}),
     "tap": frozenset({"daemon", "config"}),
     "cli": frozenset({"daemon", "config"}),
+    "__main__": frozenset({"cli"}),
 }
 KNOWS_ALL = frozenset({"daemon"})
 ALONE = "exited"

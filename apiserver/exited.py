@@ -1,0 +1,78 @@
+"""What conmon runs when a container has ended: `exited ROOT RUNROOT ID RUN`.
+
+A service that listens sees the end by itself, or, where only a holder of its socket is there, is started by our
+connection and looks at its start. If nobody accepts, this becomes the service's own `reconcile`. A copy of this file
+lies under the root, outside of any virtual environment, and is run with `-IS` by the interpreter that the environment
+was made of: standard library alone, and little of it. Its arguments and the two files that it reads
+(`RUNROOT/listeners`, `ROOT/libexec/interpreter`) are an interface between versions of the service.
+
+Exit status: 0: a service knows; 1: nobody could be reached or started, the next start of the service does the rest;
+2: wrong arguments. Else that of `apiserver reconcile`.
+"""
+
+import os
+import sys
+from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, socket
+
+# The public module `socket` costs 5 ms of the 15 that this may take, for names of constants.
+
+LIMIT = 5.0
+"""Seconds for a listener to accept."""
+
+
+def accepts(uri: str) -> bool:
+    """Whether somebody accepts a connection at `unix:///PATH`, `tcp://HOST:PORT` or `ssl://HOST:PORT`."""
+    scheme, _, rest = uri.partition(":")
+    place = rest[2:] if rest.startswith("//") else rest
+    address: str | tuple[str, int] = place
+    family = AF_UNIX
+    if scheme != "unix":
+        host, _, port = place.rpartition(":")
+        if not port.isdecimal():
+            return False
+        host = host.strip("[]")
+        # An address that stands for all of them is reached as the local one.
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        family = AF_INET6 if ":" in host else AF_INET
+        address = (host, int(port))
+    connection = socket(family, SOCK_STREAM)
+    try:
+        connection.settimeout(LIMIT)
+        connection.connect(address)
+    except (OSError, ValueError):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def listeners(runroot: str) -> list[str]:
+    """Where the service said that it listens; nothing where it said so to nobody."""
+    try:
+        with open(f"{runroot}/listeners", encoding="utf-8") as file:
+            return file.read().split("\n")
+    except OSError:
+        return []
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 4:
+        print("usage: exited ROOT RUNROOT ID RUN", file=sys.stderr)
+        return 2
+    root, runroot = arguments[:2]
+    if any(accepts(uri) for uri in listeners(runroot) if uri):
+        return 0
+    try:
+        with open(f"{root}/libexec/interpreter", encoding="utf-8") as file:
+            interpreter = file.read().removesuffix("\n")
+        os.execv(  # noqa: S606 - this program becomes the other
+            interpreter,
+            [interpreter, "-I", "-m", "apiserver", "reconcile", "--root", root, "--runroot", runroot],
+        )
+    except OSError as error:
+        print(f"exited: the service's interpreter cannot be run: {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
