@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 from collections.abc import Mapping
@@ -96,7 +95,7 @@ class OciRuntime:
         """Thaw them.
 
         Raises:
-            ContainerNotRunning
+            ContainerNotRunning: also for one that is not paused, but crun 1.8.1 accepts that.
         """
         await self._call(id, "resume", id)
 
@@ -132,8 +131,3 @@ async def features(programs: Programs, path: Path) -> dict[str, Any] | None:
         return None
     value = json.loads(done.stdout)
     return value if isinstance(value, dict) else None
-
-
-def is_runc(path: Path) -> bool:
-    """Whether a runtime goes by runc's name."""
-    return os.path.basename(path) == "runc"

@@ -81,8 +81,8 @@ def connect(reactor: Reactor, path: Path) -> PacketSocket:
         FileNotFoundError, ConnectionRefusedError: nobody listens there.
         BlockingIOError: too many wait to be accepted.
     """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         sock.connect(f"/proc/self/fd/{directory}/{path.name}")
         return PacketSocket(reactor, sock)
