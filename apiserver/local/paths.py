@@ -185,6 +185,11 @@ class RunPaths(MonitoredPaths):
         return self.directory / "started"
 
     @property
+    def defaults(self) -> Path:
+        """What an exec session has where it asks for nothing."""
+        return self.directory / "defaults.json"
+
+    @property
     def plan(self) -> Path:
         """The run's plan once more: for a run that the state no longer knows."""
         return self.directory / "plan.json"

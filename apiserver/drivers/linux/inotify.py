@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from apiserver.drivers.linux.readiness import Descriptor, Reactor
 from apiserver.drivers.linux.syscalls import call
 
-_IN_CLOSE_WRITE, _IN_MOVED_TO = 0x8, 0x80
+_IN_MODIFY, _IN_CLOSE_WRITE, _IN_MOVED_TO = 0x2, 0x8, 0x80
 _IN_ONLYDIR, _IN_IGNORED, _IN_Q_OVERFLOW = 0x01000000, 0x8000, 0x4000
 _EVENT = struct.Struct("iIII")
 
@@ -40,9 +40,16 @@ class AppearingFiles:
         self._by_path: dict[Path, int] = {}
         self._running = Deferred.fromCoroutine(self._run())
 
-    def watch(self, directory: Path) -> None:
-        """Raises: OSError: ENOSPC, when there are too many watches on this machine; no such directory."""
-        flags = _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_ONLYDIR
+    def watch(self, directory: Path, *, writes: bool = False) -> None:
+        """Watch a directory.
+
+        Args:
+            writes: every write to a file in it is news too, not only that it was closed.
+
+        Raises:
+            OSError: ENOSPC, when there are too many watches on this machine; no such directory.
+        """
+        flags = _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_ONLYDIR | (_IN_MODIFY if writes else 0)
         number = call(
             "inotify_add_watch", self._descriptor.fileno(), os.fsencode(directory), flags, what=str(directory)
         )

@@ -14,6 +14,7 @@ from apiserver.engine.ports.runs import RunSpec
 from apiserver.errors import InvalidParameter
 from apiserver.local.paths import write_whole
 from apiserver.local.runs import inside, netfiles
+from apiserver.local.runs.defaults import Defaults
 from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Rootfs
@@ -72,6 +73,8 @@ class Bundles:
             ours=ours,
             asked=asked,
         )
+        defaults = Defaults(options.process.user, options.security.supplementary_groups, options.process.env, hostname)
+        write_whole(plan.run.defaults, defaults.to_json())
         # surrogateescape: arguments and paths may be any bytes.
         write_whole(plan.run.config, json.dumps(configuration, ensure_ascii=False).encode(errors="surrogateescape"))
 

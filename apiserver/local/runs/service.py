@@ -55,8 +55,10 @@ class LocalRuns:
         self._paths = paths
         self._host = host
         self._now = now
+        self.reactor = reactor
+        self.programs = programs
         self.machine = machine or look(host)
-        threads = Threads(reactor)
+        self.threads = threads = Threads(reactor)
         cgroups = Cgroups(host.hierarchies)
         rootfs = Rootfs(layers, threads)
         self.changes = News(reactor)

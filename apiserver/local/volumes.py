@@ -1,0 +1,40 @@
+"""The files of volumes: the port `VolumeSource` on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+
+from apiserver.drivers.threads import Threads
+from apiserver.local.paths import Paths
+
+_DATA = "_data"
+
+
+class LocalVolumes:
+    def __init__(self, paths: Paths, threads: Threads) -> None:
+        self._paths = paths
+        self._threads = threads
+
+    def mountpoint(self, name: str) -> str:
+        return str(self._paths.volume(name) / _DATA)
+
+    async def create(self, name: str) -> None:
+        directory = self._paths.volume(name)
+        # Only root passes the directory; inside, modes are as containers need them.
+        directory.mkdir(mode=0o700, exist_ok=True)
+        (directory / _DATA).mkdir(mode=0o755, exist_ok=True)
+
+    async def remove(self, name: str) -> None:
+        await self._threads.run(self._remove, name)
+
+    async def survey(self) -> frozenset[str]:
+        with suppress(FileNotFoundError), os.scandir(self._paths.volumes) as entries:
+            return frozenset(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        return frozenset()
+
+    def _remove(self, name: str) -> None:
+        # shutil works on descriptors: links that a container left in there are removed, not followed.
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._paths.volume(name))
