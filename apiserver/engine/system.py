@@ -1,0 +1,92 @@
+"""What this service is and how much it has, for `info` and `version`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from twisted.internet.interfaces import IReactorTime
+
+from apiserver import __version__
+from apiserver.engine.containers.model import State
+from apiserver.engine.containers.registry import Registry
+from apiserver.engine.events.log import EventLog
+from apiserver.engine.ports.host import HostFacts
+
+DOCKER_VERSION = "28.5.2"
+"""Of the Docker Engine whose behaviour we show: clients compare it, so it is plain digits."""
+
+PODMAN_VERSION = "6.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """A look at the whole service.
+
+    Attributes:
+        stopped: every container that neither runs nor is paused.
+        event_listeners: clients that read the stream of events.
+    """
+
+    host: HostFacts
+    version: str
+    now: datetime
+    containers: int
+    running: int
+    paused: int
+    stopped: int
+    images: int
+    event_listeners: int
+    uris: tuple[str, ...] = ()
+
+
+class System:
+    """Args:
+    host: what the machine is, as far as it is known now.
+    images: how many there are.
+    uris: where the service listens.
+    wall_clock: whose `seconds()` is the time of day.
+    """
+
+    def __init__(
+        self,
+        host: Callable[[], HostFacts],
+        registry: Registry,
+        images: Callable[[], Awaitable[int]],
+        journal: EventLog,
+        uris: Callable[[], Sequence[str]],
+        wall_clock: IReactorTime,
+    ) -> None:
+        self._host = host
+        self._registry = registry
+        self._images = images
+        self._journal = journal
+        self._uris = uris
+        self._clock = wall_clock
+
+    @property
+    def host(self) -> HostFacts:
+        return self._host()
+
+    @property
+    def version(self) -> str:
+        """Our own."""
+        return __version__
+
+    async def info(self) -> Info:
+        states = Counter(container.state for container in self._registry.all())
+        running, paused = states[State.RUNNING] + states[State.STOPPING], states[State.PAUSED]
+        return Info(
+            host=self._host(),
+            version=__version__,
+            now=datetime.fromtimestamp(self._clock.seconds(), UTC),
+            containers=states.total(),
+            running=running,
+            paused=paused,
+            stopped=states.total() - running - paused,
+            images=await self._images(),
+            event_listeners=self._journal.subscribers,
+            uris=tuple(self._uris()),
+        )

@@ -1,0 +1,50 @@
+"""An event in Docker's words."""
+
+from __future__ import annotations
+
+from apiserver.engine.containers.options.network import DEFAULT
+from apiserver.engine.events.model import Action, Event, Kind
+from apiserver.jsonvalue import JsonObject
+from apiserver.wire.docker.versions import V1_52, Version
+from apiserver.wire.gojson import sorted_map, unix_nanoseconds
+
+_CONTAINER = {Action.DIED: "die", Action.REMOVE: "destroy"}
+_IMAGE = {Action.REMOVE: "delete"}
+_WITH_COMMAND = (Action.EXEC_CREATE, Action.EXEC_START)
+
+
+def action_word(event: Event) -> str:
+    """`die`, `delete`, `exec_create: ls -l`; Docker has no other words."""
+    words = {Kind.CONTAINER: _CONTAINER, Kind.IMAGE: _IMAGE}.get(event.kind, {})
+    word = words.get(event.action, event.action.value)
+    if event.action in _WITH_COMMAND and "command" in event.attributes:
+        return f"{word}: {event.attributes['command']}"
+    return word
+
+
+def event_json(event: Event, version: Version) -> JsonObject:
+    subject = f"sha256:{event.subject}" if event.kind is Kind.IMAGE and ":" not in event.subject else event.subject
+    attributes = {name: value for name, value in event.attributes.items() if name != "command"}
+    if event.kind is Kind.NETWORK and attributes.get("name") == DEFAULT:
+        attributes["name"] = "bridge"
+    word, nanoseconds = action_word(event), unix_nanoseconds(event.time)
+    shown: JsonObject = {
+        "Type": event.kind.value,
+        "Action": word,
+        "Actor": {"ID": subject, "Attributes": sorted_map(attributes)},
+        "scope": "local",
+        "time": nanoseconds // 1_000_000_000,
+        "timeNano": nanoseconds,
+    }
+    if version < V1_52:
+        shown |= _flat(event, word, subject)
+    return shown
+
+
+def _flat(event: Event, word: str, subject: str) -> JsonObject:
+    """What events looked like before they had an actor."""
+    if event.kind is Kind.CONTAINER:
+        return {"status": word, "id": subject, "from": event.attributes.get("image", "")}
+    if event.kind is Kind.IMAGE:
+        return {"status": word, "id": subject}
+    return {}
