@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
+
+from apiserver.errors import LockTimeout
 
 T = TypeVar("T")
 
@@ -36,3 +39,38 @@ async def awaited(value: Awaitable[T] | T) -> T:
     if isinstance(value, Awaitable):
         return await value
     return value
+
+
+class TimedLock:
+    """One holder at a time, first come first served, and nobody waits for longer than the limit.
+
+    Used as `async with lock:`; an async lock for one thread.
+    """
+
+    def __init__(self, what: str, clock: IReactorTime, limit: float = 60.0) -> None:
+        """
+        Args:
+            what: is locked: the subject of the error.
+            limit: seconds that one may wait.
+        """
+        self._what = what
+        self._clock = clock
+        self._limit = limit
+        self._lock = DeferredLock()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._lock.waiting)
+
+    async def __aenter__(self) -> None:
+        """
+        Raises:
+            LockTimeout
+        """
+        try:
+            await self._lock.acquire().addTimeout(self._limit, self._clock)
+        except TimeoutError:
+            raise LockTimeout(self._what) from None
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()

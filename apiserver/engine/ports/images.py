@@ -6,7 +6,7 @@ Names of images are canonical strings here (`docker.io/library/busybox:latest`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -96,7 +96,8 @@ class Image:
     Attributes:
         id: digest of its configuration, 64 hex digits.
         names: canonical `repository:tag`, in the store's order; empty for a dangling image.
-        digests: canonical `repository@sha256:...` under which its manifest is known.
+        digests: canonical `repository@sha256:...` by which it was pulled.
+        manifest_digest: `sha256:...` of its manifest.
         size_bytes: of all its layers, unpacked.
         parent: id of the image that it was built upon where that is known and still here.
         intermediate: it is only a step of a build; listings hide it unless asked for all.
@@ -108,6 +109,7 @@ class Image:
     created: datetime | None
     size_bytes: int
     config: ImageConfig
+    manifest_digest: str = ""
     architecture: str = ""
     os: str = "linux"
     variant: str = ""
@@ -188,10 +190,13 @@ class ImageSource(Protocol):
         """Take one name from an image and keep the image, nameless or not. A name that is gone is no error."""
         ...
 
-    async def remove(self, image_id: str) -> Sequence[str]:
-        """Remove an image with all its names, and the nameless intermediate images that only it needed.
+    async def remove(self, image_id: str, keep: Collection[str] = ()) -> Sequence[str]:
+        """Remove an image with all its names, and the nameless images it was built upon that nothing else needs.
 
         Answers the ids removed, the image's own first.
+
+        Args:
+            keep: ids of nameless ancestors that stay, with all below them.
 
         Raises:
             NoSuchImage: it is gone already.

@@ -1,0 +1,1 @@
+"""The images of this machine: a containers/storage overlay store of our own."""

@@ -1,0 +1,229 @@
+"""The image store of this machine: reading in-process, writing by skopeo and buildah."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import secrets
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from twisted.logger import Logger
+
+from apiserver.deferreds import TimedLock
+from apiserver.drivers import buildah, oci_image, skopeo
+from apiserver.drivers.buildah import Buildah
+from apiserver.drivers.process import ProgramFailed
+from apiserver.drivers.skopeo import Skopeo, StoreAddress
+from apiserver.engine.ports.images import ByteSource, Image, LoadedImage, NewImage
+from apiserver.errors import Conflict, EngineError, ImageRemovedUnderneath, NoSuchImage
+from apiserver.local.images.archive import ArchivedImage, Canonical, archived_images, write_layout
+from apiserver.local.images.compression import Damaged
+from apiserver.local.images.model_json import NAMELESS, config_json
+from apiserver.local.images.reader import StoreReader
+from apiserver.local.images.spool import Spool, Spooled
+from apiserver.local.images.tarscan import check
+from apiserver.local.threads import InThread
+
+log = Logger()
+T = TypeVar("T")
+
+COPY_TIME_LIMIT = 3600.0
+"""Seconds for one image: a large one on a slow disk."""
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm", "riscv64": "riscv64"}
+
+
+def host_architecture() -> str:
+    """This machine's, in OCI's words."""
+    machine = platform.machine()
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def prepare_store(root: Path, runroot: Path) -> StoreAddress:
+    """Make the directories of our own store and the files that shut out the host's configuration; blocks.
+
+    Local images need no signature; each registry's rules come with the registries.
+    """
+    storage, settings = root / "storage", root / "containers"
+    address = StoreAddress(
+        root=storage,
+        runroot=runroot / "storage",
+        policy=settings / "policy.json",
+        registries=settings / "registries.conf",
+        storage=settings / "storage.conf",
+    )
+    for directory in (address.root, address.runroot, settings):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    address.policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}\n')
+    address.registries.write_text("unqualified-search-registries = []\n")
+    address.storage.write_text(
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{address.root}"\nrunroot = "{address.runroot}"\n'
+    )
+    return address
+
+
+class ImageStore:
+    """Fulfils `ImageSource`; `lower_directories` is for this machine's own containers.
+
+    One writer at a time: the programs queue on the store's lock anyway, and undoing must not meet another's work.
+    """
+
+    def __init__(
+        self,
+        reader: StoreReader,
+        skopeo: Skopeo,
+        buildah: Buildah,
+        spool: Spool,
+        in_thread: InThread,
+        lock: TimedLock,
+        canonical: Canonical,
+    ) -> None:
+        self._reader = reader
+        self._skopeo = skopeo
+        self._buildah = buildah
+        self._spool = spool
+        self._in_thread = in_thread
+        self._writing = lock
+        self._canonical = canonical
+
+    async def images(self) -> Mapping[str, Image]:
+        return await self._reader.images()
+
+    async def lower_directories(self, image_id: str) -> Sequence[Path]:
+        """Nearest first.
+
+        Raises:
+            ImageRemovedUnderneath
+        """
+        image = (await self._reader.images()).get(image_id)
+        if image is None:
+            raise ImageRemovedUnderneath(f"sha256:{image_id}")
+        return await self._reader.lower_directories(image)
+
+    async def verify(self, image_id: str) -> None:
+        await self.lower_directories(image_id)
+
+    async def load(self, archive: ByteSource) -> Sequence[LoadedImage]:
+        async with self._spool.workplace() as place:
+            spooled = await self._spool.take(archive, place / "archive.tar")
+            found = await self._in_thread(lambda: archived_images(spooled.path, place, self._canonical))
+            async with self._writing:
+                before = await self.images()
+                try:
+                    return [await self._load_one(one, place) for one in found]
+                except BaseException:
+                    await self._undo(before)
+                    raise
+
+    async def import_layer(self, layer: ByteSource, image: NewImage, name: str | None) -> str:
+        async with self._spool.workplace() as place:
+            spooled = await self._spool.take(layer, place / "layer.tar")
+
+            def lay_out() -> Path:
+                check(spooled.path)
+                return _lay_out_layer(place / "layout", spooled, image)
+
+            layout = await self._in_thread(lay_out)
+            async with self._writing:
+                before = await self.images()
+                try:
+                    return (await self._load_one(ArchivedImage(f"oci:{layout}", (name,) if name else ()), place)).id
+                except BaseException:
+                    await self._undo(before)
+                    raise
+
+    async def tag(self, image_id: str, name: str) -> None:
+        async with self._writing:
+            await self._told(self._buildah.tag(image_id, name), image_id)
+
+    async def untag(self, image_id: str, name: str) -> None:
+        async with self._writing:
+            image = (await self.images()).get(image_id)
+            if image is not None and name in (*image.names, *image.digests):
+                await self._drop_name(image, name)
+
+    async def remove(self, image_id: str, keep: Collection[str] = ()) -> Sequence[str]:
+        async with self._writing:
+            for other in keep:
+                await self._told(self._buildah.tag(other, _nameless()), other)
+            removed = await self._told(self._buildah.remove_image(image_id), image_id)
+        return [image_id, *(other for other in removed if other != image_id)]
+
+    async def _load_one(self, one: ArchivedImage, temporary: Path) -> LoadedImage:
+        name = one.names[0] if one.names else _nameless()
+        try:
+            await self._skopeo.copy_into_store(one.source, name, temporary=temporary, time_limit=COPY_TIME_LIMIT)
+        except ProgramFailed as error:
+            raise Damaged(skopeo.reason(error)) from error
+        image_id = await self._reader.id_by_stored_name(name)
+        if image_id is None:
+            raise ImageRemovedUnderneath(name)
+        if one.names[1:]:
+            await self._told(self._buildah.tag(image_id, *one.names[1:]), image_id)
+        return LoadedImage(image_id, one.names)
+
+    async def _drop_name(self, image: Image, name: str) -> None:
+        """Take a name away and keep the image: buildah would remove it with its last name."""
+        if len(image.names) + len(image.digests) == 1:
+            await self._buildah.tag(image.id, _nameless())
+        try:
+            await self._buildah.remove_name(name)
+        except ProgramFailed as error:
+            if not buildah.is_unknown(error):
+                raise
+
+    async def _undo(self, before: Mapping[str, Image]) -> None:
+        """Bring the names back and remove what is new; its own failure is logged, since another is being raised."""
+        try:
+            now = await self.images()
+            for image in before.values():
+                if image.id in now and (lost := set(image.names) - set(now[image.id].names)):
+                    await self._buildah.tag(image.id, *lost)
+            for image in now.values():
+                if image.id not in before:
+                    await self._buildah.remove_image(image.id)
+                    continue
+                for name in set(image.names) - set(before[image.id].names):
+                    await self._drop_name(image, name)
+        except (EngineError, OSError) as error:
+            log.error("what a failed load left in the image store could not be undone: {error}", error=error)
+
+    async def _told(self, work: Awaitable[T], image_id: str) -> T:
+        """buildah's refusals in the engine's words."""
+        try:
+            return await work
+        except ProgramFailed as error:
+            if buildah.is_unknown(error):
+                raise NoSuchImage(f"sha256:{image_id}") from error
+            if buildah.is_in_use(error):
+                raise Conflict(f"image sha256:{image_id} is in use by a build in the store itself") from error
+            raise
+
+
+def _nameless() -> str:
+    return NAMELESS + secrets.token_hex(16)
+
+
+def _lay_out_layer(layout: Path, layer: Spooled, image: NewImage) -> Path:
+    """Make an OCI layout of one spooled layer, which moves into it; blocks."""
+    blobs = layout / "blobs" / "sha256"
+
+    def blob(data: bytes, media_type: str) -> dict[str, object]:
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+
+    blobs.mkdir(mode=0o700, parents=True)
+    layer.path.rename(blobs / layer.digest)
+    digest = f"sha256:{layer.digest}"
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": oci_image.MEDIA_TYPE_MANIFEST,
+        "config": blob(config_json(image, [digest], host_architecture()), oci_image.MEDIA_TYPE_CONFIG),
+        "layers": [{"mediaType": oci_image.MEDIA_TYPE_LAYER, "digest": digest, "size": layer.size}],
+    }
+    write_layout(layout, blob(json.dumps(manifest).encode(), oci_image.MEDIA_TYPE_MANIFEST))
+    return layout
