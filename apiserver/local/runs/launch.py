@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
+
 from apiserver.drivers.conmon.argv import CreateOptions
 from apiserver.drivers.conmon.start import Conmon, Created
-from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.oci_runtime import OciRuntime
 from apiserver.drivers.process import Programs
-from apiserver.drivers.threads import Threads
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.logging import LogDriver
 from apiserver.engine.ports.publish import HeldPorts
-from apiserver.engine.ports.runs import RunSpec, Started, StartFailed
+from apiserver.engine.ports.runs import RunKey, RunSpec, Started, StartFailed
 from apiserver.errors import ContainerNotRunning, NoSuchContainer, RuntimeFailed
 from apiserver.local.paths import Paths
 from apiserver.local.runs.bundle import Bundles
 from apiserver.local.runs.identity import remember
 from apiserver.local.runs.news import News
+from apiserver.local.runs.placing import Placing
 from apiserver.local.runs.plan import RunPlan
 
 
@@ -32,8 +33,7 @@ class Launch:
         conmon: Conmon,
         bundles: Bundles,
         news: News,
-        threads: Threads,
-        monitor_cgroups: Cgroups,
+        placing: Placing,
         *,
         now: Callable[[], datetime],
     ) -> None:
@@ -42,8 +42,8 @@ class Launch:
         self._conmon = conmon
         self._bundles = bundles
         self._news = news
-        self._threads = threads
-        self._monitor_cgroups = monitor_cgroups
+        self._placing = placing
+        self._placed: dict[RunKey, Deferred[None]] = {}
         self._now = now
 
     async def create(self, spec: RunSpec, plan: RunPlan, held: HeldPorts | None) -> None:
@@ -52,7 +52,6 @@ class Launch:
         try:
             created = await self._conmon.create(
                 create_options(self._paths, spec, plan),
-                place=self.placing(plan),
                 pass_fds=held.descriptors if held is not None else (),
             )
         except RuntimeFailed as error:
@@ -62,28 +61,21 @@ class Launch:
     async def start(self, plan: RunPlan) -> Started:
         runtime = OciRuntime(self._programs, plan.runtime, plan.runtime_root)
         process = self._news.process(plan.key)
+        placed = self._placed.pop(plan.key, None)
         try:
             await runtime.start(plan.key.container_id)
         except (RuntimeFailed, ContainerNotRunning, NoSuchContainer) as error:
             raise start_failed(plan.runtime, error) from error
         started = self._now()
         plan.run.started.touch(0o600)
+        if placed is not None:
+            await placed
         return Started(at=started, pid=process.pid if process is not None else None)
-
-    def placing(self, plan: RunPlan) -> Callable[[int], Awaitable[None]] | None:
-        """What puts a conmon into its cgroup, in a thread: the kernel takes its time."""
-        if not self._monitor_cgroups.hierarchies:
-            return None
-        self._monitor_cgroups.create(plan.monitor_cgroup)
-
-        async def place(pid: int) -> None:
-            await self._threads.run(self._monitor_cgroups.move, plan.monitor_cgroup, pid)
-
-        return place
 
     def _created(self, plan: RunPlan, created: Created) -> None:
         remember(plan.run, created.pid)
         self._news.watch(plan.key, created.pid)
+        self._placed[plan.key] = self._placing.begin(plan, plan.run)
 
 
 def create_options(paths: Paths, spec: RunSpec, plan: RunPlan) -> CreateOptions:

@@ -24,6 +24,7 @@ from apiserver.local.runs.exitfile import ExitFiles, unknown_end
 from apiserver.local.runs.launch import Launch
 from apiserver.local.runs.machine import Machine, look
 from apiserver.local.runs.news import News
+from apiserver.local.runs.placing import Placing
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Layers, Rootfs
 from apiserver.local.runs.spec import limits, mounts, security
@@ -63,14 +64,14 @@ class LocalRuns:
         rootfs = Rootfs(layers, threads)
         self.changes = News(reactor)
         self.exit_files = ExitFiles(reactor)
-        self.launch = Launch(
+        self.placing = Placing(Cgroups(self.machine.monitor_hierarchies), threads)
+        self._launch = Launch(
             paths,
             programs,
             Conmon(programs),
             Bundles(self.machine, rootfs, host_files=host_files),
             self.changes,
-            threads,
-            Cgroups(self.machine.monitor_hierarchies),
+            self.placing,
             now=now,
         )
         self._stop = Stop(reactor)
@@ -113,10 +114,10 @@ class LocalRuns:
         return RunPlan.of(self._paths, key, path).to_json()
 
     async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> None:
-        await self.launch.create(spec, RunPlan.from_json(plan), held)
+        await self._launch.create(spec, RunPlan.from_json(plan), held)
 
     async def start(self, plan: JsonObject) -> Started:
-        return await self.launch.start(RunPlan.from_json(plan))
+        return await self._launch.start(RunPlan.from_json(plan))
 
     async def signal(self, plan: JsonObject, signal: int) -> None:
         await self._stop.signal(RunPlan.from_json(plan), signal)

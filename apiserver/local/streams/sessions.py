@@ -65,7 +65,6 @@ class Sessions:
         try:
             running = await self._execs.start(
                 _options(run, paths, session, attach=attach),
-                place=self._runs.launch.placing(run),
                 size=session.console_size if session.terminal else None,
             )
         except RuntimeFailed as error:
@@ -73,6 +72,7 @@ class Sessions:
         started = self._now()
         with suppress(OSError):  # a short one is gone already, and then nobody needs to find it
             remember(paths, running.pid)
+        self._runs.placing.begin(run, paths)
         self._ends[session.id] = _End(running)
         streams = Connection(running.stdio) if running.stdio is not None else None
         return ExecStarted(pid=running.pid, at=started, streams=streams)
