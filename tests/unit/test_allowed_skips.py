@@ -60,3 +60,9 @@ def test_a_module_that_skips_itself_counts_too(tmp_path: Path) -> None:
 def test_an_allowed_skip_without_a_reason_is_refused() -> None:
     with pytest.raises(pytest.UsageError, match="without a reason"):
         read_allowed_skips("*test_marked*\n")
+
+
+def test_no_skip_is_allowed_for_want_of_a_program_that_the_tests_install() -> None:
+    text = (Path(__file__).parents[2] / ".ci" / "allowed-skips").read_text()
+    programs = ("docker", "conmon", "crun", "runc", "netavark", "skopeo", "buildah")
+    assert [pattern for pattern in read_allowed_skips(text) if any(program in pattern for program in programs)] == []
