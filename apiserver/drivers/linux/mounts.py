@@ -89,12 +89,12 @@ def bind(
     at, path, empty = _split(source)
     tree = syscall(syscalls.OPEN_TREE, at, path, _OPEN_TREE_CLONE | os.O_CLOEXEC | deep | empty, what=str(source))
     try:
-        if attributes or propagation:
-            change = (ctypes.c_uint64 * 4)(
-                sum(_ATTRIBUTES[name] for name in attributes), 0, _PROPAGATION[propagation] if propagation else 0, 0
-            )
-            syscall(syscalls.MOUNT_SETATTR, tree, b"", AT_EMPTY_PATH | deep, bytes(change), 32, what=str(target))
+        if attributes:
+            _change(tree, deep, sum(_ATTRIBUTES[name] for name in attributes), 0)
         _move(tree, target)
+        if propagation is not None:
+            # Only now: what is attached to a shared mount becomes shared itself.
+            _change(tree, deep, 0, _PROPAGATION[propagation])
     finally:
         os.close(tree)
 
@@ -210,6 +210,11 @@ def _mount(source: str | None, target: Path, fstype: str | None, flags: int, dat
 
 def _split(place: Place) -> tuple[int, bytes, int]:
     return (place, b"", AT_EMPTY_PATH) if isinstance(place, int) else (AT_FDCWD, os.fsencode(place), 0)
+
+
+def _change(tree: int, deep: int, attributes: int, propagation: int) -> None:
+    change = bytes((ctypes.c_uint64 * 4)(attributes, 0, propagation, 0))
+    syscall(syscalls.MOUNT_SETATTR, tree, b"", AT_EMPTY_PATH | deep, change, len(change))
 
 
 def _move(tree: int, target: Place) -> None:

@@ -68,10 +68,13 @@ class Inside:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
                 return None
             raise
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
-            return file.read(limit)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(limit)
+        finally:
+            os.close(descriptor)
 
     def make_directories(self, path: str | PurePosixPath, mode: int = 0o755, owner: tuple[int, int] = (0, 0)) -> int:
         """`mkdir -p`; the descriptor (O_PATH) of the last directory.
