@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Compare this service with others, side by side on one machine.
 
-    sudo .venv/bin/python benchmarks/run.py [--repeat N] [--only NAME,...] [--servers NAME,...] [--out FILE]
+    sudo .venv/bin/python benchmarks/run.py [--repeat N] [--only NAME,...] [--servers NAME,...]
+        [--socket NAME=PATH]... [--out FILE]
 
 All run in one private mount and network namespace without /sys/fs/cgroup/unified, so that each can use crun
 on a host with hybrid cgroups too. Repetitions are interleaved: whatever else the machine does hits all alike.
@@ -27,7 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import memory, scenarios
-from benchmarks.servers import COMMANDS, Server
+from benchmarks.servers import COMMANDS, Given, Server
 
 INSIDE = "APISERVER_BENCHMARK_INSIDE"
 ENTER = 'umount /sys/fs/cgroup/unified 2>/dev/null || :; ip link set lo up; exec "$@"'
@@ -50,9 +51,9 @@ def main() -> None:
         unshare = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", ENTER, "sh"]
         os.execvp(unshare[0], [*unshare, sys.executable, __file__, *sys.argv[1:]])
     results = measure(options)
-    report = {"machine": machine(), "options": vars(options) | {"out": str(options.out)}, "figures": results}
+    report = {"machine": machine(), "options": vars(options), "figures": results}
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n")
+    options.out.write_text(json.dumps(report, indent=1, default=str) + "\n")
     print(table(results))
     print(f"\n{options.out}")
 
@@ -60,16 +61,32 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     def names(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
         def split(text: str) -> list[str]:
+            if text == "none":
+                return []
             if unknown := set(text.split(",")) - set(allowed):
                 raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: choose from {', '.join(allowed)}")
             return text.split(",")
 
         return split
 
+    def named(text: str) -> tuple[str, Path]:
+        name, equals, path = text.partition("=")
+        if not name or not equals:
+            raise argparse.ArgumentTypeError(f"{text}: NAME=PATH is wanted")
+        return name, Path(path).absolute()
+
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeat", type=int, default=7, metavar="N")
     parser.add_argument("--only", type=names(SCENARIOS), default=list(SCENARIOS), metavar="NAME,...")
     parser.add_argument("--servers", type=names(tuple(COMMANDS)), default=list(COMMANDS), metavar="NAME,...")
+    parser.add_argument(
+        "--socket",
+        type=named,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="a service that runs already; may be given again",
+    )
     parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="of stdin, import and log")
     parser.add_argument("--runs", type=int, default=5, help="whole runs in each repetition")
     out = Path(__file__).parent / "out" / time.strftime("%Y-%m-%dT%H%M%S.json")
@@ -81,7 +98,8 @@ def measure(options: argparse.Namespace) -> Results:
     results: Results = defaultdict(lambda: defaultdict(list))
     folder = Path(tempfile.mkdtemp(prefix="bench", dir="/tmp"))
     servers = [Server(name, folder / name.split()[0]) for name in options.servers]
-    engines = [server for server in servers if server.name != "bare twisted.web"]
+    given = [Given(name, folder / f"given-{name}", path) for name, path in options.socket]
+    engines = [*(server for server in servers if server.name != "bare twisted.web"), *given]
     try:
         if "cold" in options.only or "idle" in options.only:
             for server in servers:
@@ -103,7 +121,7 @@ def measure(options: argparse.Namespace) -> Results:
                         results["run s"][server.name].append(scenarios.whole_run(server))
         big(engines, options, results)
     finally:
-        for server in servers:
+        for server in (*servers, *given):
             server.forget()
         shutil.rmtree(folder)
     return {figure: {name: list(values) for name, values in each.items()} for figure, each in results.items()}

@@ -6,6 +6,8 @@ import contextlib
 import resource
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -39,23 +41,23 @@ def podman_limits() -> list[dict[str, Any]]:
     return [{"Name": name, "Soft": limit, "Hard": limit} for name, limit in most.items()]
 
 
-def apiserver(folder: Path, socket: Path) -> list[str]:
+def apiserver(folder: Path, path: Path) -> list[str]:
     program = str(Path(sys.executable).with_name("apiserver"))
     places = ["--root", str(folder / "root"), "--runroot", str(folder / "run")]
-    return [program, "serve", *places, "--idle-timeout", "0", "--listen", f"unix:{socket}"]
+    return [program, "serve", *places, "--idle-timeout", "0", "--listen", f"unix:{path}"]
 
 
-def podman(folder: Path, socket: Path) -> list[str]:
+def podman(folder: Path, path: Path) -> list[str]:
     conf = folder / "containers.conf"
     conf.write_text(PODMAN_CONF)
     store = ["--storage-driver", "overlay", "--root", str(folder / "root"), "--runroot", str(folder / "run")]
     rest = ["--tmpdir", str(folder / "tmp"), "--network-config-dir", str(folder / "net"), "--runtime", "crun"]
-    service = ["--cgroup-manager", "cgroupfs", "system", "service", "--time", "0", f"unix://{socket}"]
+    service = ["--cgroup-manager", "cgroupfs", "system", "service", "--time", "0", f"unix://{path}"]
     return ["env", f"CONTAINERS_CONF={conf}", "podman", *store, *rest, *service]
 
 
-def bare_twisted(folder: Path, socket: Path) -> list[str]:
-    return [sys.executable, str(HERE / "bare_twisted.py"), str(socket)]
+def bare_twisted(folder: Path, path: Path) -> list[str]:
+    return [sys.executable, str(HERE / "bare_twisted.py"), str(path)]
 
 
 COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
@@ -130,3 +132,26 @@ class Server:
         self.end()
         leftovers.clear(self.folder)
         shutil.rmtree(self.folder)
+
+
+class Given(Server):
+    """A service that runs already, somewhere: only asked, never started or ended."""
+
+    def __init__(self, name: str, folder: Path, path: Path) -> None:
+        super().__init__(name, folder)
+        self.socket = path
+
+    def start(self) -> float:
+        return 0.0
+
+    @property
+    def pid(self) -> int:
+        """Of the process that made the socket, as the kernel tells every client."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(self.socket))
+            credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid: int = struct.unpack("3i", credentials)[0]
+        return pid
+
+    def end(self) -> None:
+        """It is not ours to end."""
