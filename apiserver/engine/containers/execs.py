@@ -285,7 +285,7 @@ class Execs:
 
     def _event(self, container: Container, action: Action, session: ExecSession, **attributes: str) -> Event:
         return self._ledger.event(
-            container, action, execID=session.id, execCommand=" ".join(session.argv), **attributes
+            container, action, execID=session.id, command=" ".join(session.argv), **attributes
         )
 
     def _running(self, container: Container) -> Container:

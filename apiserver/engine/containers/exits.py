@@ -115,7 +115,7 @@ class Exits:
                 del self._kept[container_id]
 
     async def _settle(self, key: RunKey, known: RunEnd | None, rebooted: bool) -> None:
-        container = self._ending(key)
+        container = self._newest(key)
         if container is None or container.run is None:
             return
         end = known
@@ -123,15 +123,17 @@ class Exits:
             # Its recording may take seconds: not under the lock.
             end = await self._runs.end(container.run.plan)
         async with self._locks.container(key.container_id, "the end of its run"):
-            container = self._ending(key)
-            if container is not None:
+            container = self._newest(key)
+            # Before the lock it may have been about to be recorded as running.
+            if container is not None and container.state in _ENDING:
                 await self.finish(container, end, rebooted=rebooted)
 
-    def _ending(self, key: RunKey) -> Container | None:
+    def _newest(self, key: RunKey) -> Container | None:
+        """The container, if the run is its newest and not done with."""
         container = self._ledger.registry.find(key.container_id)
         if container is None or container.run is None or container.run.number != key.number:
             return None
-        return container if container.state in _ENDING else None
+        return None if container.run.ended and container.state is not State.STOPPED else container
 
     async def finish(self, container: Container, end: RunEnd | None, *, rebooted: bool = False) -> None:
         """Record how a run ended, clean up, tell who waits. The caller holds the container's lock.

@@ -42,6 +42,5 @@ def warnings(options: ContainerOptions) -> tuple[str, ...]:
     """What of the options is kept and does not act, whatever the host."""
     return (
         *lifecycle.warnings(options.lifecycle),
-        *logging.warnings(options.logging),
         *network.warnings(options.network),
     )

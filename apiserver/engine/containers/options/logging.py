@@ -29,7 +29,7 @@ class Logging:
     """As given, for inspect."""
 
 
-_SIZE = re.compile(r"(\d{1,15})(?:([kmgt])b?|b)?", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?(?:([kmgt])b?|b)?", re.ASCII | re.IGNORECASE)
 # Docker reads this size in decimal units, other than those of memory.
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _UNLIMITED = "-1"
@@ -54,18 +54,11 @@ def validated(logging: Logging) -> Logging:
     return logging
 
 
-def warnings(logging: Logging) -> tuple[str, ...]:
-    ignored = sorted(key for key in logging.options if key != "max-size")
-    if "max-file" in ignored and logging.options["max-file"] == "1":
-        ignored.remove("max-file")
-    return tuple(f"log option {key} has no effect: one file is kept, up to max-size" for key in ignored)
-
-
 def _size(text: str) -> int:
     if text == _UNLIMITED:
         return -1
     match = _SIZE.fullmatch(text)
-    size = int(match[1]) * _UNITS[(match[2] or "").lower()] if match else 0
+    size = int(float(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
     if not 0 < size < 1 << 62:
         raise InvalidParameter(f"log opt max-size: {text!r} is no size")
     return size

@@ -1,0 +1,60 @@
+"""Recorded output in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+from twisted.internet.defer import Deferred
+
+from apiserver.engine.ports.logs import LogRecord
+
+
+class FakeLogs:
+    def __init__(self) -> None:
+        self.records: dict[str, list[LogRecord]] = {}
+        self.open = 0
+        self._followers: dict[str, list[Deferred[None]]] = {}
+        self._ends: dict[str, int] = {}
+
+    def put(self, container_id: str, *records: LogRecord) -> None:
+        self.records.setdefault(container_id, []).extend(records)
+        self._wake(container_id)
+
+    async def read(
+        self,
+        container_id: str,
+        *,
+        tail: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        follow: bool = False,
+    ) -> AsyncGenerator[LogRecord, None]:
+        self.open += 1
+        try:
+            ends = self._ends.get(container_id, 0)
+            there = self.records.get(container_id, [])
+            position = max(0, len(there) - tail) if tail is not None else 0
+            while True:
+                there = self.records.get(container_id, [])
+                while position < len(there):
+                    record = there[position]
+                    position += 1
+                    if (since is None or record.time >= since) and (until is None or record.time <= until):
+                        yield record
+                if not follow or self._ends.get(container_id, 0) > ends:
+                    return
+                waiter: Deferred[None] = Deferred()
+                self._followers.setdefault(container_id, []).append(waiter)
+                await waiter
+        finally:
+            self.open -= 1
+
+    def ended(self, container_id: str) -> None:
+        self._ends[container_id] = self._ends.get(container_id, 0) + 1
+        self._wake(container_id)
+
+    def _wake(self, container_id: str) -> None:
+        for waiter in self._followers.pop(container_id, []):
+            if not waiter.called:
+                waiter.callback(None)
