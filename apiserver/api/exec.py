@@ -2,10 +2,80 @@
 
 from __future__ import annotations
 
+from apiserver.api.containers.attach import terminal_size
+from apiserver.api.terminal_streams import carry, opened, stream_type
+from apiserver.deferreds import to_the_end
+from apiserver.engine.containers.services import Containers
+from apiserver.errors import InvalidParameter
 from apiserver.http.app import group_app
+from apiserver.http.body import json_body
+from apiserver.http.hijack import hijack
+from apiserver.http.reply import reply_empty, reply_json
+from apiserver.http.request import Request
+from apiserver.wire.detach_keys import read_keys
+from apiserver.wire.docker.execs import CreateExecBody, StartExecBody, exec_json
+from apiserver.wire.docker.options.process import console_size
 
 
 class ExecGroup:
     """Exec sessions: create, start, resize, inspect, remove."""
 
     app = group_app()
+
+    def __init__(self, containers: Containers) -> None:
+        self._execs = containers.execs
+
+    @app.route("/containers/<name:name>/exec", methods=["POST"])
+    async def docker_create(self, request: Request, name: str) -> bytes:
+        body = await json_body(request, CreateExecBody)
+        if not body.argv:
+            raise InvalidParameter("No exec command specified")
+        read_keys(body.detach_keys)
+        session = await to_the_end(
+            self._execs.create(
+                name,
+                body.argv,
+                env=tuple(body.env or ()),
+                user=body.user,
+                working_dir=body.working_dir,
+                terminal=body.tty,
+                attach_stdin=body.attach_stdin,
+                attach_stdout=body.attach_stdout,
+                attach_stderr=body.attach_stderr,
+                privileged=body.privileged,
+                detach_keys=body.detach_keys,
+                console_size=console_size("ConsoleSize", body.console_size),
+            )
+        )
+        return reply_json(request, {"Id": session.id}, 201)
+
+    @app.route("/exec/<name:exec_id>/start", methods=["POST"])
+    async def docker_start(self, request: Request, exec_id: str) -> bytes | None:
+        body = await json_body(request, StartExecBody)
+        session = self._execs.get(exec_id)
+        size = console_size("ConsoleSize", body.console_size)
+        streams = await opened(self._execs.start(exec_id, detach=body.detach, console_size=size))
+        if streams is None:
+            return reply_empty(request, 200)
+        try:
+            duplex = hijack(request, stream_type(request, terminal=session.terminal))
+            await carry(
+                duplex,
+                streams,
+                terminal=session.terminal,
+                stdin=session.attach_stdin,
+                detach_keys=read_keys(session.detach_keys),
+            )
+        finally:
+            streams.close()
+        return None
+
+    @app.route("/exec/<name:exec_id>/resize", methods=["POST"])
+    async def docker_resize(self, request: Request, exec_id: str) -> bytes:
+        height, width = terminal_size(request)
+        await to_the_end(self._execs.resize(exec_id, height, width))
+        return reply_empty(request, 200)
+
+    @app.route("/exec/<name:exec_id>/json", methods=["GET"])
+    def docker_inspect(self, request: Request, exec_id: str) -> bytes:
+        return reply_json(request, exec_json(self._execs.get(exec_id)))

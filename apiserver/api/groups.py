@@ -9,11 +9,19 @@ from apiserver.api.archive import ArchiveGroup
 from apiserver.api.artifacts import ArtifactsGroup
 from apiserver.api.auth import AuthGroup
 from apiserver.api.catalogue import Catalogue, Entry, read_entries
+from apiserver.api.containers.attach import ContainerAttachGroup
+from apiserver.api.containers.life import ContainerLifeGroup
+from apiserver.api.containers.listing import ContainerListGroup
+from apiserver.api.containers.logs import ContainerLogsGroup
+from apiserver.api.containers.wait import ContainerWaitGroup
 from apiserver.api.distribution import DistributionGroup
 from apiserver.api.events import EventsGroup
 from apiserver.api.exec import ExecGroup
 from apiserver.api.generate import GenerateGroup
 from apiserver.api.healthcheck import HealthcheckGroup
+from apiserver.api.images.listing import ImageListGroup
+from apiserver.api.images.names import ImageNamesGroup
+from apiserver.api.images.transfer import ImageTransferGroup
 from apiserver.api.info import InfoGroup
 from apiserver.api.kube import KubeGroup
 from apiserver.api.manifest import ManifestGroup
@@ -48,13 +56,20 @@ GROUPS: Final = (
     _group("auth", AuthGroup),
     _group("artifacts", ArtifactsGroup),
     _group("archive", ArchiveGroup),
-    _group("containers"),
+    _group(
+        "containers",
+        ContainerListGroup,
+        ContainerLifeGroup,
+        ContainerWaitGroup,
+        ContainerLogsGroup,
+        ContainerAttachGroup,
+    ),
     _group("distribution", DistributionGroup),
     _group("events", EventsGroup),
     _group("exec", ExecGroup),
     _group("generate", GenerateGroup),
     _group("healthcheck", HealthcheckGroup),
-    _group("images"),
+    _group("images", ImageListGroup, ImageTransferGroup, ImageNamesGroup),
     _group("info", InfoGroup),
     _group("manifest", ManifestGroup),
     _group("monitor", MonitorGroup),

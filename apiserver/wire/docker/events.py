@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from apiserver.engine.containers.options.network import DEFAULT
 from apiserver.engine.events.model import Action, Event, Kind
 from apiserver.jsonvalue import JsonObject
@@ -48,3 +50,13 @@ def _flat(event: Event, word: str, subject: str) -> JsonObject:
     if event.kind is Kind.IMAGE:
         return {"status": word, "id": subject}
     return {}
+
+
+def event_filters(filters: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """A client's filters with the engine's names of things: images without `sha256:`, the default network's own."""
+    named = {key: list(values) for key, values in filters.items() if values}
+    if "image" in named:
+        named["image"] = [value.removeprefix("sha256:") for value in named["image"]]
+    if "network" in named:
+        named["network"] = [DEFAULT if value == "bridge" else value for value in named["network"]]
+    return named

@@ -1,0 +1,60 @@
+"""Clients at the terminal or the standard streams of a container."""
+
+from __future__ import annotations
+
+from apiserver.api.terminal_streams import carry, opened, stream_type
+from apiserver.deferreds import to_the_end
+from apiserver.engine.containers.services import Containers
+from apiserver.errors import InvalidParameter
+from apiserver.http.app import group_app
+from apiserver.http.hijack import hijack
+from apiserver.http.query import docker_bool, integer, string
+from apiserver.http.reply import reply_empty
+from apiserver.http.request import Request
+from apiserver.wire.detach_keys import read_keys
+
+
+class ContainerAttachGroup:
+    """Clients at the terminal or the standard streams of a container."""
+
+    app = group_app()
+
+    def __init__(self, containers: Containers) -> None:
+        self._containers = containers
+
+    @app.route("/containers/<name:name>/attach", methods=["POST"])
+    async def docker_attach(self, request: Request, name: str) -> None:
+        keys = read_keys(string(request, "detachKeys") or "")
+        container = self._containers.registry.get(name)
+        terminal = container.options.process.terminal
+        stream = docker_bool(request, "stream")
+        stdin = docker_bool(request, "stdin") and stream and container.options.process.stdin_open
+        streams = await opened(
+            self._containers.attach.attach(
+                container.id,
+                stdin=stdin,
+                stdout=docker_bool(request, "stdout"),
+                stderr=docker_bool(request, "stderr"),
+                stream=stream,
+                logs=docker_bool(request, "logs"),
+            )
+        )
+        try:
+            duplex = hijack(request, stream_type(request, terminal=terminal))
+            await carry(duplex, streams, terminal=terminal, stdin=stdin, detach_keys=keys)
+        finally:
+            streams.close()
+
+    @app.route("/containers/<name:name>/resize", methods=["POST"])
+    async def docker_resize(self, request: Request, name: str) -> bytes:
+        height, width = terminal_size(request)
+        await to_the_end(self._containers.resize.resize(name, height, width))
+        return reply_empty(request, 200)
+
+
+def terminal_size(request: Request) -> tuple[int, int]:
+    """`h` and `w`."""
+    height, width = integer(request, "h", minimum=0, maximum=65535), integer(request, "w", minimum=0, maximum=65535)
+    if height is None or width is None:
+        raise InvalidParameter(f"{'h' if height is None else 'w'}: the size of a terminal needs both h and w")
+    return height, width

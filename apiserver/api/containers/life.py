@@ -1,0 +1,77 @@
+"""The life of a container: create, start, stop, restart, kill, remove."""
+
+from __future__ import annotations
+
+from apiserver.api.collaborators import NetworkService
+from apiserver.deferreds import to_the_end
+from apiserver.engine.containers.services import Containers
+from apiserver.engine.containers.stop import DEFAULT, Default
+from apiserver.errors import NotImplementedYet
+from apiserver.http.app import group_app
+from apiserver.http.body import json_body
+from apiserver.http.query import docker_bool, integer, string
+from apiserver.http.reply import reply_empty, reply_json
+from apiserver.http.request import Request
+from apiserver.wire.docker.create import CreateBody, created_json, read_create
+
+
+class ContainerLifeGroup:
+    """The life of a container: create, start, stop, restart, kill, remove."""
+
+    app = group_app()
+
+    def __init__(self, containers: Containers, networks: NetworkService) -> None:
+        self._containers = containers
+        self._networks = networks
+
+    @app.route("/containers/create", methods=["POST"])
+    async def docker_create(self, request: Request) -> bytes:
+        body = await json_body(request, CreateBody)
+        options = read_create(body, lambda name: self._networks.get(name).name)
+        container = await to_the_end(
+            self._containers.create.create(string(request, "name"), body.image, options, string(request, "platform"))
+        )
+        return reply_json(request, created_json(container), 201)
+
+    @app.route("/containers/<name:name>/start", methods=["POST"])
+    async def docker_start(self, request: Request, name: str) -> bytes:
+        if string(request, "checkpoint"):
+            raise NotImplementedYet("the option checkpoint (--checkpoint)")
+        await to_the_end(self._containers.start.start(name))
+        return reply_empty(request)
+
+    @app.route("/containers/<name:name>/stop", methods=["POST"])
+    async def docker_stop(self, request: Request, name: str) -> bytes:
+        await to_the_end(
+            self._containers.stop.stop(name, stop_timeout(request), signal=string(request, "signal") or "")
+        )
+        return reply_empty(request)
+
+    @app.route("/containers/<name:name>/restart", methods=["POST"])
+    async def docker_restart(self, request: Request, name: str) -> bytes:
+        await to_the_end(
+            self._containers.restart.restart(name, stop_timeout(request), signal=string(request, "signal") or "")
+        )
+        return reply_empty(request)
+
+    @app.route("/containers/<name:name>/kill", methods=["POST"])
+    async def docker_kill(self, request: Request, name: str) -> bytes:
+        await to_the_end(self._containers.kill.kill(name, string(request, "signal") or ""))
+        return reply_empty(request)
+
+    @app.route("/containers/<name:name>", methods=["DELETE"])
+    async def docker_remove(self, request: Request, name: str) -> bytes:
+        if docker_bool(request, "link"):
+            raise NotImplementedYet("the option link (--link)")
+        await to_the_end(
+            self._containers.remove.remove(name, force=docker_bool(request, "force"), volumes=docker_bool(request, "v"))
+        )
+        return reply_empty(request)
+
+
+def stop_timeout(request: Request) -> float | Default | None:
+    """`t` in seconds; below 0 it waits for ever."""
+    seconds = integer(request, "t")
+    if seconds is None:
+        return DEFAULT
+    return float(seconds) if seconds >= 0 else None

@@ -1,0 +1,70 @@
+"""What a container has said."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+
+from twisted.internet.interfaces import IReactorTime
+
+from apiserver.api.containers.surroundings import now
+from apiserver.engine.containers.services import Containers
+from apiserver.errors import InvalidParameter
+from apiserver.http.app import group_app
+from apiserver.http.query import docker_bool, string
+from apiserver.http.request import Request
+from apiserver.http.stream import open_stream
+from apiserver.wire.docker.logs import LogLines
+from apiserver.wire.docker.versions import V1_42
+from apiserver.wire.frames import MULTIPLEXED, RAW
+from apiserver.wire.gojson import parse_moment
+
+
+class ContainerLogsGroup:
+    """What a container has said.
+
+    Args:
+        wall_clock: whose `seconds()` is the time of day, for `since=10m`.
+    """
+
+    app = group_app()
+
+    def __init__(self, containers: Containers, wall_clock: IReactorTime) -> None:
+        self._containers = containers
+        self._clock = wall_clock
+
+    @app.route("/containers/<name:name>/logs", methods=["GET"])
+    async def docker_logs(self, request: Request, name: str) -> None:
+        stdout, stderr = docker_bool(request, "stdout"), docker_bool(request, "stderr")
+        container = self._containers.registry.get(name)
+        if not (stdout or stderr):
+            raise InvalidParameter("Bad parameters: you must choose at least one stream")
+        follow, moment = docker_bool(request, "follow"), now(self._clock)
+        until = string(request, "until") or "0"
+        records = self._containers.logs.read(
+            container.id,
+            stdout=stdout,
+            stderr=stderr,
+            since=parse_moment("since", string(request, "since") or "", moment),
+            until=None if until == "0" else parse_moment("until", until, moment),
+            tail=_tail(string(request, "tail")),
+            follow=follow,
+        )
+        terminal = container.options.process.terminal
+        lines = LogLines(
+            terminal=terminal, timestamps=docker_bool(request, "timestamps"), details=docker_bool(request, "details")
+        )
+        framed = not terminal and request.version >= V1_42
+        async with AsyncExitStack() as stack:
+            if isinstance(records, AsyncGenerator):
+                stack.push_async_callback(records.aclose)
+            stream = open_stream(request, MULTIPLEXED if framed else RAW, endless=follow)
+            async for record in records:
+                await stream.write(lines.encode(record))
+
+
+def _tail(text: str | None) -> int | None:
+    """A number of lines; what is none (`all`) or negative is all of them."""
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 15:
+        return None
+    return int(text)
