@@ -25,6 +25,7 @@ from apiserver.local.images.model_json import NAMELESS, config_json
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.spool import Spool, Spooled
 from apiserver.local.images.tarscan import check
+from apiserver.local.paths import Paths
 from apiserver.local.threads import InThread
 
 log = Logger()
@@ -42,15 +43,15 @@ def host_architecture() -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-def prepare_store(root: Path, runroot: Path) -> StoreAddress:
+def prepare_store(paths: Paths) -> StoreAddress:
     """Make the directories of our own store and the files that shut out the host's configuration; blocks.
 
     Local images need no signature; each registry's rules come with the registries.
     """
-    storage, settings = root / "storage", root / "containers"
+    settings = paths.runroot / "image-tools"
     address = StoreAddress(
-        root=storage,
-        runroot=runroot / "storage",
+        root=paths.storage,
+        runroot=paths.runroot / "storage",
         policy=settings / "policy.json",
         registries=settings / "registries.conf",
         storage=settings / "storage.conf",

@@ -1,0 +1,75 @@
+"""Which image a client means: by name, by id, by the beginning of an id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from apiserver.engine.names import LOCAL, InvalidReference, Reference, is_full_id, may_be_id, parse_reference
+from apiserver.engine.ports.images import Image
+from apiserver.errors import NoSuchImage
+
+_SHA256 = "sha256:"
+
+
+class Lookup:
+    """Over one state of the store."""
+
+    def __init__(self, images: Mapping[str, Image]) -> None:
+        self.images = images
+        self._by_name = {name: image for image in images.values() for name in (*image.names, *image.digests)}
+
+    def find(self, text: str) -> Image:
+        """The image; `by_name` tells whether it was named.
+
+        Raises:
+            NoSuchImage: none, or several begin so.
+            InvalidReference: it can be no image's name nor id.
+        """
+        return self.find_named(text)[0]
+
+    def find_named(self, text: str) -> tuple[Image, str]:
+        """The image, and the stored name by which it was meant; empty where that was its id.
+
+        A name wins over the beginning of an id, as in Docker. A short name is looked up where Docker clients store
+        theirs, then where libpod clients do.
+        """
+        digits = text.removeprefix(_SHA256)
+        if is_full_id(digits) and digits in self.images:
+            return self.images[digits], ""
+        if text.startswith(_SHA256) or is_full_id(text):
+            return self._by_prefix(digits, text), ""
+        reference = parse_reference(text)
+        for candidate in (reference, *_local(text, reference)):
+            if found := self._named(candidate):
+                return found
+        if may_be_id(text):
+            return self._by_prefix(text, text), ""
+        raise NoSuchImage(reference.tagged().familiar)
+
+    def _named(self, reference: Reference) -> tuple[Image, str] | None:
+        name = reference.tagged().canonical
+        if image := self._by_name.get(name):
+            return image, name
+        if not reference.digest:
+            return None
+        # Loaded images have no name by digest, but they have the digest.
+        for image in self.images.values():
+            names = (*image.names, *image.digests)
+            known = reference.digest == image.manifest_digest or any(n.endswith("@" + reference.digest) for n in names)
+            for name in names if known else ():
+                if parse_reference(name).repository == reference.repository:
+                    return image, name
+        return None
+
+    def _by_prefix(self, digits: str, text: str) -> Image:
+        if not may_be_id(digits):
+            raise InvalidReference("invalid reference format")
+        found = [image for image_id, image in self.images.items() if image_id.startswith(digits)]
+        if len(found) != 1:
+            raise NoSuchImage(text if text.startswith(_SHA256) or is_full_id(text) else f"{text}:latest")
+        return found[0]
+
+
+def _local(text: str, reference: Reference) -> tuple[Reference, ...]:
+    local = parse_reference(text, short_domain=LOCAL)
+    return () if local == reference else (local,)

@@ -1,0 +1,146 @@
+"""Removing images, by Docker's rules: a name goes first, the image with its last one, and what only it needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from apiserver.engine.images.lookup import Lookup
+from apiserver.engine.names import parse_reference, short_id
+from apiserver.engine.ports.images import Image, ImageSource
+from apiserver.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUser:
+    """A container that is made of an image."""
+
+    container_id: str
+    alive: bool
+
+
+Users = Callable[[str], Sequence[ImageUser]]
+"""Id of an image -> the containers made of it, those just being made too."""
+
+
+@dataclass(slots=True)
+class Removed:
+    """What a removal did, in order: names (canonical) that went, then ids."""
+
+    untagged: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+
+class ImageInUse(Conflict):
+    """The subject is Docker's sentence."""
+
+    cause = "image is in use by a container"
+    docker = "conflict: {subject}"
+
+
+class Told(Protocol):
+    """Makes an event of what happened to an image."""
+
+    async def untagged(self, image: Image, name: str) -> None: ...
+
+    async def deleted(self, image: Image) -> None: ...
+
+
+class Removal:
+    """One removal, while the image's lock is held."""
+
+    def __init__(self, source: ImageSource, users: Users, told: Told, images: Mapping[str, Image]) -> None:
+        self._source = source
+        self._users = users
+        self._told = told
+        self._images = images
+        self.removed = Removed()
+
+    async def remove(self, text: str, *, force: bool, prune: bool) -> None:
+        """
+        Args:
+            text: a name takes that name away; an id takes the image, with `force` also one with many names.
+            prune: its nameless ancestors go too, if nothing else needs them.
+
+        Raises:
+            NoSuchImage, InvalidReference, ImageInUse
+        """
+        image, name = Lookup(self._images).find_named(text)
+        names = (*image.names, *image.digests)
+        if not name:
+            if _one_repository(names):
+                # All its names go, so only what forbids that without any force does so here.
+                self._check(image, soft=not force, names=False)
+        else:
+            user = next(iter(self._users(image.id)), None)
+            if user is not None and not force and _one_repository(names):
+                raise ImageInUse(
+                    f'unable to remove repository reference "{text}" (must force) - container '
+                    f"{short_id(user.container_id)} is using its referenced image {short_id(image.id)}"
+                )
+            if len(names) > 1:
+                await self._untag(image, name)
+                return
+        try:
+            self._check(image, soft=not force, names=not name and not _one_repository(names))
+        except ImageInUse:
+            if not name:
+                raise
+            # The name goes all the same: forced, or it is the parent of another image.
+            await self._untag(image, name)
+            return
+        await self._delete(image, prune=prune)
+
+    async def _untag(self, image: Image, name: str) -> None:
+        await self._source.untag(image.id, name)
+        self.removed.untagged.append(name)
+        await self._told.untagged(image, name)
+
+    async def _delete(self, image: Image, *, prune: bool) -> None:
+        deleted = await self._source.remove(image.id, keep=self._kept_ancestors(image, prune=prune))
+        for name in (*image.names, *image.digests):
+            self.removed.untagged.append(name)
+            await self._told.untagged(image, name)
+        self.removed.deleted.extend(deleted)
+        for image_id in deleted:
+            if gone := self._images.get(image_id):
+                await self._told.deleted(gone)
+
+    def _kept_ancestors(self, image: Image, *, prune: bool) -> Sequence[str]:
+        """The nearest nameless ancestor that must stay; it holds all below it."""
+        parent = self._images.get(image.parent) if image.parent else None
+        while parent is not None and not (parent.names or parent.digests):
+            if not prune or self._users(parent.id):
+                return (parent.id,)
+            parent = self._images.get(parent.parent) if parent.parent else None
+        return ()
+
+    def _check(self, image: Image, *, soft: bool, names: bool) -> None:
+        """Raise what speaks against deleting an image: always what nothing can force, and with `soft` the rest."""
+        if any(other.parent == image.id for other in self._images.values()):
+            raise self._conflict(image, "cannot be forced", "image has dependent child images")
+        users = self._users(image.id)
+        for user in users:
+            if user.alive:
+                raise self._conflict(
+                    image, "cannot be forced", f"image is being used by running container {short_id(user.container_id)}"
+                )
+        if not soft:
+            return
+        if names:
+            raise self._conflict(image, "must be forced", "image is referenced in multiple repositories")
+        for user in users:
+            raise self._conflict(
+                image, "must be forced", f"image is being used by stopped container {short_id(user.container_id)}"
+            )
+
+    @staticmethod
+    def _conflict(image: Image, how: str, why: str) -> ImageInUse:
+        return ImageInUse(f"unable to delete {short_id(image.id)} ({how}) - {why}")
+
+
+def _one_repository(names: Sequence[str]) -> bool:
+    """Whether an image has one name, or one name and digests of the same repository."""
+    tags = [name for name in names if "@" not in name]
+    return len(tags) <= 1 and len({parse_reference(name).repository for name in names}) <= 1

@@ -1,0 +1,168 @@
+"""The images of this service, as containers and clients meet them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from twisted.internet.interfaces import IReactorTime
+
+from apiserver.engine.events.log import EventLog
+from apiserver.engine.events.model import Action, Event, Kind
+from apiserver.engine.images.changes import apply_changes
+from apiserver.engine.images.lookup import Lookup
+from apiserver.engine.images.remove import Removal, Removed, Users
+from apiserver.engine.locks import Locks
+from apiserver.engine.names import familiar_name
+from apiserver.engine.ports.images import ByteSource, Image, ImageConfig, ImageSource, LoadedImage, NewImage
+from apiserver.errors import InvalidParameter
+
+
+class Images:
+    """
+    Args:
+        users: the containers that are made of an image.
+        wall_clock: whose `seconds()` is the time of day.
+    """
+
+    def __init__(
+        self, source: ImageSource, journal: EventLog, locks: Locks, users: Users, wall_clock: IReactorTime
+    ) -> None:
+        self._source = source
+        self._journal = journal
+        self._locks = locks
+        self._users = users
+        self._clock = wall_clock
+        self._latest = Lookup({})
+
+    async def all(self) -> Sequence[Image]:
+        """Newest first, intermediate ones too."""
+        images = (await self._source.images()).values()
+        return sorted(images, key=lambda image: image.created or datetime.min.replace(tzinfo=UTC), reverse=True)
+
+    async def find(self, name: str) -> Image:
+        """By name, id, or the beginning of an id, with or without `sha256:`.
+
+        Raises:
+            NoSuchImage, InvalidReference
+        """
+        return (await self._lookup()).find(name)
+
+    async def verify(self, image_id: str) -> None:
+        """To be asked at each start of a container.
+
+        Raises:
+            ImageRemovedUnderneath
+        """
+        await self._source.verify(image_id)
+
+    async def load(self, archive: ByteSource) -> Sequence[LoadedImage]:
+        """Take an archive of images; to be run to its end.
+
+        Raises:
+            InvalidParameter: the archive is none, or damaged; nothing has changed.
+        """
+        loaded = await self._source.load(archive)
+        images = await self._source.images()
+        for each in loaded:
+            if image := images.get(each.id):
+                await self._tell(image, Action.LOAD, f"sha256:{image.id}")
+        return loaded
+
+    async def import_layer(
+        self,
+        layer: ByteSource,
+        *,
+        name: str | None = None,
+        changes: Sequence[str] = (),
+        message: str = "",
+        platform: str = "",
+    ) -> str:
+        """Make an image of a root file system; answers its id.
+
+        Args:
+            name: canonical.
+            changes: Dockerfile instructions.
+            platform: `os[/architecture[/variant]]`; empty for this machine's.
+
+        Raises:
+            InvalidParameter: a change or the platform makes no sense, or the layer is no tar; nothing has changed.
+        """
+        system, architecture, variant = _platform(platform)
+        image_id = await self._source.import_layer(
+            layer,
+            NewImage(
+                config=apply_changes(ImageConfig(), changes),
+                created=self._now(),
+                comment=message or "Imported from -",
+                os=system,
+                architecture=architecture,
+                variant=variant,
+            ),
+            name,
+        )
+        if image := (await self._source.images()).get(image_id):
+            await self._tell(image, Action.IMPORT, familiar_name(name) if name else f"sha256:{image_id}")
+        return image_id
+
+    async def tag(self, text: str, name: str) -> None:
+        """Give an image one more name, which must be canonical and without a digest.
+
+        Raises:
+            NoSuchImage, InvalidReference
+        """
+        image = await self.find(text)
+        async with self._locks.image(image.id, "tag"):
+            await self._source.tag(image.id, name)
+        await self._tell(image, Action.TAG, familiar_name(name))
+
+    async def remove(self, text: str, *, force: bool = False, prune: bool = True) -> Removed:
+        """Take a name away, or an image with all its names.
+
+        Args:
+            prune: nameless ancestors that nothing else needs go too.
+
+        Raises:
+            NoSuchImage, InvalidReference
+            ImageInUse: a container or another image needs it; only some of that can be forced.
+        """
+        image = await self.find(text)
+        async with self._locks.image(image.id, "remove"):
+            # It may be gone, or be made a container of, since it was looked up.
+            removal = Removal(self._source, self._users, self, await self._source.images())
+            await removal.remove(text, force=force, prune=prune)
+            return removal.removed
+
+    async def untagged(self, image: Image, name: str) -> None:
+        await self._tell(image, Action.UNTAG, f"sha256:{image.id}")
+
+    async def deleted(self, image: Image) -> None:
+        await self._tell(image, Action.REMOVE, f"sha256:{image.id}")
+
+    async def _lookup(self) -> Lookup:
+        images = await self._source.images()
+        if self._latest.images is not images:
+            self._latest = Lookup(images)
+        return self._latest
+
+    async def _tell(self, image: Image, action: Action, name: str) -> None:
+        attributes = {**image.config.labels, "name": name}
+        await self._journal.commit(Event(Kind.IMAGE, action, image.id, self._now(), attributes))
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+
+
+def _platform(text: str) -> tuple[str, str, str]:
+    """OS, architecture and variant; what is not given is empty, but the OS is `linux`.
+
+    Raises:
+        InvalidParameter
+    """
+    parts = text.lower().split("/") if text else ["linux"]
+    if len(parts) > 3 or not all(part.replace("_", "").isalnum() for part in parts):
+        raise InvalidParameter(f"invalid platform: {text!r} is not os[/architecture[/variant]]")
+    system, architecture, variant = (*parts, "", "")[:3]
+    if system != "linux":
+        raise InvalidParameter(f"invalid platform: operating system {system!r} is not supported")
+    return system, architecture, variant

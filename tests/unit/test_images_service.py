@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from apiserver.engine.events.log import EventLog
+from apiserver.engine.events.model import Action, Event
+from apiserver.engine.images.remove import ImageInUse, ImageUser
+from apiserver.engine.images.service import Images
+from apiserver.engine.locks import Locks
+from apiserver.engine.names import InvalidReference
+from apiserver.engine.ports.images import Image
+from apiserver.engine.ports.records import Change
+from apiserver.errors import InvalidParameter, NoSuchImage
+from tests.fakes.images import FakeImageSource, archive_of, image
+from tests.support.bytes_source import Pieces
+from tests.support.results import result_of
+
+HUB = "docker.io/library"
+DIGEST = "sha256:" + "cd" * 32
+FOO = image("foo", f"{HUB}/foo:latest", f"{HUB}/foo:1", labels={"a": "b"})
+BAR = image("bar", "localhost/bar:latest", f"quay.io/me/bar@{DIGEST}")
+STEP = image("step", parent=FOO)
+BUILT = image("built", f"{HUB}/built:latest", parent=STEP)
+
+
+class Journal(EventLog):
+    def __init__(self) -> None:
+        self.events: list[tuple[Action, str, str]] = []
+
+    async def commit(self, *changes: Change) -> None:
+        for change in changes:
+            assert isinstance(change, Event)
+            self.events.append((change.action, change.subject, change.attributes["name"]))
+
+
+class World:
+    def __init__(self, *images: Image) -> None:
+        self.source = FakeImageSource(*images)
+        self.journal = Journal()
+        self.users: dict[str, list[ImageUser]] = {}
+        clock = Clock()
+        self.locks = Locks(clock)
+        self.images = Images(self.source, self.journal, self.locks, self._users, clock)
+
+    def _users(self, image_id: str) -> Sequence[ImageUser]:
+        return self.users.get(image_id, ())
+
+    def names(self, one: Image) -> tuple[str, ...] | None:
+        images = result_of(self.source.images())
+        return (*images[one.id].names, *images[one.id].digests) if one.id in images else None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (FOO.id, FOO),
+        (f"sha256:{FOO.id}", FOO),
+        (FOO.id[:12], FOO),
+        (f"sha256:{FOO.id[:12]}", FOO),
+        ("foo", FOO),
+        ("foo:1", FOO),
+        ("docker.io/library/foo", FOO),
+        ("bar", BAR),
+        ("localhost/bar", BAR),
+        (f"quay.io/me/bar@{DIGEST}", BAR),
+        (f"foo@{FOO.manifest_digest}", FOO),
+        (f"foo:1@{FOO.manifest_digest}", FOO),
+    ],
+)
+def test_an_image_is_found_by_name_by_id_and_by_the_beginning_of_an_id(text: str, found: Image) -> None:
+    assert result_of(World(FOO, BAR).images.find(text)).id == found.id
+
+
+@pytest.mark.parametrize("text", ["nope", "foo:2", "0" * 64, f"bar@{FOO.manifest_digest}", "sha256:" + "0" * 64])
+def test_what_is_not_there_is_no_such_image(text: str) -> None:
+    with pytest.raises(NoSuchImage):
+        result_of(World(FOO, BAR).images.find(text))
+
+
+def test_the_words_for_a_missing_name_are_dockers() -> None:
+    with pytest.raises(NoSuchImage) as missing:
+        result_of(World().images.find("nope"))
+    assert missing.value.docker.format(subject=missing.value.subject) == "No such image: nope:latest"
+
+
+@pytest.mark.parametrize("text", ["", "a b", "Foo", "sha256:xyz", "foo@bar"])
+def test_what_can_be_no_name_is_refused(text: str) -> None:
+    with pytest.raises(InvalidReference):
+        result_of(World(FOO).images.find(text))
+
+
+def test_a_beginning_that_two_ids_share_names_neither() -> None:
+    images = [image(str(number)) for number in range(40)]
+    shared = next(d for d in "0123456789abcdef" if sum(i.id.startswith(d) for i in images) > 1)
+    with pytest.raises(NoSuchImage):
+        result_of(World(*images).images.find(shared))
+
+
+def test_a_name_wins_over_the_beginning_of_an_id() -> None:
+    named = image("named", f"{HUB}/{FOO.id[:4]}:latest")
+    assert result_of(World(FOO, named).images.find(FOO.id[:4])).id == named.id
+
+
+def test_load_tells_what_came_in_and_records_an_event_for_each() -> None:
+    world = World()
+    loaded = result_of(world.images.load(Pieces(archive_of(("x", [f"{HUB}/x:1"]), ("y", [])))))
+    assert [each.names for each in loaded] == [(f"{HUB}/x:1",), ()]
+    assert world.journal.events == [(Action.LOAD, each.id, f"sha256:{each.id}") for each in loaded]
+
+
+def test_a_failed_load_has_no_event() -> None:
+    world = World()
+    with pytest.raises(InvalidParameter):
+        result_of(world.images.load(Pieces(b"rubbish")))
+    assert world.journal.events == []
+
+
+def test_import_applies_the_changes_and_is_named() -> None:
+    world = World()
+    image_id = result_of(
+        world.images.import_layer(
+            Pieces(b"tar..."), name=f"{HUB}/x:1", changes=["CMD sleep 1", "ENV A=b"], platform="linux/arm/v7"
+        )
+    )
+    made = result_of(world.images.find("x:1"))
+    assert (made.id, made.config.cmd, made.config.env) == (image_id, ("/bin/sh", "-c", "sleep 1"), ("A=b",))
+    assert (made.architecture, made.variant, made.comment) == ("arm", "v7", "Imported from -")
+    assert world.journal.events == [(Action.IMPORT, image_id, "x:1")]
+
+
+@pytest.mark.parametrize("platform", ["linux/", "a/b/c/d", "windows", "linux/a b", "linux/../x"])
+def test_an_impossible_platform_is_refused(platform: str) -> None:
+    with pytest.raises(InvalidParameter, match="platform"):
+        result_of(World().images.import_layer(Pieces(b"tar"), platform=platform))
+
+
+def test_a_tag_moves_to_the_image_that_gets_it() -> None:
+    world = World(FOO, BAR)
+    result_of(world.images.tag("bar", f"{HUB}/foo:1"))
+    assert world.names(FOO) == (f"{HUB}/foo:latest",)
+    assert f"{HUB}/foo:1" in (world.names(BAR) or ())
+    assert world.journal.events == [(Action.TAG, BAR.id, "foo:1")]
+
+
+def test_a_name_is_taken_away_and_the_last_one_takes_the_image_along() -> None:
+    world = World(FOO)
+    first = result_of(world.images.remove("foo:1"))
+    assert (first.untagged, first.deleted) == ([f"{HUB}/foo:1"], [])
+    assert world.names(FOO) == (f"{HUB}/foo:latest",)
+    last = result_of(world.images.remove("foo"))
+    assert (last.untagged, last.deleted) == ([f"{HUB}/foo:latest"], [FOO.id])
+    assert world.names(FOO) is None
+    assert [action for action, *_ in world.journal.events] == [Action.UNTAG, Action.UNTAG, Action.REMOVE]
+
+
+def test_an_id_with_several_names_needs_force() -> None:
+    world = World(FOO)
+    with pytest.raises(ImageInUse, match=r"\(must be forced\) - image is referenced in multiple repositories"):
+        result_of(world.images.remove(FOO.id[:12]))
+    assert world.names(FOO) == (*FOO.names,)
+    removed = result_of(world.images.remove(FOO.id[:12], force=True))
+    assert (removed.untagged, removed.deleted) == ([*FOO.names], [FOO.id])
+
+
+def test_an_id_with_one_name_needs_none() -> None:
+    world = World(BUILT)
+    assert result_of(world.images.remove(BUILT.id)).deleted == [BUILT.id]
+
+
+def test_an_image_of_a_running_container_stays_and_force_takes_only_its_name() -> None:
+    world = World(BUILT)
+    world.users[BUILT.id] = [ImageUser("c" * 64, alive=True)]
+    with pytest.raises(ImageInUse, match=r"\(must force\) - container cccccccccccc is using its referenced image"):
+        result_of(world.images.remove("built"))
+    with pytest.raises(ImageInUse, match=r"\(cannot be forced\) - image is being used by running container cccc"):
+        result_of(world.images.remove(BUILT.id, force=True))
+    removed = result_of(world.images.remove("built", force=True))
+    assert (removed.untagged, removed.deleted) == ([f"{HUB}/built:latest"], [])
+    assert world.names(BUILT) == ()
+
+
+def test_an_image_of_a_stopped_container_goes_only_by_force() -> None:
+    world = World(BUILT)
+    world.users[BUILT.id] = [ImageUser("c" * 64, alive=False)]
+    with pytest.raises(ImageInUse, match=r"\(must be forced\) - image is being used by stopped container cccc"):
+        result_of(world.images.remove(BUILT.id))
+    assert result_of(world.images.remove(BUILT.id, force=True)).deleted == [BUILT.id]
+
+
+def test_one_of_many_names_goes_whoever_uses_the_image() -> None:
+    world = World(FOO)
+    world.users[FOO.id] = [ImageUser("c" * 64, alive=True)]
+    assert result_of(world.images.remove("foo:1")).untagged == [f"{HUB}/foo:1"]
+
+
+def test_nameless_ancestors_go_along_unless_they_are_to_stay_or_used() -> None:
+    assert result_of(World(FOO, STEP, BUILT).images.remove("built")).deleted == [BUILT.id, STEP.id]
+    assert result_of(World(FOO, STEP, BUILT).images.remove("built", prune=False)).deleted == [BUILT.id]
+    world = World(FOO, STEP, BUILT)
+    world.users[STEP.id] = [ImageUser("c" * 64, alive=False)]
+    assert result_of(world.images.remove("built")).deleted == [BUILT.id]
+
+
+def test_a_parent_stays_even_by_force() -> None:
+    world = World(FOO, STEP, BUILT)
+    with pytest.raises(ImageInUse, match=r"\(cannot be forced\) - image has dependent child images"):
+        result_of(world.images.remove(STEP.id, force=True))
+
+
+def test_remove_waits_for_a_container_that_is_being_made_of_the_image_and_then_sees_it() -> None:
+    world, gate = World(BUILT), Deferred[None]()
+
+    async def create() -> None:
+        async with world.locks.image(BUILT.id, "create"):
+            await gate
+            world.users[BUILT.id] = [ImageUser("c" * 64, alive=False)]
+
+    Deferred.fromCoroutine(create())
+    removing = Deferred.fromCoroutine(world.images.remove("built"))
+    assert not removing.called
+    gate.callback(None)
+    with pytest.raises(ImageInUse):
+        result_of(removing)
+    assert world.names(BUILT) == (f"{HUB}/built:latest",)
