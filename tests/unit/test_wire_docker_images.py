@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from apiserver.engine.ports.images import HistoryEntry, Image, ImageConfig, Layer, LoadedImage
+from apiserver.errors import InvalidParameter, NoSuchImage
+from apiserver.wire.docker.image_filters import select
+from apiserver.wire.docker.images import history_json, image_json, loaded_texts, removed_json, summary_json
+from tests.support.containers import CREATED
+
+NOW = CREATED + timedelta(hours=1)
+IMAGE = Image(
+    id="d" * 64,
+    names=("docker.io/library/bb:t", "quay.io/a/b:v1"),
+    digests=(),
+    created=CREATED,
+    size_bytes=1982284,
+    config=ImageConfig(env=("A=b",), cmd=("sh",), exposed_ports=("80/tcp",), volumes=("/data",), labels={"l": "1"}),
+    architecture="amd64",
+    comment="Imported from -",
+    layers=(Layer("x", "sha256:" + "1" * 64, 5),),
+    history=(HistoryEntry(CREATED, "first"), HistoryEntry(NOW, "second", empty_layer=True)),
+)
+DANGLING = Image(id="e" * 64, names=(), digests=(), created=NOW, size_bytes=1, config=ImageConfig(), parent="d" * 64)
+STEP = Image(id="f" * 64, names=(), digests=(), created=NOW, size_bytes=1, config=ImageConfig(), intermediate=True)
+
+
+def test_a_listing_has_the_keys_of_docker_and_familiar_names() -> None:
+    assert summary_json(IMAGE, -1, (1, 51)) == {
+        "Containers": -1,
+        "Created": 1795518000,
+        "Id": "sha256:" + "d" * 64,
+        "Labels": {"l": "1"},
+        "ParentId": "",
+        "RepoDigests": [],
+        "RepoTags": ["bb:t", "quay.io/a/b:v1"],
+        "SharedSize": -1,
+        "Size": 1982284,
+    }
+
+
+def test_a_virtual_size_is_for_clients_below_1_44() -> None:
+    assert summary_json(IMAGE, -1, (1, 43))["VirtualSize"] == image_json(IMAGE, "overlay", (1, 43))["VirtualSize"]
+    assert "VirtualSize" not in image_json(IMAGE, "overlay", (1, 44))
+
+
+def test_an_image_without_a_name_is_none_to_old_clients_and_empty_to_new_ones() -> None:
+    assert summary_json(DANGLING, -1, (1, 42))["RepoTags"] == ["<none>:<none>"]
+    assert summary_json(DANGLING, -1, (1, 43))["RepoTags"] == []
+    assert summary_json(DANGLING, -1, (1, 43))["ParentId"] == "sha256:" + "d" * 64
+
+
+def test_inspect_has_what_clients_look_for() -> None:
+    shown: Any = image_json(IMAGE, "overlay", (1, 51))
+    assert (shown["Architecture"], shown["Os"], shown["Created"]) == ("amd64", "linux", "2026-11-24T11:00:00.123456Z")
+    assert shown["RootFS"] == {"Type": "layers", "Layers": ["sha256:" + "1" * 64]}
+    assert shown["Config"]["Cmd"] == ["sh"]
+    assert shown["Config"]["Entrypoint"] is None
+    assert (shown["Config"]["ExposedPorts"], shown["Config"]["Volumes"]) == ({"80/tcp": {}}, {"/data": {}})
+    assert "ContainerConfig" not in shown
+
+
+def test_an_images_configuration_was_a_containers_until_1_49() -> None:
+    old: Any = image_json(IMAGE, "overlay", (1, 44))
+    assert old["Config"]["Hostname"] == ""
+    assert "ContainerConfig" in old
+    new: Any = image_json(IMAGE, "overlay", (1, 50))
+    assert "Hostname" not in new["Config"]
+
+
+def test_history_is_newest_first_and_has_one_id() -> None:
+    newest, oldest = history_json(IMAGE)
+    assert (newest["Id"], newest["CreatedBy"], oldest["Id"]) == ("sha256:" + "d" * 64, "second", "<missing>")
+
+
+def test_removal_tells_names_before_ids() -> None:
+    assert removed_json(["docker.io/library/bb:t"], ["d" * 64]) == [
+        {"Untagged": "bb:t"},
+        {"Deleted": "sha256:" + "d" * 64},
+    ]
+
+
+def test_load_has_a_line_for_each_name_or_for_the_id() -> None:
+    loaded = [
+        LoadedImage("d" * 64, ("docker.io/library/bb:t", "quay.io/x:y")),
+        LoadedImage("e" * 64, ()),
+    ]
+    assert loaded_texts(loaded) == [
+        "Loaded image: bb:t\n",
+        "Loaded image: quay.io/x:y\n",
+        "Loaded image ID: sha256:" + "e" * 64 + "\n",
+    ]
+
+
+def find(name: str) -> Image:
+    if name == "bb:t":
+        return IMAGE
+    raise NoSuchImage(name)
+
+
+@pytest.mark.parametrize(
+    ("filters", "ids"),
+    [
+        ({}, "de"),
+        ({"dangling": ("true",)}, "e"),
+        ({"dangling": ("false",)}, "d"),
+        ({"label": ("l=1",)}, "d"),
+        ({"since": ("bb:t",)}, "e"),
+        ({"before": ("bb:t",)}, ""),
+        ({"until": ("30m",)}, "d"),
+        ({"reference": ("bb",)}, "d"),
+        ({"reference": ("b*:?",)}, "d"),
+        ({"reference": ("quay.io/*/b",)}, "d"),
+        ({"reference": ("*/b",)}, ""),
+        ({"reference": ("x", "b[a-c]")}, "d"),
+        ({"reference": ("bb",), "dangling": ("true",)}, ""),
+    ],
+)
+def test_filters_of_a_listing(filters: dict[str, tuple[str, ...]], ids: str) -> None:
+    assert "".join(image.id[0] for image in select((IMAGE, DANGLING, STEP), filters, find, NOW)) == ids
+
+
+def test_steps_of_a_build_are_shown_where_all_are_asked_for() -> None:
+    assert STEP in select((STEP,), {}, find, NOW, intermediate=True)
+
+
+@pytest.mark.parametrize(
+    "filters", [{"foo": ("x",)}, {"dangling": ("x",)}, {"until": ("x",)}, {"reference": ("*a" * 9,)}]
+)
+def test_a_wrong_filter_is_refused(filters: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(InvalidParameter):
+        select((IMAGE,), filters, find, NOW)
+
+
+def test_since_an_image_that_is_not_there_is_missing() -> None:
+    with pytest.raises(NoSuchImage):
+        select((IMAGE,), {"since": ("nope",)}, find, NOW)
