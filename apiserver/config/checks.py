@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from apiserver.config.host import CgroupMode, Host
+from apiserver.config.host import Host
 from apiserver.config.host.programs import PACKAGES, choose_runtime, version_numbers
 
 _LIMITS = {"memory": "memory", "pids": "pids", "cpu": "cpu", "cpuset": "cpuset", "blkio": "block I/O"}
@@ -100,14 +100,18 @@ def _cgroups(host: Host) -> Check:
 
 def _runtime(host: Host, versions: Mapping[str, str]) -> Check:
     if host.default_runtime is None:
-        if choose_runtime(host.runtimes, CgroupMode.UNIFIED, frozenset()) is not None:
-            advice = f"{_install('runc')}: crun refuses a hybrid machine whose cgroup2 has controllers"
-        else:
-            advice = f"{_install('crun')} (or runc)"
-        return Check("OCI runtime", Result.FAILED, ", ".join(host.runtimes) or "neither crun nor runc", advice)
+        return Check("OCI runtime", Result.FAILED, ", ".join(host.runtimes) or "none found", _runtime_advice(host))
     found = f"{host.default_runtime} {_program(host, versions, host.default_runtime)}"
     others = [f"{name} {versions.get(name, '')}".strip() for name in host.runtimes if name != host.default_runtime]
     return Check("OCI runtime", Result.OK, "; also ".join([found, *others]))
+
+
+def _runtime_advice(host: Host) -> str:
+    if choose_runtime(host.runtimes, host.cgroup_mode, host.unified_controllers) is not None:
+        return "choose one of these: the configured one is not there"
+    if "crun" in host.runtimes:
+        return f"{_install('runc')}: crun refuses a hybrid machine whose cgroup2 has controllers"
+    return f"{_install('crun')} (or runc)"
 
 
 def _necessary(host: Host, versions: Mapping[str, str], name: str, purpose: str) -> Check:

@@ -98,8 +98,12 @@ class Child:
                 end.close()
 
     def _reap(self, _: None) -> None:
-        _pid, status = os.waitpid(self.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
+        try:
+            _pid, status = os.waitpid(self.pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+        except ChildProcessError:
+            log.error("the exit status of process {pid} went to somebody else", pid=self.pid)
+            code = 255
         self.code = 128 - code if code < 0 else code
         self._process.close()
         waiters, self._waiters = self._waiters, []

@@ -13,6 +13,7 @@ from apiserver.config.host import Hierarchy, Host
 from apiserver.config.host.programs import PACKAGES
 
 UNIFIED = Hierarchy(Path("/sys/fs/cgroup"), frozenset({"cpu", "memory", "pids", "io", "cpuset"}), 2)
+HYBRID = (Hierarchy(Path("/v1"), UNIFIED.controllers | {"blkio"}, 1), Hierarchy(Path("/v2"), frozenset({"hugetlb"}), 2))
 
 GOOD = Host(
     uid=0,
@@ -56,7 +57,8 @@ def test_nothing_is_wrong_with_a_good_machine() -> None:
         (replace(GOOD, hierarchies=()), "cgroups", "mount -t cgroup2"),
         (replace(GOOD, hierarchies=(replace(UNIFIED, writable=False),)), "cgroups", "read-write"),
         (replace(without("crun", "runc"), default_runtime=None), "OCI runtime", "apt-get install crun"),
-        (replace(without("runc"), default_runtime=None), "OCI runtime", "apt-get install runc"),
+        (replace(without("runc"), default_runtime=None, hierarchies=HYBRID), "OCI runtime", "apt-get install runc"),
+        (replace(GOOD, default_runtime=None), "OCI runtime", "choose one of these"),
         (without("conmon"), "conmon", "apt-get install conmon"),
         (without("unshare"), "unshare", "apt-get install util-linux"),
         (replace(GOOD, overlay=False), "overlay", "modprobe"),

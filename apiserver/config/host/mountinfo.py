@@ -34,11 +34,6 @@ def mounts_under(directory: Path, text: str | None = None) -> list[MountPoint]:
     return [mount for mount in reversed(mounts(text)) if mount.target.is_relative_to(directory)]
 
 
-def is_mounted(target: Path) -> bool:
-    """Whether something is mounted exactly there."""
-    return any(mount.target == target for mount in mounts())
-
-
 def _mount(line: str) -> MountPoint:
     first, _, second = line.partition(" - ")
     number, _parent, _device, root, target, options = first.split(" ")[:6]
