@@ -83,3 +83,24 @@ def test_a_service_that_ends_instead_of_serving_is_reported_with_its_log(tmp_pat
         service.start()
     service.discard()
     assert not service.folder.exists()
+
+
+def test_a_service_that_never_ran_or_was_discarded_has_nothing_to_close() -> None:
+    service = Service()
+    service.close()
+    assert not service.folder.exists()
+    service.close()
+
+
+def test_a_killed_service_is_started_again_on_the_same_socket() -> None:
+    service = Service("--idle-timeout", "0")
+    try:
+        service.start()
+        first = service.pid
+        service.kill()
+        service.restart()
+        assert service.pid != first
+        assert service.terminate() == 0
+        assert "API service listening" in service.log()
+    finally:
+        service.discard()

@@ -178,11 +178,16 @@ class Service:
     # --- its end ---
 
     def close(self) -> None:
-        """Remove all containers, stop it, take everything away.
+        """Remove all containers, stop it, take everything away; nothing where that was done, or it never ran.
 
         Raises:
             AssertionError: it did not stop with status 0, or something was left that no container needs any more.
         """
+        if not self.folder.exists():
+            return
+        if self._process is None:
+            self.discard()
+            return
         try:
             if not self.running:
                 self.start()
