@@ -80,9 +80,14 @@ class Attach:
             HostError, NotRunning
         """
         self._created[container_id] = plan
-        for session in self._waiting.pop(container_id, []):
-            if not session.closed:
-                session.connect(await self._streams.attach(plan))
+        waiting = self._waiting.get(container_id, [])
+        while waiting:
+            streams = await self._streams.attach(plan)
+            if waiting:
+                waiting.pop(0).connect(streams)
+            else:
+                streams.close()  # the last one left in between
+        self._waiting.pop(container_id, None)
 
     def gone(self, container_id: str) -> None:
         """A run has ended: who comes now waits for the next one."""
