@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from apiserver.config.host import read_host
 from apiserver.config.host.programs import which
@@ -361,14 +361,28 @@ async def test_conmons_own_refusal_is_heard(box: Box) -> None:
         await box.conmon.create(made)
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
 @pytest_twisted.ensureDeferred
-async def test_a_create_that_takes_too_long_is_given_up(box: Box, tmp_path: Path) -> None:
+async def test_a_create_that_takes_too_long_is_given_up_and_nothing_of_it_goes_on(
+    box: Box, tmp_path: Path, cancelled: bool
+) -> None:
     slow = tmp_path / "slow-runtime"
-    slow.write_text("#!/bin/sh\nexec sleep 5\n")
+    slow.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 60\n")
     slow.chmod(0o755)
     made = make_bundle(tmp_path, uuid.uuid4().hex * 2, slow, config(box.rootfs, ["true"]))
-    with pytest.raises(RuntimeFailed, match="did not answer in time"):
-        await box.conmon.create(made, time_limit=0.3)
+    creating = Deferred.fromCoroutine(box.conmon.create(made, time_limit=60 if cancelled else 0.5))
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        await pause(0.01)
+    if cancelled:
+        creating.cancel()
+    with pytest.raises(CancelledError if cancelled else RuntimeFailed):
+        await creating
+    pids = [int((tmp_path / "pid").read_text()), int(made.conmon_pid_file.read_text())]
+    for _ in range(200):
+        if not any(start_time(pid) for pid in pids):
+            return
+        await pause(0.01)
+    pytest.fail(f"still there: {pids}")
 
 
 @pytest_twisted.ensureDeferred
@@ -650,3 +664,35 @@ async def test_an_exec_in_a_container_that_ended_fails(box: Box) -> None:
     await box.exit(made)
     with pytest.raises(RuntimeFailed):
         await exec_(box, made, ["true"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_neither_runtime_nor_conmon_can_be_overwritten_from_inside(tmp_path: Path, rootfs: Path) -> None:
+    found = {name: which(name) for name in (NAME, "conmon")}
+    copies = {}
+    for name, path in found.items():
+        assert path is not None
+        copies[name] = Path(shutil.copy(path, tmp_path / name))  # should it succeed, it is not the machine's
+    box = Box(tmp_path, rootfs, copies[NAME])
+    conmon, sessions = Conmon(box.programs, str(copies["conmon"])), ExecSessions(box.programs, str(copies["conmon"]))
+    before = {path: path.read_bytes() for path in copies.values()}
+    # Writes to whatever any process but this shell executes, for as long as it lives.
+    script = (
+        "while :; do for p in /proc/[0-9]*; do [ $p = /proc/1 ] || echo x 2>/dev/null >>$p/exe; done; done 2>/dev/null"
+    )
+    made = box.options(["sh", "-c", script])
+    try:
+        await conmon.create(made)
+        await box.runtime.start(made.id)
+        for command in (["true"], ["/proc/self/exe"]) * 5:
+            try:
+                session = await sessions.start(exec_options(box, made, command))
+            except RuntimeFailed:
+                continue
+            assert session.stdio is not None
+            await everything(session.stdio)
+            await session.exit_code()
+            session.close()
+    finally:
+        await box.remove_all()
+    assert {path: path.read_bytes() for path in copies.values()} == before

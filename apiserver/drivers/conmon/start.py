@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+
+from twisted.internet.defer import CancelledError
 
 from apiserver.drivers.conmon.argv import CreateOptions, Monitored, create_argv
 from apiserver.drivers.linux.readiness import Reactor
@@ -51,7 +54,7 @@ class Conmon:
 
         Args:
             pass_fds: descriptors that conmon keeps open as long as it lives, such as bound ports; close yours after.
-            time_limit: seconds until conmon is killed and `RuntimeFailed` raised.
+            time_limit: seconds until conmon is killed and `RuntimeFailed` raised. Cancelling kills it too.
 
         Raises:
             CommandNotFound, CommandNotExecutable: what `process.args` names.
@@ -96,14 +99,17 @@ class Handshake:
                 ours.close()
         if error is not None and self._child is not None:
             self._child.kill()
+            if self._timed_out or isinstance(error, CancelledError):
+                self._kill_monitor()
 
     async def start(self, argv: Sequence[str], *, place: Place | None, pass_fds: Sequence[int] = ()) -> None:
         """Start conmon, put it where it belongs, and let it go on."""
         log = os.open(
             self._options.conmon_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
         )
-        # A message of an earlier start must not be taken for one of this.
+        # What an earlier start left must not be taken for what this one says.
         self._options.oci_log.unlink(missing_ok=True)
+        self._options.conmon_pid_file.unlink(missing_ok=True)
         theirs = {name: pair[1].fileno() for name, pair in self._pairs.items()}
         try:
             self._child = self._programs.start(
@@ -158,6 +164,14 @@ class Handshake:
                 ours.close()
 
         return _Limit(self._reactor, seconds, too_long)
+
+    def _kill_monitor(self) -> None:
+        """Kill the conmon that stays, and with it the runtime that it waits for (its parent-death signal)."""
+        try:
+            pid = int(self._options.conmon_pid_file.read_text())
+            os.kill(pid, signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            return  # it has not come so far, or has ended
 
     async def _number(self, pipe: str) -> int:
         try:
