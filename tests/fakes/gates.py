@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from twisted.internet.defer import Deferred
 
+_LIMBO: list[Deferred[None]] = []
+"""What dead services wait for: collected as garbage, their coroutines would go on to clean up."""
+
 
 class Gates:
     """Every effect of the fakes passes here before and after it (`runs.create`, `runs.create done`).
@@ -29,9 +32,12 @@ class Gates:
     async def pass_by(self, name: str) -> None:
         self.passed.append(name)
         if self.crashed:
-            await Deferred()
+            dead: Deferred[None] = Deferred()
+            _LIMBO.append(dead)
+            await dead
         if (held := self.held.get(name)) is not None:
             waiter: Deferred[None] = Deferred()
+            _LIMBO.append(waiter)
             held.addCallback(lambda _: waiter.callback(None))
             await waiter
         if (failure := self.failing.get(name)) is not None:
