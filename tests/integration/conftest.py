@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,10 +47,13 @@ def load_busybox(service: Service) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """At the end of all, no process, mount, namespace, interface, rule or empty cgroup that was not there before."""
+    """At the end of all, no process, mount, namespace, interface, rule or empty cgroup that was not there before.
+
+    Cgroups alone are not our own: other runs' come and go, so they count only where CI has the machine to itself.
+    """
 
     def look() -> set[Left]:
-        return leftovers.everything(FOLDERS) | leftovers.empty_cgroups()
+        return leftovers.everything(FOLDERS) | (leftovers.empty_cgroups() if "CI" in os.environ else set())
 
     before = look()
     yield
