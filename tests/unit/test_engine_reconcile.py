@@ -101,6 +101,7 @@ def test_wherever_it_dies_the_next_service_makes_it_whole(
         engine.gates.passed.clear()
         engine.gates.crash_at = step
         spawn(life(engine))  # type: ignore[arg-type]
+        engine.clock.advance(2)
         assert engine.gates.crashed, step
         following = engine.next_service()
         reconciled = spawn(following.containers.reconcile.run())
