@@ -65,6 +65,7 @@ need_python() {
 # --- no daemon starts because of us ---------------------------------------------------------------
 
 restore_policy() {
+    rm -f "$policy.new"
     if [ -e "$kept_policy" ] || [ -L "$kept_policy" ]; then
         mv -f "$kept_policy" "$policy"
     elif [ -f "$policy" ] && grep -q "$policy_mark" "$policy"; then
@@ -77,13 +78,13 @@ policy_left_behind() {  # by a run that was killed
 }
 
 forbid_daemons() {
-    if [ -e "$policy" ] || [ -L "$policy" ]; then
-        mv "$policy" "$kept_policy"
-    fi
     trap restore_policy EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
+    if [ -e "$policy" ] || [ -L "$policy" ]; then
+        mv "$policy" "$kept_policy"
+    fi
     printf '#!/bin/sh\n# %s: no daemon may start\nexit 101\n' "$policy_mark" >"$policy.new"
     chmod 755 "$policy.new"
     mv "$policy.new" "$policy"
