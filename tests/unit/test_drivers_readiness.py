@@ -10,41 +10,12 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from apiserver.drivers.linux.pipes import PipeReader, PipeWriter
 from apiserver.drivers.linux.readiness import Descriptor
 from apiserver.drivers.linux.seqpacket import PacketSocket
-
-
-class HandReactor(Clock):
-    """Keeps what waits; `turn` wakes it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[Any] = []
-        self.writers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        assert reader not in self.readers
-        self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        self.readers.remove(reader)
-
-    def addWriter(self, writer: Any) -> None:
-        assert writer not in self.writers
-        self.writers.append(writer)
-
-    def removeWriter(self, writer: Any) -> None:
-        self.writers.remove(writer)
-
-    def turn(self) -> None:
-        for reader in tuple(self.readers):
-            reader.doRead()
-        for writer in tuple(self.writers):
-            writer.doWrite()
+from tests.support.hand_reactor import HandReactor
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ from apiserver.drivers.linux.seqpacket import PacketSocket, connect
 STDIN_PACKET = 32 * 1024
 """Bytes that conmon takes in one packet; of a larger one it would lose the rest."""
 
+_JOINED = 64 * 1024
+"""Bytes of output after which no more packets are joined: whoever passes them on does so once for many."""
+
 
 class Stream(IntEnum):
     """The first byte of a packet from conmon, and the stream ids of Docker's frames. A terminal is all STDOUT."""
@@ -28,15 +31,27 @@ class Attachment:
 
     def __init__(self, packets: PacketSocket) -> None:
         self._packets = packets
+        # What came behind the piece that was returned: a packet of the other stream, or the end.
+        self._next: bytes | None = None
 
     async def read(self) -> tuple[Stream, bytes] | None:
-        """One piece of output, at most 8 KiB; None at the end.
-
-        Raises:
-            ConnectionResetError: an exec session failed to start.
-        """
-        packet = await self._packets.receive()
-        return (Stream(packet[0]), packet[1:]) if packet else None
+        """One piece of output, at most 72 KiB: packets of one stream that are there are joined; None at the end."""
+        packet, self._next = self._next, None
+        if packet is None:
+            packet = await self._packets.receive()
+        if not packet:
+            return None
+        pieces, size = [packet[1:]], len(packet) - 1
+        while size < _JOINED:
+            more = self._packets.receive_now()
+            if more is None:
+                break
+            if more[:1] != packet[:1]:
+                self._next = more
+                break
+            pieces.append(more[1:])
+            size += len(more) - 1
+        return Stream(packet[0]), b"".join(pieces)
 
     async def write(self, data: bytes) -> None:
         """Bytes for stdin; returns once the kernel has them all.

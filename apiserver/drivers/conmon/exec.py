@@ -32,8 +32,6 @@ class Session:
         """
         try:
             packet = await self._sync.receive()
-        except ConnectionResetError:
-            packet = b""
         finally:
             self._sync.close()
         if not packet:

@@ -174,10 +174,7 @@ class Handshake:
             return  # it has not come so far, or has ended
 
     async def _number(self, pipe: str) -> int:
-        try:
-            packet = await self._pairs[pipe][0].receive()
-        except ConnectionResetError:
-            packet = b""
+        packet = await self._pairs[pipe][0].receive()
         if self._timed_out:
             raise RuntimeFailed("conmon did not answer in time")
         if not packet:

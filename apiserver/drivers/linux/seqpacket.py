@@ -23,23 +23,27 @@ class PacketSocket:
         self._in_a_row = 0
 
     async def receive(self) -> bytes:
-        """One packet; b"" at the end, and after `close`.
-
-        Raises:
-            ConnectionResetError: the other side closed with an error, as conmon does for an exec that failed.
-        """
-        while not self._descriptor.closed:
-            if self._in_a_row < _IMMEDIATE:
-                try:
-                    # On such a socket read(2) is recv(2): one packet.
-                    packet = os.read(self._descriptor.fileno(), PACKET)
-                except BlockingIOError:
-                    pass
-                else:
-                    self._in_a_row += 1
-                    return packet
+        """One packet; b"" at the end, and after `close`."""
+        while True:
+            packet = self.receive_now() if self._in_a_row < _IMMEDIATE else None
+            if packet is not None:
+                self._in_a_row += 1
+                return packet
             self._in_a_row = 0
             await self._descriptor.readable()
+
+    def receive_now(self) -> bytes | None:
+        """A packet that is there already; None when there is none, b"" at the end."""
+        while not self._descriptor.closed:
+            try:
+                # On such a socket read(2) is recv(2): one packet.
+                return os.read(self._descriptor.fileno(), PACKET)
+            except BlockingIOError:
+                return None
+            except ConnectionResetError:
+                # The other side closed without reading all that we sent. The kernel says so once, and before it
+                # hands out the packets that are still queued for us.
+                continue
         return b""
 
     async def send(self, packet: bytes | memoryview) -> None:
