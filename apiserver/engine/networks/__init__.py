@@ -1,0 +1,1 @@
+"""Networks that containers are on, and the addresses they have there."""

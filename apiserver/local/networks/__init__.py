@@ -1,0 +1,1 @@
+"""Networks of this machine: namespaces held by files, wired by netavark."""

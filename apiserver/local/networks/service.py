@@ -1,0 +1,166 @@
+"""Carries network plans out, and takes away again what they name."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from apiserver.deferreds import TimedLock
+from apiserver.drivers.linux import netns
+from apiserver.drivers.linux.netns import NetworkNamespaces
+from apiserver.drivers.netavark import Netavark
+from apiserver.drivers.process import ProgramFailed
+from apiserver.engine.ports.networks import Attachment, Endpoint, Network, NetworkPlan
+from apiserver.engine.ports.publish import PublishedPort
+from apiserver.errors import HostError
+from apiserver.local.networks.request import endpoints, request_json
+from apiserver.local.networks.routes import ROUTES, free_subnet, used_subnets
+
+log = Logger()
+
+_NAMESPACE = re.compile(r"([0-9a-f]{64})-(\d+)")
+
+
+class NetworkFailed(HostError):
+    """The subject is what netavark said."""
+
+    cause = "network set-up failed"
+    docker = "failed to set up container networking: {subject}"
+
+
+class LocalNetworks:
+    """Fulfils `Networks`.
+
+    Args:
+        directory: of the namespaces' files; in the run root, which a reboot empties.
+        lock: around every netavark: they would queue on the firewall's own lock, and one undoes what another relies on.
+        new_id: makes 64 hex digits.
+        wall_clock: whose `seconds()` is the time of day.
+    """
+
+    def __init__(
+        self,
+        netavark: Netavark,
+        namespaces: NetworkNamespaces,
+        directory: Path,
+        lock: TimedLock,
+        new_id: Callable[[], str],
+        wall_clock: IReactorTime,
+        *,
+        routes: Path = ROUTES,
+    ) -> None:
+        self._netavark = netavark
+        self._namespaces = namespaces
+        self._directory = directory
+        self._lock = lock
+        self._new_id = new_id
+        self._clock = wall_clock
+        self._routes = routes
+        self._firewall = ""
+
+    async def propose_bridge(self, name: str, interface: str) -> Network:
+        # A file of the kernel's memory: it does not block.
+        subnet = free_subnet(used_subnets(self._routes.read_text()))
+        prefix = interface.rstrip("0123456789")
+        taken = {known for _, known in socket.if_nameindex()}
+        return Network(
+            id=self._new_id(),
+            name=name,
+            driver="bridge",
+            created=datetime.fromtimestamp(self._clock.seconds(), UTC),
+            interface=next(free for n in range(len(taken) + 1) if (free := f"{prefix}{n}") not in taken),
+            subnet=subnet,
+            gateway=subnet[1],
+        )
+
+    async def plan(
+        self,
+        container_id: str,
+        container_name: str,
+        run: int,
+        attachments: Sequence[Attachment],
+        ports: Sequence[PublishedPort] = (),
+        dns_servers: Sequence[str] = (),
+    ) -> NetworkPlan:
+        if not self._firewall:
+            self._firewall = await self._netavark.choose_firewall()
+        return NetworkPlan(
+            container_id=container_id,
+            container_name=container_name,
+            run=run,
+            attachments=tuple(attachments),
+            ports=tuple(ports),
+            dns_servers=tuple(dns_servers),
+            namespace=str(self._directory / f"{container_id}-{run}"),
+            firewall=self._firewall,
+        )
+
+    async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
+        path = Path(plan.namespace)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with self._lock:
+            # One of this name is a left-over: a run is set up once.
+            netns.remove(path)
+            try:
+                await self._namespaces.create(path)
+                answer = await self._netavark.setup(path, request_json(plan), plan.firewall)
+                return endpoints(plan, answer)
+            except BaseException as failure:
+                with _logged("undoing a failed network set-up"):
+                    await self._take_down(plan)
+                if isinstance(failure, ProgramFailed):
+                    raise NetworkFailed(failure.subject) from failure
+                raise
+
+    async def detach(self, plan: NetworkPlan) -> None:
+        async with self._lock:
+            await self._take_down(plan)
+
+    async def survey(self) -> Set[tuple[str, int]]:
+        if not self._directory.is_dir():
+            return frozenset()
+        matches = (_NAMESPACE.fullmatch(path.name) for path in self._directory.iterdir())
+        return frozenset((match[1], int(match[2])) for match in matches if match)
+
+    async def _take_down(self, plan: NetworkPlan) -> None:
+        path = Path(plan.namespace)
+        if plan.attachments:
+            await self._tear_down(plan, path)
+        netns.remove(path)
+
+    async def _tear_down(self, plan: NetworkPlan, path: Path) -> None:
+        if not netns.exists(path):
+            # Lost to a crash or a reboot. netavark would stop at entering it, with the rules still there; in an
+            # empty one it misses only the interface.
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            netns.remove(path)
+            await self._namespaces.create(path)
+        try:
+            await self._netavark.teardown(path, request_json(plan), plan.firewall)
+        except ProgramFailed as error:
+            # It complains of whatever is not there, which after a half-made set-up is right.
+            log.info(
+                "network teardown of {container} run {run}: {error}",
+                container=plan.container_id,
+                run=plan.run,
+                error=error.subject,
+            )
+            for attachment in plan.attachments:
+                if await self._netavark.has_rules(attachment.lease.address, plan.firewall):
+                    raise NetworkFailed(f"rules for {attachment.lease.address} are left: {error.subject}") from error
+
+
+@contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """For what is done while another failure is being raised: that one is the caller's, this one the log's."""
+    try:
+        yield
+    except (HostError, OSError) as error:
+        log.error("{what}: {error}", what=what, error=error)
