@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from apiserver.api.collaborators import NetworkService
 from apiserver.engine.containers.services import Containers
+from apiserver.engine.networks.service import Networks
 from apiserver.http.app import group_app
 from apiserver.http.query import filters
 from apiserver.http.reply import reply_json
@@ -16,7 +16,7 @@ class NetworksGroup:
 
     app = group_app()
 
-    def __init__(self, networks: NetworkService, containers: Containers) -> None:
+    def __init__(self, networks: Networks, containers: Containers) -> None:
         self._networks = networks
         self._containers = containers
 

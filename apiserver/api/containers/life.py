@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from apiserver.api.collaborators import NetworkService
 from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.containers.stop import DEFAULT, Default
+from apiserver.engine.networks.service import Networks
 from apiserver.errors import NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.body import json_body
@@ -20,7 +20,7 @@ class ContainerLifeGroup:
 
     app = group_app()
 
-    def __init__(self, containers: Containers, networks: NetworkService) -> None:
+    def __init__(self, containers: Containers, networks: Networks) -> None:
         self._containers = containers
         self._networks = networks
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
-from apiserver.api.collaborators import ImageService, NetworkService
 from apiserver.api.containers.surroundings import mountpoints, networks_by_name, now
 from apiserver.engine.containers.services import Containers
+from apiserver.engine.images.service import Images
+from apiserver.engine.networks.service import Networks
 from apiserver.engine.system import System
 from apiserver.engine.volumes.service import Volumes
 from apiserver.errors import NotFound
@@ -31,8 +32,8 @@ class ContainerListGroup:
     def __init__(
         self,
         containers: Containers,
-        images: ImageService,
-        networks: NetworkService,
+        images: Images,
+        networks: Networks,
         volumes: Volumes,
         system: System,
         wall_clock: IReactorTime,

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 from twisted.internet.interfaces import IReactorTime
 
-from apiserver.api.collaborators import NetworkService
+from apiserver.engine.networks.service import Networks
 from apiserver.engine.ports.networks import Network
 from apiserver.engine.volumes.service import Volumes
 
 
-def networks_by_name(networks: NetworkService) -> Mapping[str, Network]:
+def networks_by_name(networks: Networks) -> Mapping[str, Network]:
     return {network.name: network for network in networks.all()}
 
 

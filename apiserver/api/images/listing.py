@@ -6,9 +6,9 @@ from collections import Counter
 
 from twisted.internet.interfaces import IReactorTime
 
-from apiserver.api.collaborators import ImageService
 from apiserver.api.containers.surroundings import now
 from apiserver.engine.containers.services import Containers
+from apiserver.engine.images.service import Images
 from apiserver.engine.ports.images import Image
 from apiserver.engine.system import System
 from apiserver.http.app import group_app
@@ -28,7 +28,7 @@ class ImageListGroup:
 
     app = group_app()
 
-    def __init__(self, images: ImageService, containers: Containers, system: System, wall_clock: IReactorTime) -> None:
+    def __init__(self, images: Images, containers: Containers, system: System, wall_clock: IReactorTime) -> None:
         self._images = images
         self._containers = containers
         self._system = system

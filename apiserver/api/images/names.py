@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from apiserver.api.collaborators import ImageService
 from apiserver.deferreds import to_the_end
-from apiserver.errors import InvalidParameter
+from apiserver.engine.images.service import Images
 from apiserver.http.app import group_app
 from apiserver.http.query import docker_bool, string
 from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
-from apiserver.wire.docker.images import removed_json
+from apiserver.wire.docker.images import new_name, removed_json
 
 
 class ImageNamesGroup:
@@ -17,15 +16,13 @@ class ImageNamesGroup:
 
     app = group_app()
 
-    def __init__(self, images: ImageService) -> None:
+    def __init__(self, images: Images) -> None:
         self._images = images
 
     @app.route("/images/<image:name>/tag", methods=["POST"])
     async def docker_tag(self, request: Request, name: str) -> bytes:
-        repository, tag = string(request, "repo"), string(request, "tag")
-        if repository is None:
-            raise InvalidParameter("repo: repository name must have at least one component")
-        await to_the_end(self._images.tag(name, f"{repository}:{tag}" if tag else repository))
+        new = new_name(string(request, "repo") or "", string(request, "tag"))
+        await to_the_end(self._images.tag(name, new))
         return reply_empty(request, 201)
 
     @app.route("/images/<image:name>", methods=["DELETE"])

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from apiserver.api.collaborators import ImageService
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from apiserver.deferreds import to_the_end
+from apiserver.engine.images.service import Images
 from apiserver.errors import NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.body import body_stream
+from apiserver.http.errors import ClientGone
 from apiserver.http.query import string, strings
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
-from apiserver.wire.docker.images import image_id, loaded_texts
+from apiserver.wire.docker.images import image_id, loaded_texts, new_name
 from apiserver.wire.progress import status_line, stream_line
+
+T = TypeVar("T")
 
 
 class ImageTransferGroup:
@@ -18,15 +25,14 @@ class ImageTransferGroup:
 
     app = group_app()
 
-    def __init__(self, images: ImageService) -> None:
+    def __init__(self, images: Images) -> None:
         self._images = images
 
     @app.route("/images/load", methods=["POST"])
     async def docker_load(self, request: Request) -> None:
         if string(request, "platform"):
             raise NotImplementedYet("the option platform (docker load --platform)")
-        # Cut off with its client, which may be in the middle of the archive: the store is as before then.
-        images = await self._images.load(body_stream(request))
+        images = await to_the_end(_unless_gone(self._images.load(body_stream(request)), ()))
         stream = open_stream(request, "application/json")
         for text in loaded_texts(images):
             await stream.write_json(stream_line(text))
@@ -36,19 +42,22 @@ class ImageTransferGroup:
         source = string(request, "fromSrc") or "-"
         if source != "-":
             raise NotImplementedYet("importing from a URL (POST /images/create?fromSrc=)")
-        new_id = await self._images.import_layer(
+        repository = string(request, "repo")
+        importing = self._images.import_layer(
             body_stream(request),
-            name=_name(string(request, "repo"), string(request, "tag")),
+            name=new_name(repository, string(request, "tag")) if repository else None,
             changes=strings(request, "changes"),
-            comment=string(request, "message") or "",
-            platform=string(request, "platform"),
+            message=string(request, "message") or "",
+            platform=string(request, "platform") or "",
         )
+        new_id = await to_the_end(_unless_gone(importing, ""))
         stream = open_stream(request, "application/json")
         await stream.write_json(status_line(image_id(new_id)))
 
 
-def _name(repository: str | None, tag: str | None) -> str | None:
-    """`repo` may have a tag itself."""
-    if repository is None:
-        return None
-    return f"{repository}:{tag}" if tag else repository
+async def _unless_gone(work: Coroutine[Any, Any, T], nothing: T) -> T:
+    """What `work` makes of the body; `nothing` where the client left before its end: nobody is left to be told."""
+    try:
+        return await work
+    except ClientGone:
+        return nothing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from apiserver.engine.names import familiar_name
+from apiserver.engine.names import InvalidReference, familiar_name, parse_reference
 from apiserver.engine.ports.images import Image, ImageConfig, LoadedImage
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.docker.options.lifecycle import show_health
@@ -14,6 +14,20 @@ from apiserver.wire.gojson import go_time, sorted_map, unix_seconds
 
 def image_id(hex_digits: str) -> str:
     return f"sha256:{hex_digits}"
+
+
+def new_name(repository: str, tag: str | None) -> str:
+    """The canonical name that `repo` and `tag` of a query give an image; `tag` wins over one in `repo`.
+
+    Raises:
+        InvalidReference
+    """
+    reference = parse_reference(repository)
+    if reference.digest:
+        raise InvalidReference("refusing to create a tag with a digest reference")
+    if tag:
+        reference = parse_reference(f"{reference.repository}:{tag}")
+    return reference.tagged().canonical
 
 
 def summary_json(image: Image, containers: int, version: Version) -> JsonObject:
