@@ -104,12 +104,10 @@ class LocalNetworks:
 
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
         path = Path(plan.namespace)
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with self._lock:
-            # One of this name is a left-over: a run is set up once.
-            netns.remove(path)
             try:
-                await self._namespaces.create(path)
+                # One of this name would be a left-over: a run is set up once.
+                await self._make_anew(path)
                 answer = await self._netavark.setup(path, request_json(plan), plan.firewall)
                 return endpoints(plan, answer)
             except BaseException as failure:
@@ -136,25 +134,58 @@ class LocalNetworks:
         netns.remove(path)
 
     async def _tear_down(self, plan: NetworkPlan, path: Path) -> None:
-        if not netns.exists(path):
-            # Lost to a crash or a reboot. netavark would stop at entering it, with the rules still there; in an
-            # empty one it misses only the interface.
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            netns.remove(path)
-            await self._namespaces.create(path)
+        """Without the namespace, which a crash or a reboot takes, netavark stops with the rules still there.
+
+        In an empty one it removes the rules and misses the interface, and 1.4 then leaves the bridge, if it was the last
+        on it: so the whole is made once more, by the same names, and torn down as a whole.
+        """
+        if netns.exists(path):
+            if await self._torn_down(plan, path):
+                return
+        elif await self._nothing_left(plan):
+            return
+        await self._make_anew(path)
+        if await self._torn_down(plan, path):
+            return
+        await self._make_anew(path)
+        try:
+            await self._netavark.setup(path, request_json(plan), plan.firewall)
+            await self._netavark.teardown(path, request_json(plan), plan.firewall)
+        except ProgramFailed as error:
+            if await self._has_rules(plan):
+                raise NetworkFailed(f"rules of {plan.container_id} are left: {error.subject}") from error
+            log.info("{subject} (nothing of it is left)", subject=error.subject)
+
+    async def _nothing_left(self, plan: NetworkPlan) -> bool:
+        """The usual case of a second look: no bridge, so no interface on it, and no rules."""
+        interfaces = {name for _, name in socket.if_nameindex()}
+        return not any(each.network.interface in interfaces for each in plan.attachments) and not await self._has_rules(
+            plan
+        )
+
+    async def _has_rules(self, plan: NetworkPlan) -> bool:
+        for attachment in plan.attachments:
+            if await self._netavark.has_rules(attachment.lease.address, plan.firewall):
+                return True
+        return False
+
+    async def _torn_down(self, plan: NetworkPlan, path: Path) -> bool:
         try:
             await self._netavark.teardown(path, request_json(plan), plan.firewall)
         except ProgramFailed as error:
-            # It complains of whatever is not there, which after a half-made set-up is right.
             log.info(
                 "network teardown of {container} run {run}: {error}",
                 container=plan.container_id,
                 run=plan.run,
                 error=error.subject,
             )
-            for attachment in plan.attachments:
-                if await self._netavark.has_rules(attachment.lease.address, plan.firewall):
-                    raise NetworkFailed(f"rules for {attachment.lease.address} are left: {error.subject}") from error
+            return False
+        return True
+
+    async def _make_anew(self, path: Path) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        netns.remove(path)
+        await self._namespaces.create(path)
 
 
 @contextmanager

@@ -1,0 +1,222 @@
+"""Networks by the real netavark; the tests have a network namespace of their own, so the machine is not touched."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+
+from apiserver.deferreds import TimedLock
+from apiserver.drivers.linux import netns
+from apiserver.drivers.linux.netns import NetworkNamespaces
+from apiserver.drivers.netavark import Netavark
+from apiserver.drivers.process import Programs
+from apiserver.engine.names import new_id
+from apiserver.engine.networks.leases import Leases
+from apiserver.engine.ports.networks import Attachment, Network, NetworkPlan
+from apiserver.engine.ports.publish import PublishedPort, Transport
+from apiserver.errors import HostError
+from apiserver.local.networks.service import LocalNetworks, NetworkFailed
+
+Test = Callable[[Path], Coroutine[Any, Any, None]]
+
+
+def run(*argv: str, check: bool = True) -> str:
+    return subprocess.run(argv, check=check, capture_output=True, text=True).stdout
+
+
+def inside(plan: NetworkPlan, *argv: str, check: bool = True) -> str:
+    return run("nsenter", f"--net={plan.namespace}", *argv, check=check)
+
+
+class World:
+    """Networks over a run root of their own, with one bridge."""
+
+    def __init__(self, runroot: Path) -> None:
+        self.programs = Programs(reactor)
+        self.netavark = Netavark(self.programs, runroot / "netavark")
+        self.directory = runroot / "netns"
+        lock = TimedLock("networks", reactor, 60)
+        self.networks = LocalNetworks(
+            self.netavark,
+            NetworkNamespaces(self.programs),
+            self.directory,
+            lock,
+            new_id,
+            reactor,
+        )
+        self.leases = Leases()
+        self.bridge: Network | None = None
+        self.plans: list[NetworkPlan] = []
+
+    async def plan(self, *ports: PublishedPort, run: int = 1) -> NetworkPlan:
+        if self.bridge is None:
+            self.bridge = await self.networks.propose_bridge("t" + secrets.token_hex(2), f"t{secrets.token_hex(2)}x0")
+        container = new_id()
+        attachment = Attachment(self.bridge, self.leases.lease(self.bridge, container, run))
+        plan = await self.networks.plan(container, f"name-{container[:6]}", run, [attachment], ports)
+        self.plans.append(plan)
+        return plan
+
+    async def rules(self, plan: NetworkPlan) -> bool:
+        return await self.netavark.has_rules(plan.attachments[0].lease.address, plan.firewall)
+
+    def has_bridge(self) -> bool:
+        assert self.bridge is not None
+        return self.bridge.interface in run("ip", "-o", "link")
+
+    async def end(self) -> None:
+        for plan in self.plans:
+            await self.networks.detach(plan)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Any:
+    made = World(tmp_path)
+    yield made
+    pytest_twisted.blockon(Deferred.fromCoroutine(made.end()))
+    assert not list(made.directory.glob("*")) if made.directory.exists() else True
+    if made.bridge is not None:
+        assert not made.has_bridge()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_run_has_the_address_and_the_mac_of_its_lease(world: World) -> None:
+    plan = await world.plan()
+    (endpoint,) = await world.networks.attach(plan)
+    lease = plan.attachments[0].lease
+    assert (endpoint.address, endpoint.mac, endpoint.prefix_length) == (lease.address, lease.mac, 16)
+    assert endpoint.gateway == lease.address - 1
+    shown = inside(plan, "ip", "addr", "show", "eth0")
+    assert f"inet {lease.address}/16" in shown
+    assert lease.mac in shown
+    assert f"default via {endpoint.gateway}" in inside(plan, "ip", "route")
+    assert await world.networks.survey() == {(plan.container_id, 1)}
+
+
+@pytest_twisted.ensureDeferred
+async def test_with_the_last_run_the_bridge_the_rules_and_the_namespace_go(world: World) -> None:
+    first, second = await world.plan(), await world.plan()
+    for plan in (first, second):
+        await world.networks.attach(plan)
+    assert f"{second.attachments[0].lease.address}" in inside(second, "ip", "addr")
+    inside(first, "busybox", "ping", "-c1", "-W2", str(second.attachments[0].lease.address))
+    await world.networks.detach(first)
+    assert world.has_bridge()
+    await world.networks.detach(second)
+    assert not world.has_bridge()
+    assert not await world.rules(second)
+    assert await world.networks.survey() == frozenset()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_published_port_is_reached_from_this_host_and_from_another_run(world: World) -> None:
+    plan = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18080))
+    other = await world.plan()
+    (endpoint,) = await world.networks.attach(plan)
+    await world.networks.attach(other)
+    with subprocess.Popen(
+        ["nsenter", f"--net={plan.namespace}", "busybox", "nc", "-ll", "-p", "80", "-e", "echo", "answer"],
+    ) as server:
+        try:
+            while ":80 " not in inside(plan, "busybox", "netstat", "-ltn"):
+                await deferLater(reactor, 0.05)
+            fetch = ("busybox", "nc", "-w", "5")
+            assert run(*fetch, "127.0.0.1", "18080").strip() == "answer"
+            assert inside(other, *fetch, str(endpoint.address), "80").strip() == "answer"
+            assert inside(other, *fetch, str(endpoint.gateway), "18080").strip() == "answer"
+        finally:
+            server.kill()
+
+
+@pytest_twisted.ensureDeferred
+async def test_detach_is_right_twice_before_any_attach_and_after_the_namespace_was_lost(world: World) -> None:
+    plan = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18081))
+    await world.networks.detach(plan)
+    await world.networks.attach(plan)
+    assert await world.rules(plan)
+    netns.remove(Path(plan.namespace))  # as after a crash; the interface goes with it
+    Path(plan.namespace).touch()
+    await world.networks.detach(plan)
+    assert not await world.rules(plan)
+    await world.networks.detach(plan)
+    assert not Path(plan.namespace).exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_lost_namespace_does_not_disturb_the_other_runs(world: World) -> None:
+    lost = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18082))
+    kept = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18083))
+    for plan in (lost, kept):
+        await world.networks.attach(plan)
+    netns.remove(Path(lost.namespace))
+    await world.networks.detach(lost)
+    assert (await world.rules(lost), await world.rules(kept)) == (False, True)
+    again = await world.plan()
+    await world.networks.attach(again)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_set_up_that_fails_leaves_nothing_and_says_why(world: World) -> None:
+    good = await world.plan()
+    attachment = good.attachments[0]
+    elsewhere = replace(attachment, lease=replace(attachment.lease, address=IPv4Address("192.0.2.7"), mac="nonsense"))
+    bad = replace(good, attachments=(elsewhere,))
+    with pytest.raises(NetworkFailed) as failed:
+        await world.networks.attach(bad)
+    assert failed.value.subject.startswith("netavark:")
+    assert await world.networks.survey() == frozenset()
+    assert not world.has_bridge()
+    assert len(await world.networks.attach(good)) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_left_over_namespace_of_the_same_run_is_replaced(world: World) -> None:
+    plan = await world.plan()
+    await world.networks.attach(plan)
+    before = Path(plan.namespace).stat().st_ino
+    await world.networks.detach(plan)
+    world.directory.mkdir(exist_ok=True)
+    await NetworkNamespaces(world.programs).create(Path(plan.namespace))
+    await world.networks.attach(plan)
+    assert Path(plan.namespace).stat().st_ino != before or netns.exists(Path(plan.namespace))
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_runs_at_once_all_come_and_all_go(world: World) -> None:
+    plans = [await world.plan() for _ in range(6)]
+    done = await gatherResults([Deferred.fromCoroutine(world.networks.attach(plan)) for plan in plans])
+    assert len({endpoint.address for (endpoint,) in done}) == 6
+    await gatherResults([Deferred.fromCoroutine(world.networks.detach(plan)) for plan in plans])
+    assert not world.has_bridge()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_new_bridge_avoids_what_this_host_has(world: World) -> None:
+    plan = await world.plan()
+    await world.networks.attach(plan)
+    assert world.bridge is not None
+    second = await world.networks.propose_bridge("other", world.bridge.interface)
+    assert second.subnet is not None
+    assert world.bridge.subnet is not None
+    assert not second.subnet.overlaps(world.bridge.subnet)
+    assert second.interface != world.bridge.interface
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_a_firewall_program_it_says_what_is_missing(tmp_path: Path) -> None:
+    for program in ("netavark", "unshare"):
+        (tmp_path / program).symlink_to(Programs(reactor).find(program))
+    programs = Programs(reactor, search_path=[str(tmp_path)])
+    with pytest.raises(HostError, match="iptables"):
+        await Netavark(programs, tmp_path).choose_firewall()
