@@ -168,6 +168,9 @@ class Execs:
                 if detach:
                     raise
                 return SaidStreams(f"{failed.docker.format(subject=failed.subject, cause=failed.cause)}\r\n")
+            except NotRunning as failed:
+                await self._end(container, session, None, error=str(failed))
+                raise not_running(container) from None
             except BaseException as failed:
                 await self._end(container, session, 126, error=str(failed))
                 raise

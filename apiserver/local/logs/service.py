@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class LocalLogs:
         since: datetime | None = None,
         until: datetime | None = None,
         follow: bool = False,
-    ) -> AsyncIterator[LogRecord]:
+    ) -> AsyncGenerator[LogRecord, None]:
         log = self._paths.container(container_id).log
         # Here and not when the reading begins: an end that is told in between must not be missed.
         follower = self._followers.add(log.parent) if follow and log.parent.exists() else None
@@ -45,7 +45,7 @@ class LocalLogs:
 
     async def _read(
         self, log: Path, follower: Follower | None, tail: int | None, since: datetime | None, until: datetime | None
-    ) -> AsyncIterator[LogRecord]:
+    ) -> AsyncGenerator[LogRecord, None]:
         try:
             async for record in self._records(log, follower, tail):
                 if until is not None and record.time > until:
@@ -56,7 +56,7 @@ class LocalLogs:
             if follower is not None:
                 self._followers.remove(log.parent, follower)
 
-    async def _records(self, log: Path, follower: Follower | None, tail: int | None) -> AsyncIterator[LogRecord]:
+    async def _records(self, log: Path, follower: Follower | None, tail: int | None) -> AsyncGenerator[LogRecord, None]:
         while (descriptor := _open(log)) is None:
             if follower is None or follower.ended:
                 return

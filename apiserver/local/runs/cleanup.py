@@ -54,9 +54,10 @@ class Cleanup:
         self._cgroups = cgroups
         self._reactor = reactor
 
-    async def discard(self, plan: RunPlan) -> None:
+    async def discard(self, plan: RunPlan, *, processes: bool = True) -> None:
         self._news.forget(plan.key)
-        await self._kill_first_process(plan)
+        if processes:
+            await self._kill_first_process(plan)
         # The root is free as soon as the first process is gone: its mount namespace went with it.
         await gatherResults(
             [
@@ -65,7 +66,8 @@ class Cleanup:
             ],
             consumeErrors=True,
         )
-        self._end_monitor(plan.run)
+        if processes:
+            self._end_monitor(plan.run)
         await self._empty(plan.cgroup)
         await self._empty(plan.monitor_cgroup)
         await self._threads.run(_remove_tree, plan.run.directory)

@@ -128,8 +128,8 @@ class LocalRuns:
     async def end(self, plan: JsonObject) -> RunEnd:
         return await self.exit_files.end(RunPlan.from_json(plan).run) or unknown_end(self._now)
 
-    async def discard(self, plan: JsonObject) -> None:
-        await self._cleanup.discard(RunPlan.from_json(plan))
+    async def discard(self, plan: JsonObject, *, processes: bool = True) -> None:
+        await self._cleanup.discard(RunPlan.from_json(plan), processes=processes)
 
     async def forget(self, container_id: str) -> None:
         await self._cleanup.forget(container_id)
