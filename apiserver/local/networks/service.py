@@ -136,7 +136,7 @@ class LocalNetworks:
     async def _tear_down(self, plan: NetworkPlan, path: Path) -> None:
         """Without the namespace, which a crash or a reboot takes, netavark stops with the rules still there.
 
-        In an empty one it removes the rules and misses the interface, and 1.4 then leaves the bridge, if it was the last
+        In an empty one it removes the rules and misses the interface, and 1.4 then leaves the bridge if it was the last
         on it: so the whole is made once more, by the same names, and torn down as a whole.
         """
         if netns.exists(path):
