@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from apiserver.errors import InvalidParameter
 from apiserver.local.paths import write_whole
 from apiserver.local.runs import inside, netfiles
 from apiserver.local.runs.defaults import Defaults
+from apiserver.local.runs.filters import Filters
 from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Rootfs
@@ -37,10 +38,14 @@ class Bundles:
         self._machine = machine
         self._rootfs = rootfs
         self._seccomp = assemble.Seccomp(machine)
+        self._filters = Filters()
         self._host_files = host_files or HostFiles()
 
-    async def make(self, spec: RunSpec, plan: RunPlan) -> None:
+    async def make(self, spec: RunSpec, plan: RunPlan) -> Callable[[], None]:
         """Mount the root and write all files of a run, `config.json` among them.
+
+        Returns:
+            what to call once the runtime has created it.
 
         Raises:
             InvalidParameter, ImageRemovedUnderneath, HostError
@@ -73,10 +78,12 @@ class Bundles:
             ours=ours,
             asked=asked,
         )
+        unknown_filter = self._filters.annotate(configuration, plan)
         defaults = Defaults(options.process.user, options.security.supplementary_groups, options.process.env, hostname)
         write_whole(plan.run.defaults, defaults.to_json())
         # surrogateescape: arguments and paths may be any bytes.
         write_whole(plan.run.config, json.dumps(configuration, ensure_ascii=False).encode(errors="surrogateescape"))
+        return lambda: self._filters.learn(unknown_filter, plan) if unknown_filter is not None else None
 
     def _texts(self, spec: RunSpec, hostname: str) -> dict[str, str]:
         network = spec.options.network

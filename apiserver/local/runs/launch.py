@@ -47,7 +47,7 @@ class Launch:
         self._now = now
 
     async def create(self, spec: RunSpec, plan: RunPlan, held: HeldPorts | None) -> None:
-        await self._bundles.make(spec, plan)
+        was_created = await self._bundles.make(spec, plan)
         plan.runtime_root.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             created = await self._conmon.create(
@@ -56,6 +56,7 @@ class Launch:
             )
         except RuntimeFailed as error:
             raise start_failed(plan.runtime, error) from error
+        was_created()
         self._created(plan, created)
 
     async def start(self, plan: RunPlan) -> Started:

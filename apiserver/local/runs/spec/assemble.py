@@ -112,7 +112,7 @@ def configuration(
 ) -> JsonObject:
     """`config.json`.
 
-    No hook, and no annotation: what an image or a client writes into labels never steers the runtime.
+    No hook, and no annotation of theirs: what an image or a client writes into labels never steers the runtime.
     """
     options = spec.options
     capabilities = security.capabilities(options.security, machine.capabilities)
