@@ -41,7 +41,7 @@ class BoundPorts:
             held.close()
 
 
-class LocalPorts:
+class LocalPublisher:
     """Fulfils `PortPublisher`. IPv4 alone: the default network has no IPv6, and a port that nothing serves is a lie."""
 
     async def bind(self, endpoint: str, requests: Sequence[PortRequest]) -> BoundPorts:

@@ -16,7 +16,6 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
-from apiserver.deferreds import TimedLock
 from apiserver.drivers.linux import netns
 from apiserver.drivers.linux.netns import NetworkNamespaces
 from apiserver.drivers.netavark import Netavark
@@ -27,6 +26,7 @@ from apiserver.engine.ports.networks import Attachment, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort, Transport
 from apiserver.errors import HostError
 from apiserver.local.networks.service import LocalNetworks, NetworkFailed
+from apiserver.local.paths import Paths
 
 Test = Callable[[Path], Coroutine[Any, Any, None]]
 
@@ -44,17 +44,10 @@ class World:
 
     def __init__(self, runroot: Path) -> None:
         self.programs = Programs(reactor)
+        paths = Paths(runroot / "root", runroot)
         self.netavark = Netavark(self.programs, runroot / "netavark")
-        self.directory = runroot / "netns"
-        lock = TimedLock("networks", reactor, 60)
-        self.networks = LocalNetworks(
-            self.netavark,
-            NetworkNamespaces(self.programs),
-            self.directory,
-            lock,
-            new_id,
-            reactor,
-        )
+        self.directory = paths.namespaces
+        self.networks = LocalNetworks(paths, self.programs, reactor)
         self.leases = Leases()
         self.bridge: Network | None = None
         self.plans: list[NetworkPlan] = []

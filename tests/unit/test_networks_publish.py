@@ -9,13 +9,13 @@ import pytest
 
 from apiserver.engine.ports.publish import PortRequest, PublishedPort, Transport
 from apiserver.errors import InvalidParameter, NotImplementedYet, PortInUse
-from apiserver.local.publish import BoundPorts, LocalPorts
+from apiserver.local.publish import BoundPorts, LocalPublisher
 from tests.support.results import result_of
 
 
 @contextmanager
 def bound(*requests: PortRequest) -> Iterator[BoundPorts]:
-    held = result_of(LocalPorts().bind("web", requests))
+    held = result_of(LocalPublisher().bind("web", requests))
     try:
         yield held
     finally:
@@ -54,7 +54,7 @@ def test_a_port_in_use_is_told_in_dockers_words_and_the_others_are_given_up() ->
             PortRequest(81, Transport.TCP, "", taken, taken),
         ]
         with pytest.raises(PortInUse) as refused:
-            result_of(LocalPorts().bind("web", requests))
+            result_of(LocalPublisher().bind("web", requests))
         assert refused.value.docker.format(subject=refused.value.subject) == (
             "driver failed programming external connectivity on endpoint web: "
             f"Bind for 0.0.0.0:{taken} failed: port is already allocated"
@@ -106,4 +106,4 @@ def test_closing_twice_is_no_error() -> None:
 )
 def test_what_this_host_cannot_hold_is_refused(request_: PortRequest, kind: type[Exception]) -> None:
     with pytest.raises(kind):
-        result_of(LocalPorts().bind("web", [request_]))
+        result_of(LocalPublisher().bind("web", [request_]))

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from twisted.internet.task import Clock
 
 from apiserver.engine.containers.model import Container, Run
 from apiserver.engine.containers.options import ContainerOptions
@@ -15,7 +14,7 @@ from apiserver.engine.events.log import EventLog
 from apiserver.engine.networks.leases import Leases, NoAddressLeft, mac_of
 from apiserver.engine.networks.service import Networks
 from apiserver.engine.ports.networks import Network, NetworkPlan
-from apiserver.engine.ports.records import Change, PutSetting
+from apiserver.engine.ports.records import Change, PutSetting, Remembered
 from apiserver.errors import HostError, NoSuchNetwork, NotImplementedYet
 from apiserver.jsonvalue import JsonValue
 from tests.fakes.networks import FakeNetworks
@@ -53,8 +52,9 @@ def service(
     containers: Sequence[Container] = (),
     remembered: JsonValue = None,
 ) -> Networks:
-    networks = Networks(port, journal or Journal(), remembered, Clock())
-    result_of(networks.prepare(containers))
+    settings = {"networks": remembered} if remembered else {}
+    networks = Networks(port, journal or Journal(), Remembered(containers=tuple(containers), settings=settings))
+    result_of(networks.prepare())
     return networks
 
 

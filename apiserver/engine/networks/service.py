@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from apiserver.engine.containers.model import Container
@@ -18,7 +17,7 @@ from apiserver.engine.networks.leases import Leases
 from apiserver.engine.ports import networks as port_of_networks
 from apiserver.engine.ports.networks import Attachment, Endpoint, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
-from apiserver.engine.ports.records import PutSetting
+from apiserver.engine.ports.records import PutSetting, Remembered
 from apiserver.errors import HostError, LockTimeout, NoSuchNetwork, NotImplementedYet
 from apiserver.jsonvalue import JsonValue
 
@@ -33,40 +32,28 @@ _ALSO_CALLED = {"bridge": options.DEFAULT, "podman": options.DEFAULT, "default":
 class Networks:
     """
     Args:
-        remembered: the setting `SETTING` of an earlier daemon, None at the first start.
-        wall_clock: whose `seconds()` is the time of day.
+        remembered: the networks and the leases of an earlier daemon's runs are taken over from it.
     """
 
-    def __init__(
-        self,
-        port: port_of_networks.Networks,
-        journal: EventLog,
-        remembered: JsonValue,
-        wall_clock: IReactorTime,
-    ) -> None:
+    def __init__(self, port: port_of_networks.Networks, journal: EventLog, remembered: Remembered) -> None:
         self._port = port
         self._journal = journal
-        self._clock = wall_clock
-        self._networks: dict[str, Network] = _networks(remembered)
-        self._leases = Leases()
+        self._networks: dict[str, Network] = _networks(remembered.settings.get(SETTING))
+        plans = _plans(remembered.containers).values()
+        self._leases = Leases(attachment.lease for plan in plans for attachment in plan.attachments)
 
-    async def prepare(self, containers: Iterable[Container]) -> None:
-        """Before anything else: record the networks at the first start, and take over the leases of recorded runs.
+    async def prepare(self) -> None:
+        """Choose and record the networks at the very first start; to be awaited before anything is answered.
 
         Raises:
             HostError: no subnet is free.
         """
-        if options.DEFAULT not in self._networks:
-            now = datetime.fromtimestamp(self._clock.seconds(), UTC)
-            fresh = [
-                await self._port.propose_bridge(options.DEFAULT, INTERFACE),
-                *(Network(new_id(), name, name, now) for name in (options.HOST, options.NONE)),
-            ]
-            await self._journal.commit(PutSetting(SETTING, [_network_json(network) for network in fresh]))
-            self._networks = {network.name: network for network in fresh}
-        self._leases = Leases(
-            attachment.lease for plan in _plans(containers).values() for attachment in plan.attachments
-        )
+        if options.DEFAULT in self._networks:
+            return
+        bridge = await self._port.propose_bridge(options.DEFAULT, INTERFACE)
+        fresh = [bridge, *(Network(new_id(), name, name, bridge.created) for name in (options.HOST, options.NONE))]
+        await self._journal.commit(PutSetting(SETTING, [_network_json(network) for network in fresh]))
+        self._networks = {network.name: network for network in fresh}
 
     def all(self) -> tuple[Network, ...]:
         return tuple(self._networks.values())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 import socket
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +17,18 @@ from apiserver.deferreds import TimedLock
 from apiserver.drivers.linux import netns
 from apiserver.drivers.linux.netns import NetworkNamespaces
 from apiserver.drivers.netavark import Netavark
-from apiserver.drivers.process import ProgramFailed
+from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.engine.ports.networks import Attachment, Endpoint, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
 from apiserver.errors import HostError
 from apiserver.local.networks.request import endpoints, request_json
 from apiserver.local.networks.routes import ROUTES, free_subnet, used_subnets
+from apiserver.local.paths import Paths
 
 log = Logger()
+
+LOCK_LIMIT = 120.0
+"""Seconds that one set-up waits for those before it: a thousand starts at once are to queue, not to fail."""
 
 _NAMESPACE = re.compile(r"([0-9a-f]{64})-(\d+)")
 
@@ -36,32 +41,19 @@ class NetworkFailed(HostError):
 
 
 class LocalNetworks:
-    """Fulfils `Networks`.
+    """Fulfils `Networks`. One netavark at a time: they would queue on the firewall's own lock, and disturb each other.
 
     Args:
-        directory: of the namespaces' files; in the run root, which a reboot empties.
-        lock: around every netavark: they would queue on the firewall's own lock, and one undoes what another relies on.
-        new_id: makes 64 hex digits.
-        wall_clock: whose `seconds()` is the time of day.
+        reactor: whose `seconds()` is the time of day.
+        routes: the kernel's routing table.
     """
 
-    def __init__(
-        self,
-        netavark: Netavark,
-        namespaces: NetworkNamespaces,
-        directory: Path,
-        lock: TimedLock,
-        new_id: Callable[[], str],
-        wall_clock: IReactorTime,
-        *,
-        routes: Path = ROUTES,
-    ) -> None:
-        self._netavark = netavark
-        self._namespaces = namespaces
-        self._directory = directory
-        self._lock = lock
-        self._new_id = new_id
-        self._clock = wall_clock
+    def __init__(self, paths: Paths, programs: Programs, reactor: IReactorTime, *, routes: Path = ROUTES) -> None:
+        self._netavark = Netavark(programs, paths.runroot / "netavark")
+        self._namespaces = NetworkNamespaces(programs)
+        self._directory = paths.namespaces
+        self._lock = TimedLock("the network set-up", reactor, LOCK_LIMIT)
+        self._clock = reactor
         self._routes = routes
         self._firewall = ""
 
@@ -71,7 +63,7 @@ class LocalNetworks:
         prefix = interface.rstrip("0123456789")
         taken = {known for _, known in socket.if_nameindex()}
         return Network(
-            id=self._new_id(),
+            id=secrets.token_hex(32),
             name=name,
             driver="bridge",
             created=datetime.fromtimestamp(self._clock.seconds(), UTC),
