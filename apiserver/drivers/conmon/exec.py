@@ -39,6 +39,10 @@ class Session:
         code = json.loads(packet).get("data")
         return code if isinstance(code, int) else None
 
+    def forget(self) -> None:
+        """Do not wait for its code any more; whoever has `stdio` goes on with it."""
+        self._sync.close()
+
     def close(self) -> None:
         """Let go of the session; the process runs on."""
         self._sync.close()

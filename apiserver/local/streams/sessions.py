@@ -138,7 +138,8 @@ class _End:
         return waiter
 
     def close(self) -> None:
-        self._session.close()
+        # The streams are their reader's: what a short process said may still lie in them.
+        self._session.forget()
 
     def _failed(self, failure: object) -> None:
         log.warn("the end of an exec session was not told: {failure}", failure=failure)
