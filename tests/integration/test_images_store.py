@@ -25,6 +25,7 @@ from apiserver.drivers.process import Programs
 from apiserver.engine.ports.images import ImageConfig, NewImage
 from apiserver.errors import ImageRemovedUnderneath, InvalidParameter, NoSuchImage, ProgramMissing
 from apiserver.local.images.reader import StoreReader
+from apiserver.local.images.spool import NoRoom
 from tests.support.bytes_source import Pieces
 from tests.support.image_archive import (
     ARCHITECTURE,
@@ -50,11 +51,13 @@ TWO = TestImage((layer([Entry("x", b"1")]), layer([Entry("y", b"2")])))
 NEW = NewImage(ImageConfig(cmd=("sh",), env=("A=b",)), datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC), comment="made")
 
 
-def test_nothing_of_a_store_is_open_to_others(tmp_path: Path) -> None:
-    made = RealStore(tmp_path)
-    made.paths.prepare()
-    for directory in (made.paths.storage, made.paths.spool, made.address.runroot):
-        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+@pytest_twisted.ensureDeferred
+async def test_nothing_of_a_store_is_open_to_others(tmp_path: Path) -> None:
+    async with real_store(tmp_path) as real:
+        await real.store.load(Pieces(docker_archive(ONE)))
+        roots = (real.paths.root, real.paths.runroot)
+        for directory in (*roots, *(path for root in roots for path in root.iterdir() if path.is_dir())):
+            assert (directory, stat.S_IMODE(directory.stat().st_mode)) == (directory, 0o700)
 
 
 @pytest_twisted.ensureDeferred
@@ -294,6 +297,18 @@ async def test_a_manifest_list_is_no_image_and_a_broken_record_hides_only_itself
 async def test_a_missing_program_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     async with real_store(tmp_path, Programs(reactor, search_path=[str(tmp_path)])) as real:
         with pytest.raises(ProgramMissing, match="skopeo"):
+            await real.store.load(Pieces(docker_archive(ONE)))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_full_disk_is_the_hosts_fault_and_not_the_archives(tmp_path: Path) -> None:
+    for program in ("buildah", "env"):
+        (tmp_path / program).symlink_to(Programs(reactor).find(program))
+    full = tmp_path / "skopeo"
+    full.write_text('#!/bin/sh\necho \'time="" level=fatal msg="write /x: no space left on device"\' >&2\nexit 1\n')
+    full.chmod(0o755)
+    async with real_store(tmp_path, Programs(reactor, search_path=[str(tmp_path)])) as real:
+        with pytest.raises(NoRoom, match="no space left on device"):
             await real.store.load(Pieces(docker_archive(ONE)))
 
 

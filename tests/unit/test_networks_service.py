@@ -52,7 +52,7 @@ def service(
     containers: Sequence[Container] = (),
     remembered: JsonValue = None,
 ) -> Networks:
-    settings = {"networks": remembered} if remembered else {}
+    settings: dict[str, JsonValue] = {"networks": remembered} if remembered else {}
     networks = Networks(port, journal or Journal(), Remembered(containers=tuple(containers), settings=settings))
     result_of(networks.prepare())
     return networks

@@ -43,7 +43,7 @@ class Networks:
         self._leases = Leases(attachment.lease for plan in plans for attachment in plan.attachments)
 
     async def prepare(self) -> None:
-        """Choose and record the networks at the very first start; to be awaited before anything is answered.
+        """Choose and record the networks at the very first start, before anything is answered; `reconcile` does it too.
 
         Raises:
             HostError: no subnet is free.
@@ -130,7 +130,12 @@ class Networks:
         self._leases.release(container_id, run)
 
     async def reconcile(self, containers: Sequence[Container]) -> None:
-        """Take away what no recorded run has."""
+        """Take away what no recorded run has; at the very first start, choose and record the networks.
+
+        Raises:
+            HostError: no subnet is free.
+        """
+        await self.prepare()
         recorded = _plans(containers)
         for key in sorted(await self._port.survey() - recorded.keys()):
             container_id, run = key

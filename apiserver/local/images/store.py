@@ -23,7 +23,7 @@ from apiserver.local.images.archive import ArchivedImage, Canonical, archived_im
 from apiserver.local.images.compression import Damaged
 from apiserver.local.images.model_json import NAMELESS, config_json
 from apiserver.local.images.reader import StoreReader
-from apiserver.local.images.spool import Spool, Spooled
+from apiserver.local.images.spool import NoRoom, Spool, Spooled
 from apiserver.local.images.tarscan import check
 from apiserver.local.paths import Paths
 from apiserver.local.threads import InThread
@@ -158,7 +158,7 @@ class ImageStore:
         try:
             await self._skopeo.copy_into_store(one.source, name, temporary=temporary, time_limit=COPY_TIME_LIMIT)
         except ProgramFailed as error:
-            raise Damaged(skopeo.reason(error)) from error
+            raise _refusal(error) from error
         image_id = await self._reader.id_by_stored_name(name)
         if image_id is None:
             raise ImageRemovedUnderneath(name)
@@ -202,6 +202,14 @@ class ImageStore:
             if buildah.is_in_use(error):
                 raise Conflict(f"image sha256:{image_id} is in use by a build in the store itself") from error
             raise
+
+
+def _refusal(error: ProgramFailed) -> EngineError:
+    """Whose fault it is that skopeo could not copy: the archive's, unless the disk is full or it was killed."""
+    said = skopeo.reason(error)
+    if "no space left on device" in said:
+        return NoRoom(said.removesuffix(": no space left on device"))
+    return error if error.code > 128 else Damaged(said)
 
 
 def _nameless() -> str:
