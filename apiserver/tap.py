@@ -16,6 +16,7 @@ from apiserver.daemon.environment import take_invocation
 from apiserver.daemon.logging import observer
 from apiserver.daemon.options import UMASK, read_options, serve_parser
 from apiserver.daemon.options import Options as ServeOptions
+from apiserver.daemon.service import Daemon
 from apiserver.daemon.signals import exit_on, heed, heeded_signals
 
 
@@ -52,8 +53,9 @@ class ApiService(Service):
         reactor: Any = global_reactor
         os.umask(UMASK)  # twistd has chosen one if it became a daemon
         endpoints = where_to_listen(self._options, self._invocation)
+        # Before the daemon's own start, which is the next to be called.
         reactor.callWhenRunning(lambda: heed(self._signals, reactor.callFromThread, daemon.signalled))
-        daemon = build(self._options, endpoints, invocation=self._invocation, reactor=reactor)
+        daemon: Daemon = build(self._options, endpoints, invocation=self._invocation, reactor=reactor)
         atexit.register(_end_with, lambda: daemon.shutdown.exit_status)
 
 

@@ -31,11 +31,13 @@ def main(arguments: Sequence[str]) -> int:
 
     from apiserver.daemon.assembly import build, where_to_listen
     from apiserver.daemon.logging import begin_logging
+    from apiserver.daemon.service import Daemon
 
     reactor: Any = global_reactor
     begin_logging(options.log_level, options.log_format)
+    # Before the daemon's own start, which is the next to be called.
     reactor.callWhenRunning(lambda: heed(signals, reactor.callFromThread, daemon.signalled))
-    daemon = build(options, where_to_listen(options, invocation), invocation=invocation, reactor=reactor)
+    daemon: Daemon = build(options, where_to_listen(options, invocation), invocation=invocation, reactor=reactor)
 
     gc.freeze()
     gc.enable()
