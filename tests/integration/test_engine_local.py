@@ -33,7 +33,6 @@ from tests.fakes.volumes import FakeVolumeSource
 from tests.support.engine import HoldsDouble, ImagesDouble, NetworksDouble, PublisherDouble
 from tests.support.local_runs import Rig, shell
 
-
 reactor: Any = global_reactor
 
 

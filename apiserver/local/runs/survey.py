@@ -21,7 +21,7 @@ from apiserver.local.runs.news import News
 from apiserver.local.runs.plan import RunPlan
 
 _PARENT = "/apiserver"
-_OURS = re.compile(r"(?:conmon-)?([0-9a-f]{64})")
+_OURS = re.compile(r"([0-9a-f]{64})")
 
 
 class Survey:
@@ -40,7 +40,8 @@ class Survey:
         return found
 
     async def strangers(self, known: frozenset[str]) -> frozenset[str]:
-        names = self._cgroups.children(_PARENT) | _listed(self._paths.containers) | _listed(self._paths.runs)
+        # Not by cgroups: those of another service, with a root of its own, lie beside ours.
+        names = _listed(self._paths.containers) | _listed(self._paths.runs)
         ids = {match[1] for name in names if (match := _OURS.fullmatch(name))}
         return frozenset(ids - known)
 

@@ -1,0 +1,49 @@
+"""One suite for the volumes' directories in memory and on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor as global_reactor
+from twisted.internet.task import Clock
+
+from apiserver.drivers.threads import Threads
+from apiserver.engine.ports.volumes import VolumeSource
+from apiserver.local.paths import Paths
+from apiserver.local.volumes import LocalVolumes
+from tests.fakes.machine import Machine
+from tests.fakes.volumes import FakeVolumeSource
+
+reactor: Any = global_reactor
+
+
+@pytest.fixture(params=["memory", "disk"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> VolumeSource:
+    if request.param == "memory":
+        return FakeVolumeSource(Machine(Clock()))
+    paths = Paths(tmp_path / "root", tmp_path / "run")
+    paths.prepare()
+    return LocalVolumes(paths, Threads(reactor))
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_made_is_found_until_it_is_removed(source: VolumeSource) -> None:
+    await source.create("db")
+    assert await source.survey() == {"db"}
+    await source.remove("db")
+    assert await source.survey() == frozenset()
+
+
+@pytest_twisted.ensureDeferred
+async def test_making_and_removing_twice_is_no_error(source: VolumeSource) -> None:
+    for _ in range(2):
+        await source.create("db")
+    for _ in range(2):
+        await source.remove("db")
+
+
+def test_where_a_volume_lies_is_known_before_it_is_made(source: VolumeSource) -> None:
+    assert source.mountpoint("db").endswith("/volumes/db/_data")
