@@ -120,8 +120,10 @@ def take_passed(descriptor: PassedDescriptor, domain: str | None = None) -> List
     except OSError as error:
         raise ListenError(f"{which} is not a socket: {error.strerror}") from error
     if listening.type != socket.SOCK_STREAM or not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        listening.detach()
         raise ListenError(f"{which} is not a listening stream socket")
     if domain is not None and listening.family != _FAMILIES[domain]:
+        listening.detach()
         raise ListenError(f"{which} is not of the domain {domain}")
     if listening.family == socket.AF_UNIX:
         name = listening.getsockname()
