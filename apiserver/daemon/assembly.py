@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
+from apiserver.api.groups import build_router, missing_routes, served_routes
 from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, parse_endpoint
+from apiserver.daemon.engine import LocalEngine
 from apiserver.daemon.environment import Invocation
+from apiserver.daemon.local import open_ports
 from apiserver.daemon.options import DEFAULT_LISTEN, Options
-from apiserver.daemon.root import OwnedRoot
 from apiserver.daemon.service import Daemon, Engine
-from apiserver.http.app import GroupApp
 from apiserver.http.router import Router
 from apiserver.http.settings import HttpSettings
 from apiserver.http.site import make_factory
 from apiserver.local.paths import Paths
+
+__all__ = ["build", "build_engine", "missing_routes", "served_routes", "where_to_listen"]
 
 log = Logger()
 
@@ -40,39 +44,40 @@ def build(options: Options, listeners: Sequence[Endpoint], *, invocation: Invoca
     """
     daemon = Daemon(options, listeners, invocation, reactor)
     settings = _http_settings(options)
-    router = Router(build_apps())
     if settings.cors_origin is not None:
         log.warn("pages of {origin} may call this API", origin=settings.cors_origin)
-    if settings.trace:
-        for route in router.routes:
-            log.debug("route {methods} {path}", methods=",".join(route.methods) or "*", path=route.path, trace=True)
+    engine = LocalEngine(
+        Paths(options.root, options.runroot),
+        reactor,
+        open_ports,
+        background=daemon,
+        uris=lambda: daemon.uris,
+    )
+    routers: list[Router] = []
 
     def make_http(uri: str) -> IProtocolFactory:
-        factory: IProtocolFactory = make_factory(router, settings, reactor, uri)
+        if not routers:  # one for all listeners, over services that are there once the engine has started
+            routers.append(_router(engine, settings))
+        factory: IProtocolFactory = make_factory(routers[0], settings, reactor, uri)
         return factory
 
-    daemon.serve(build_engine(options, reactor), make_http)
+    daemon.serve(engine, make_http)
     return daemon
 
 
 def build_engine(options: Options, reactor: Any) -> Engine:
     """The engine on this machine; started alone it locks the root, reconciles, and has no listener."""
-    return OwnedRoot(Paths(options.root, options.runroot), reactor)
+    return LocalEngine(Paths(options.root, options.runroot), reactor, open_ports)
 
 
-def build_apps() -> list[GroupApp]:
-    """The groups' apps in order of precedence."""
-    return []
-
-
-def served_routes() -> Iterable[tuple[str, str, str]]:
-    """(method, path, group) of each route that is built."""
-    return []
-
-
-def missing_routes() -> Iterable[tuple[str, str, str]]:
-    """(method, path, group) of each route that is known and not built."""
-    return []
+def _router(engine: LocalEngine, settings: HttpSettings) -> Router:
+    assert engine.services is not None
+    services = {field.name: getattr(engine.services, field.name) for field in fields(engine.services)}
+    router = build_router(**services)
+    if settings.trace:
+        for route in router.routes:
+            log.debug("route {methods} {path}", methods=",".join(route.methods) or "*", path=route.path, trace=True)
+    return router
 
 
 def _http_settings(options: Options) -> HttpSettings:

@@ -1,0 +1,169 @@
+"""The engine on this machine: lock, state, parts, reconcile; and all of it let go in reverse.
+
+Its parts are built only after the lock on the root is ours, since they begin with what the state file holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.logger import Logger
+
+from apiserver.engine.containers.collaborators import Background
+from apiserver.engine.containers.registry import Registry
+from apiserver.engine.containers.services import Containers, build_containers
+from apiserver.engine.events.log import EventLog
+from apiserver.engine.images.remove import ImageUser
+from apiserver.engine.images.service import Images
+from apiserver.engine.locks import Locks
+from apiserver.engine.networks.service import Networks
+from apiserver.engine.ports.host import HostFacts
+from apiserver.engine.ports.images import ImageSource
+from apiserver.engine.ports.logs import LogSource
+from apiserver.engine.ports.networks import Networks as NetworksPort
+from apiserver.engine.ports.publish import PortPublisher
+from apiserver.engine.ports.records import Records
+from apiserver.engine.ports.runs import Runs
+from apiserver.engine.ports.streams import Streams
+from apiserver.engine.ports.volumes import VolumeSource
+from apiserver.engine.system import System
+from apiserver.engine.volumes.service import Volumes
+from apiserver.local.exit_program import install_exit_program
+from apiserver.local.paths import Paths
+from apiserver.local.records.lock import RootLock
+
+log = Logger()
+
+LOCK_LIMIT = 10.0
+"""Seconds that a starting daemon waits for an `apiserver reconcile` to end."""
+
+
+class Nobody:
+    """The background of a process that serves nobody: it stays until its work is done anyway."""
+
+    def hold(self, what: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the engine stands on; a test fills in fakes."""
+
+    records: Records
+    runs: Runs
+    streams: Streams
+    logs: LogSource
+    images: ImageSource
+    networks: NetworksPort
+    publisher: PortPublisher
+    volumes: VolumeSource
+    host: Callable[[], HostFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the groups of the API call; a field's name is the parameter's name in their constructors."""
+
+    containers: Containers
+    images: Images
+    networks: Networks
+    volumes: Volumes
+    system: System
+    events: EventLog
+    wall_clock: Any
+
+
+def build_services(
+    ports: Ports, *, background: Background, uris: Callable[[], Sequence[str]], reactor: Any
+) -> Services:
+    """The engine's services over any ports, by constructor alone."""
+    remembered = ports.records.remembered()
+    journal = EventLog(ports.records, reactor)
+    locks = Locks(reactor)
+    registry = Registry(remembered.containers)
+
+    def made_of(image_id: str) -> Sequence[ImageUser]:
+        users = ((user, registry.find(user)) for user in registry.users_of_image(image_id))
+        return [ImageUser(user, container is not None and container.alive) for user, container in users]
+
+    images = Images(ports.images, journal, locks, made_of, reactor)
+    networks = Networks(ports.networks, journal, remembered)
+    volumes = Volumes(remembered.volumes, ports.volumes, journal, locks, registry.users_of_volume, reactor)
+    containers = build_containers(
+        registry=registry,
+        remembered=remembered,
+        journal=journal,
+        locks=locks,
+        runs=ports.runs,
+        streams=ports.streams,
+        logs=ports.logs,
+        publisher=ports.publisher,
+        images=images,
+        networks=networks,
+        volumes=volumes,
+        background=background,
+        host=ports.host(),
+        clock=reactor,
+    )
+
+    async def count_images() -> int:
+        return len(await images.all())
+
+    system = System(ports.host, registry, count_images, journal, uris, reactor)
+    return Services(containers, images, networks, volumes, system, journal, reactor)
+
+
+class LocalEngine:
+    """The engine of one root.
+
+    Args:
+        open_ports: builds the ports on the root's files, once the lock is ours.
+        background: holds the service while work goes on that nobody waits for.
+        uris: where the service listens, for `info`.
+
+    Attributes:
+        services: None until it has started.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        reactor: Any,
+        open_ports: Callable[[Paths, Any], Ports],
+        *,
+        background: Background | None = None,
+        uris: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
+        self._paths = paths
+        self._reactor = reactor
+        self._open_ports = open_ports
+        self._background = background or Nobody()
+        self._uris = uris
+        self._lock = RootLock(paths.root)
+        self._ports: Ports | None = None
+        self.services: Services | None = None
+
+    async def start(self) -> None:
+        """Lock the root, open the state, bring both in line with what is really there.
+
+        Raises:
+            RootTaken: names who holds it.
+            HostError: the state cannot be read, or was written by a newer version.
+        """
+        self._paths.prepare()
+        await self._lock.acquire(self._reactor, LOCK_LIMIT)
+        install_exit_program(self._paths)
+        self._ports = self._open_ports(self._paths, self._reactor)
+        self.services = build_services(self._ports, background=self._background, uris=self._uris, reactor=self._reactor)
+        await self.services.volumes.reconcile()
+        await self.services.containers.reconcile.run()
+
+    async def stop(self) -> None:
+        """Write what waits, and let go of the root."""
+        if self._ports is not None:
+            await self._ports.records.close()
+            self._ports = None
+        self._lock.release()

@@ -1,0 +1,79 @@
+"""The ports on this machine, built by constructor on the files of one root."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.threads import deferToThreadPool
+
+from apiserver.config.host import read_host
+from apiserver.config.host.programs import VersionCache
+from apiserver.daemon.engine import Ports
+from apiserver.deferreds import TimedLock
+from apiserver.drivers.buildah import Buildah
+from apiserver.drivers.containers_storage import StoreFiles
+from apiserver.drivers.process import Programs
+from apiserver.drivers.skopeo import Skopeo
+from apiserver.drivers.threads import Threads
+from apiserver.drivers.versions import Versions
+from apiserver.engine.names import canonical_name
+from apiserver.engine.ports.host import HostFacts
+from apiserver.local.host import host_facts
+from apiserver.local.images.reader import StoreReader
+from apiserver.local.images.spool import Spool
+from apiserver.local.images.store import ImageStore, prepare_store
+from apiserver.local.logs.service import LocalLogs
+from apiserver.local.networks.service import LocalNetworks
+from apiserver.local.paths import Paths
+from apiserver.local.publish import LocalPublisher
+from apiserver.local.records.sqlite import SqliteRecords
+from apiserver.local.runs.service import LocalRuns
+from apiserver.local.streams.service import LocalStreams
+from apiserver.local.volumes import LocalVolumes
+
+STORE_LIMIT = 3600.0
+"""Seconds that one change of the image store waits for the others."""
+
+
+def open_ports(paths: Paths, reactor: Any) -> Ports:
+    """The lock on the root is held; blocks for some milliseconds, at start-up."""
+    host = read_host()
+    programs = Programs(reactor)
+    versions = Versions(programs, VersionCache(paths.runroot / "versions.json"))
+    threads = Threads(reactor)
+    records = SqliteRecords(paths.root / "state.sqlite", reactor)
+    images = _images(paths, programs, reactor)
+    runs = LocalRuns(reactor=reactor, paths=paths, host=host, programs=programs, layers=images)
+
+    def facts() -> HostFacts:
+        return host_facts(host, runs.machine, paths, versions.known(host.programs))
+
+    return Ports(
+        records=records,
+        runs=runs,
+        streams=LocalStreams(reactor, runs),
+        logs=LocalLogs(reactor, paths),
+        images=images,
+        networks=LocalNetworks(paths, programs, reactor),
+        publisher=LocalPublisher(),
+        volumes=LocalVolumes(paths, threads),
+        host=facts,
+    )
+
+
+def _images(paths: Paths, programs: Programs, reactor: Any) -> ImageStore:
+    def in_thread(work: Any) -> Any:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+
+    address = prepare_store(paths)
+    spool = Spool(paths.spool, in_thread)
+    spool.clean()
+    return ImageStore(
+        StoreReader(StoreFiles(address.root), in_thread),
+        Skopeo(programs, address),
+        Buildah(programs, address, paths.spool),
+        spool,
+        in_thread,
+        TimedLock("the image store", reactor, STORE_LIMIT),
+        canonical_name,
+    )
