@@ -98,6 +98,15 @@ async def test_a_run_has_the_address_and_the_mac_of_its_lease(world: World) -> N
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_run_on_an_ipv4_network_has_no_ipv6_address_and_takes_none(world: World) -> None:
+    """Class 25: a neighbour's router advertisement must not give it an address and a route."""
+    plan = await world.plan()
+    await world.networks.attach(plan)
+    assert "inet6" not in inside(plan, "ip", "addr", "show", "eth0")
+    assert inside(plan, "cat", "/proc/sys/net/ipv6/conf/eth0/disable_ipv6").strip() == "1"
+
+
+@pytest_twisted.ensureDeferred
 async def test_with_the_last_run_the_bridge_the_rules_and_the_namespace_go(world: World) -> None:
     first, second = await world.plan(), await world.plan()
     for plan in (first, second):

@@ -11,6 +11,7 @@ from apiserver.drivers.process import Programs
 
 _NS_GET_NSTYPE = 0xB703
 _CLONE_NEWNET = 0x40000000
+_WITHOUT_IPV6 = "f=/proc/sys/net/ipv6/conf/default/disable_ipv6; [ ! -e $f ] || echo 1 > $f"
 
 
 class NetworkNamespaces:
@@ -22,7 +23,8 @@ class NetworkNamespaces:
     async def create(self, path: Path) -> None:
         """Make a namespace that lives as long as the file `path` is mounted on; its directory must exist.
 
-        Its loopback interface is down: netavark and the OCI runtimes bring it up.
+        Its loopback interface is down: netavark and the OCI runtimes bring it up. Interfaces that come into it have no
+        IPv6: our networks have none, and a router advertisement of a neighbour must not give one.
 
         Raises:
             FileExistsError: there is such a namespace already.
@@ -33,7 +35,7 @@ class NetworkNamespaces:
         path.touch(0o600)
         try:
             # unshare's child, still in the old namespaces, binds /proc/PID/ns/net onto the file.
-            await self._programs.run(["unshare", f"--net={path}", "true"], time_limit=30.0)
+            await self._programs.run(["unshare", f"--net={path}", "sh", "-c", _WITHOUT_IPV6], time_limit=30.0)
         except BaseException:
             remove(path)
             raise
