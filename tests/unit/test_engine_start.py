@@ -255,3 +255,17 @@ def test_a_process_that_ends_before_its_start_is_recorded_ends_once() -> None:
     assert run is not None
     assert (engine.container().state, run.exit_code) == (State.EXITED, 5)
     assert engine.told() == ["create", "start", "died"]
+
+
+def test_a_network_that_cannot_be_undone_does_not_keep_the_process() -> None:
+    engine = Engine()
+    engine.create(PUBLISHED)
+    engine.gates.fail({"runs.start": HostError("no"), "networks.detach": HostError("busy")})
+    failure_of(engine.containers.start.start("box"))
+    assert engine.machine.runs == {}
+    run = engine.container().run
+    assert run is not None
+    assert run.network is not None, "it is still to be undone"
+    engine.gates.failing.clear()
+    result_of(engine.containers.remove.remove("box"))
+    assert engine.nothing_is_left()

@@ -334,3 +334,10 @@ def test_a_lock_that_stays_taken_answers_instead_of_hanging() -> None:
     assert (held.purpose, held.waiting) == ("start", 1)
     engine.clock.advance(61)
     assert "start" in str(failure_of(stop))
+
+
+def test_what_removes_itself_is_stopped_before_it_is_destroyed() -> None:
+    engine = Engine()
+    engine.started(replace(NO_NETWORK, lifecycle=Lifecycle(auto_remove=True)))
+    result_of(engine.containers.stop.stop("box"))
+    assert engine.told() == ["create", "start", "kill", "died", "stop", "destroy"]

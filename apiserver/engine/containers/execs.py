@@ -62,6 +62,21 @@ class Execs:
             raise NoSuchExec(exec_id)
         return session
 
+    def startable(self, exec_id: str) -> ExecSession:
+        """The session, if it could be started now: what a client has to hear before its connection is taken over.
+
+        Raises:
+            NoSuchExec
+            Conflict: it was started before, or the container does not run, or is paused.
+        """
+        session = self.get(exec_id)
+        container = self._running(self._ledger.registry.by_id(session.container_id))
+        if session.started is not None:
+            raise ExecStarted(f"exec session {session.id} has already run")
+        if container.run is None or container.run.number != session.run:
+            raise not_running(container)
+        return session
+
     def of(self, container_id: str) -> tuple[ExecSession, ...]:
         """The sessions of a container that have not ended, for its inspect."""
         return tuple(s for s in self._sessions.values() if s.container_id == container_id and s.finished is None)
@@ -145,14 +160,10 @@ class Execs:
         if console_size is not None:
             check_size(*console_size)
         async with self._locks.container(self.get(exec_id).container_id, "exec"):
-            session = self.get(exec_id)
-            container = self._running(self._ledger.registry.by_id(session.container_id))
+            session = self.startable(exec_id)
+            container = self._ledger.registry.by_id(session.container_id)
             run = container.run
             assert run is not None
-            if session.started is not None:
-                raise ExecStarted(f"exec session {session.id} has already run")
-            if run.number != session.run:
-                raise not_running(container)
             session = replace(
                 session,
                 terminal=session.terminal if terminal is None else terminal,
@@ -199,13 +210,10 @@ class Execs:
 
     async def end_with(self, container: Container) -> None:
         """A container's run has ended, and so have the sessions in it. The caller holds its lock."""
-        for session in self.of(container.id):
-            if container.run is None or session.run > container.run.number:
-                continue
-            code: int | None = None
-            if session.running:
-                code = await self._last_word(container, session)
-            await self._end(container, session, code)
+        sessions = [s for s in self.of(container.id) if container.run is not None and s.run <= container.run.number]
+        words = [Deferred.fromCoroutine(self._last_word(container, session)) for session in sessions]
+        for session, word in zip(sessions, words, strict=True):
+            await self._end(container, session, await word)
 
     async def reconcile(self) -> None:
         """After the containers: sessions of running ones are watched again, others have ended."""
@@ -231,6 +239,8 @@ class Execs:
             del self._sessions[session.id]
 
     async def _last_word(self, container: Container, session: ExecSession) -> int | None:
+        if not session.running:
+            return None
         assert container.run is not None
         ended = Deferred.fromCoroutine(self._streams.exec_end(container.run.plan, session))
         try:
@@ -287,9 +297,7 @@ class Execs:
         return session
 
     def _event(self, container: Container, action: Action, session: ExecSession, **attributes: str) -> Event:
-        return self._ledger.event(
-            container, action, execID=session.id, command=" ".join(session.argv), **attributes
-        )
+        return self._ledger.event(container, action, execID=session.id, command=" ".join(session.argv), **attributes)
 
     def _running(self, container: Container) -> Container:
         if container.state is State.PAUSED:

@@ -150,8 +150,10 @@ class Exits:
                 run, ended=True, exit_code=end.exit_code, finished=end.finished, oom_killed=end.oom_killed, pid=None
             )
             # The code is on disk before the files that hold it are discarded.
+            stopped = (Action.STOP,) if container.state is State.STOPPING else ()
             container = container.become(State.STOPPED, run=run)
-            container = await self._ledger.record(container, *self._told(container))
+            told = (self._ledger.event(container, action) for action in stopped)
+            container = await self._ledger.record(container, *self._deaths(container), *told)
         self._logs.ended(container.id)
         self._attach.gone(container.id)
         ended = container
@@ -179,7 +181,7 @@ class Exits:
             log.failure("container {id} could not remove itself", id=container.id)
             self._wait.removal_failed(container, str(reason))
 
-    def _told(self, container: Container) -> tuple[Event, ...]:
+    def _deaths(self, container: Container) -> tuple[Event, ...]:
         run = container.run
         assert run is not None
         # 255 is how Docker says that nobody knows.

@@ -60,7 +60,6 @@ class Stop:
             await self._not_stopped(key)
             raise
         await self._exits.settle(key)
-        await self._ledger.commit(self._ledger.event(container, Action.STOP))
 
     async def _stopping(self, container_id: str, signal: int) -> Container:
         async with self._locks.container(container_id, "stop"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from apiserver.engine.containers.collaborators import ContainerNetworks
 from apiserver.engine.containers.model import Container, Run
 from apiserver.engine.ports.runs import Runs
+from apiserver.errors import EngineError
 
 
 def has_leftovers(run: Run | None) -> bool:
@@ -33,9 +34,15 @@ class Undo:
         run = container.run
         if run is None or not has_leftovers(run):
             return run
+        failed: EngineError | None = None
         if run.network is not None:
-            await self._networks.detach(run.network)
+            try:
+                await self._networks.detach(run.network)
+            except EngineError as error:
+                failed = error  # a network that stays is no reason to let a process stay too
         if run.plan:
             await self._runs.discard(run.plan, processes=not rebooted)
+        if failed is not None:
+            raise failed
         self._networks.release(container.id, run.number)
         return replace(run, plan={}, network=None, endpoints=(), pid=None)
