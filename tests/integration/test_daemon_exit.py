@@ -1,0 +1,228 @@
+"""How the process ends: its exit status, by both ways to run it, and what it leaves and tells."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.service import PROGRAM, UnixConnection
+
+SERVE = (str(PROGRAM), "serve")
+TWISTD = (str(PROGRAM.with_name("twistd")), "-n", "--pidfile=", "apiserver")
+LIMIT = 30.0
+
+both_ways = pytest.mark.parametrize("program", [SERVE, TWISTD], ids=["serve", "twistd"])
+
+
+class Run:
+    """One process of the service in a folder of its own."""
+
+    def __init__(self, folder: Path, program: tuple[str, ...], *options: str, **environment: str) -> None:
+        self.folder = folder
+        self.socket = folder / "s"
+        self._log = (folder / "log").open("ab")
+        places = ("--root", str(folder / "root"), "--runroot", str(folder / "run"), "--listen", f"unix:{self.socket}")
+        self.process = subprocess.Popen(
+            [*program, *places, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            cwd=folder,
+            env={**os.environ, **environment},
+        )
+
+    def until(self, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + LIMIT
+        while not true():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.01)
+
+    def serving(self) -> Run:
+        self.until(lambda: "API service listening" in self.log or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log
+        return self
+
+    def heeds_sigterm(self) -> bool:
+        (line,) = [
+            line for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if "SigCgt" in line
+        ]
+        return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+    def ping(self) -> http.client.HTTPResponse:
+        connection = UnixConnection(self.socket)
+        connection.request("GET", "/_ping")
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def status(self) -> int:
+        return self.process.wait(LIMIT)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._log.close()
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Run]]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        runs: list[Run] = []
+
+        def start(program: tuple[str, ...], *options: str, **environment: str) -> Run:
+            runs.append(Run(Path(name), program, *options, **environment))
+            return runs[-1]
+
+        yield start
+        for each in runs:
+            each.close()
+
+
+@both_ways
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_that_was_told_to_stop_ends_with_0_and_leaves_nothing_in_the_way(
+    run: Callable[..., Run], program: tuple[str, ...], number: signal.Signals
+) -> None:
+    pid_file = "pid"
+    service = run(program, "--idle-timeout", "0", "--pid-file", pid_file).serving()
+    assert service.ping().status == 200
+    assert (service.folder / pid_file).read_text() == f"{service.process.pid}\n"
+    assert (service.folder / "run/listeners").read_text() == f"unix://{service.socket}\n"
+    service.send(number)
+    assert service.status() == 0, service.log
+    for name in ("s", pid_file, "run/listeners"):
+        assert not (service.folder / name).exists()
+
+
+@both_ways
+def test_an_idle_service_leaves_with_0(run: Callable[..., Run], program: tuple[str, ...]) -> None:
+    service = run(program, "--idle-timeout", "0.2")
+    assert service.status() == 0, service.log
+    assert "shutting down: idle" in service.log
+
+
+@both_ways
+def test_where_it_cannot_listen_it_ends_with_1_and_says_where(
+    run: Callable[..., Run], program: tuple[str, ...]
+) -> None:
+    service = run(program, "--listen", "unix:/proc/nowhere/s")
+    assert service.status() == 1
+    assert "cannot start: cannot make /proc/nowhere" in service.log
+    assert not service.socket.exists()
+
+
+@both_ways
+def test_a_signal_before_it_is_ready_ends_with_1(run: Callable[..., Run], program: tuple[str, ...]) -> None:
+    service = run(program)
+    service.until(service.heeds_sigterm)
+    service.send(signal.SIGTERM)
+    assert service.status() == 1
+    assert "API service listening" not in service.log
+
+
+def test_a_signal_while_it_waits_for_the_root_ends_with_1(run: Callable[..., Run]) -> None:
+    service = run(SERVE, "--log-level", "debug")
+    service.serving().send(signal.SIGTERM)
+    assert service.status() == 0
+    with (service.folder / "root/lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (service.folder / "log").write_bytes(b"")
+        second = run(SERVE, "--log-level", "debug")
+        second.until(second.heeds_sigterm)
+        time.sleep(1.5)  # it is at the lock by now
+        second.send(signal.SIGTERM)
+        second.until(lambda: "SIGTERM" in second.log)
+    assert second.status() == 1
+    assert "API service listening" not in second.log
+
+
+def test_a_second_daemon_on_a_root_is_refused_and_told_who_has_it(run: Callable[..., Run]) -> None:
+    first = run(SERVE, "--idle-timeout", "0").serving()
+    second = run(SERVE)
+    assert second.status() == 1
+    assert f"PID {first.process.pid}" in second.log
+    assert first.ping().status == 200
+    first.send(signal.SIGTERM)
+    assert first.status() == 0
+
+
+def test_a_halt_waits_for_a_request_under_way_and_a_second_signal_does_not(run: Callable[..., Run]) -> None:
+    service = run(SERVE, "--idle-timeout", "0", "--drain-timeout", "60").serving()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(service.socket))
+        client.send(b"POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\n")
+        service.until(lambda: service.ping().status == 200)
+        service.send(signal.SIGTERM)
+        service.until(lambda: "waiting up to" in service.log)
+        time.sleep(0.3)
+        assert service.process.poll() is None
+        service.send(signal.SIGTERM)
+        assert service.status() == 0, service.log
+    assert "cut off" in service.log
+
+
+def test_the_drain_limit_cuts_off_who_takes_longer(run: Callable[..., Run]) -> None:
+    service = run(SERVE, "--idle-timeout", "0", "--drain-timeout", "0.3").serving()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(service.socket))
+        client.send(b"POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\n")
+        service.until(lambda: service.ping().status == 200)
+        service.send(signal.SIGTERM)
+        assert service.status() == 0, service.log
+    assert "cut off at the deadline" in service.log
+
+
+@both_ways
+def test_systemd_is_told_of_ready_and_stopping(run: Callable[..., Run], program: tuple[str, ...]) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"{name}/n")
+        manager.settimeout(LIMIT)
+        service = run(program, "--idle-timeout", "0", NOTIFY_SOCKET=f"{name}/n", INVOCATION_ID="f00")
+        assert manager.recv(1000).decode() == f"MAINPID={service.process.pid}\nREADY=1"
+        assert service.ping().status == 200
+        service.send(signal.SIGTERM)
+        heard = manager.recv(1000)
+        while heard.startswith(b"STATUS="):
+            heard = manager.recv(1000)
+        assert heard == b"STOPPING=1"
+        assert service.status() == 0
+
+
+def test_an_ignored_sigint_stays_ignored(run: Callable[..., Run]) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        service = run(SERVE, "--idle-timeout", "0")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    service.serving().send(signal.SIGINT)
+    time.sleep(0.3)
+    assert service.ping().status == 200
+    service.send(signal.SIGTERM)
+    assert service.status() == 0
+
+
+def test_openssl_is_imported_only_where_tls_is_configured(run: Callable[..., Run]) -> None:
+    service = run(SERVE, "--idle-timeout", "0").serving()
+    service.ping()
+    assert "cryptography" not in Path(f"/proc/{service.process.pid}/maps").read_text()
+    service.send(signal.SIGTERM)
+    assert service.status() == 0
