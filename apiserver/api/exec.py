@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apiserver.api.containers.attach import terminal_size
-from apiserver.api.terminal_streams import carry, opened, stream_type
+from apiserver.api.terminal_streams import open_and_carry, stream_type
 from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
 from apiserver.errors import InvalidParameter
@@ -52,22 +52,20 @@ class ExecGroup:
     @app.route("/exec/<name:exec_id>/start", methods=["POST"])
     async def docker_start(self, request: Request, exec_id: str) -> bytes | None:
         body = await json_body(request, StartExecBody)
-        session = self._execs.get(exec_id)
+        session = self._execs.startable(exec_id)
         size = console_size("ConsoleSize", body.console_size)
-        streams = await opened(self._execs.start(exec_id, detach=body.detach, console_size=size))
-        if streams is None:
+        if body.detach:
+            await to_the_end(self._execs.start(exec_id, detach=True, console_size=size))
             return reply_empty(request, 200)
-        try:
-            duplex = hijack(request, stream_type(request, terminal=session.terminal))
-            await carry(
-                duplex,
-                streams,
-                terminal=session.terminal,
-                stdin=session.attach_stdin,
-                detach_keys=read_keys(session.detach_keys),
-            )
-        finally:
-            streams.close()
+        # The head goes out before the process starts: docker-py loses what comes in one piece with it.
+        duplex = hijack(request, stream_type(request, terminal=session.terminal))
+        await open_and_carry(
+            duplex,
+            self._execs.start(exec_id, console_size=size),
+            terminal=session.terminal,
+            stdin=session.attach_stdin,
+            detach_keys=read_keys(session.detach_keys),
+        )
         return None
 
     @app.route("/exec/<name:exec_id>/resize", methods=["POST"])

@@ -10,8 +10,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from apiserver.deferreds import to_the_end
-from apiserver.engine.ports.streams import ProcessStreams
+from apiserver.engine.ports.streams import ProcessStreams, Stream
+from apiserver.errors import EngineError
 from apiserver.http.errors import ClientGone
+from apiserver.http.flavour import Flavour
 from apiserver.http.hijack import Duplex
 from apiserver.http.request import Request
 from apiserver.wire.detach_keys import DetachScanner
@@ -44,6 +46,26 @@ async def opened(work: Coroutine[Any, Any, S]) -> S:
     except CancelledError:
         left = True
         raise
+
+
+async def open_and_carry(
+    duplex: Duplex,
+    work: Coroutine[Any, Any, ProcessStreams | None],
+    *,
+    terminal: bool,
+    stdin: bool,
+    detach_keys: bytes | None = None,
+) -> None:
+    """As `carry`, with the streams that `work` opens; why they could not be is said in the place of output."""
+    try:
+        streams = await opened(work)
+    except EngineError as error:
+        log.info("said in the stream: {error}", error=error)
+        said = (Flavour.DOCKER.words(error) + "\r\n").encode()
+        await duplex.write(said if terminal else frame(Stream.STDERR, said))
+        return
+    if streams is not None:
+        await carry(duplex, streams, terminal=terminal, stdin=stdin, detach_keys=detach_keys)
 
 
 async def carry(

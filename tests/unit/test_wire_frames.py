@@ -31,7 +31,8 @@ def test_lines_of_a_container_without_terminal_are_framed() -> None:
 
 
 def test_a_terminals_lines_are_raw_and_get_their_carriage_return_back() -> None:
-    assert LogLines(terminal=True, timestamps=False, details=False).encode(record(b"hi")) == b"hi\r\n"
+    lines = LogLines(terminal=True, timestamps=False, details=False)
+    assert (lines.encode(record(b"hi")), lines.encode(record(b"hi\r"))) == (b"hi\r\n", b"hi\r\n")
 
 
 def test_a_line_in_parts_has_one_time_in_front() -> None:

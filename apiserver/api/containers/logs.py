@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
+from contextlib import aclosing
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -55,9 +54,7 @@ class ContainerLogsGroup:
             terminal=terminal, timestamps=docker_bool(request, "timestamps"), details=docker_bool(request, "details")
         )
         framed = not terminal and request.version >= V1_42
-        async with AsyncExitStack() as stack:
-            if isinstance(records, AsyncGenerator):
-                stack.push_async_callback(records.aclose)
+        async with aclosing(records):
             stream = open_stream(request, MULTIPLEXED if framed else RAW, endless=follow)
             async for record in records:
                 await stream.write(lines.encode(record))

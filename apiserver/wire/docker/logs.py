@@ -11,7 +11,7 @@ class LogLines:
     """Bytes of one record after the other.
 
     Args:
-        terminal: the container has one: its output is not framed, and the log has dropped the CR of each line.
+        terminal: the container has one: its output is not framed; some conmons drop the CR of each line.
         timestamps: each line begins with its time.
         details: each line begins with the attributes that were asked for, of which we have none.
     """
@@ -24,13 +24,17 @@ class LogLines:
 
     def encode(self, record: LogRecord) -> bytes:
         """The record, framed where its stream must be told; a further part of a line has no prefix."""
-        end = b"" if record.partial else b"\r\n" if self._terminal else b"\n"
-        data = (b"" if record.stream in self._in_line else self._prefix(record)) + record.data + end
+        data = (b"" if record.stream in self._in_line else self._prefix(record)) + record.data + self._end(record)
         if record.partial:
             self._in_line.add(record.stream)
         else:
             self._in_line.discard(record.stream)
         return data if self._terminal else frame(record.stream, data)
+
+    def _end(self, record: LogRecord) -> bytes:
+        if record.partial:
+            return b""
+        return b"\r\n" if self._terminal and not record.data.endswith(b"\r") else b"\n"
 
     def _prefix(self, record: LogRecord) -> bytes:
         time = f"{fixed_time(record.time, record.nanosecond)} ".encode() if self._timestamps else b""
