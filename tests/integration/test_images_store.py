@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from apiserver.drivers.linux.mounts import unmount_now
@@ -159,6 +159,15 @@ async def test_a_load_that_fails_half_way_puts_every_name_back(tmp_path: Path) -
         assert list(images) == [ONE.id]
         assert set(images[ONE.id].names) == set(before.names)
         assert await real.store.load(Pieces(good))
+
+
+@pytest_twisted.ensureDeferred
+async def test_loads_at_the_same_time_all_come_in(tmp_path: Path) -> None:
+    images = [TestImage((layer([Entry("x", str(n).encode())]),), (f"many:{n}",)) for n in range(6)]
+    async with real_store(tmp_path) as real:
+        loads = [Deferred.fromCoroutine(real.store.load(Pieces(docker_archive(image)))) for image in (*images, *images)]
+        await gatherResults(loads, consumeErrors=True)
+        assert set(await real.store.images()) == {image.id for image in images}
 
 
 @pytest_twisted.ensureDeferred

@@ -69,7 +69,8 @@ def prepare_store(paths: Paths) -> StoreAddress:
 class ImageStore:
     """Fulfils `ImageSource`; `lower_directories` is for this machine's own containers.
 
-    One writer at a time: the programs queue on the store's lock anyway, and undoing must not meet another's work.
+    Args:
+        lock: around changes of names: they are looked at first. Copying takes long and needs none but the store's own.
     """
 
     def __init__(
@@ -111,13 +112,7 @@ class ImageStore:
         async with self._spool.workplace() as place:
             spooled = await self._spool.take(archive, place / "archive.tar")
             found = await self._in_thread(lambda: archived_images(spooled.path, place, self._canonical))
-            async with self._writing:
-                before = await self.images()
-                try:
-                    return [await self._load_one(one, place) for one in found]
-                except BaseException:
-                    await self._undo(before)
-                    raise
+            return await self._copy_all(found, place)
 
     async def import_layer(self, layer: ByteSource, image: NewImage, name: str | None) -> str:
         async with self._spool.workplace() as place:
@@ -128,13 +123,8 @@ class ImageStore:
                 return _lay_out_layer(place / "layout", spooled, image)
 
             layout = await self._in_thread(lay_out)
-            async with self._writing:
-                before = await self.images()
-                try:
-                    return (await self._load_one(ArchivedImage(f"oci:{layout}", (name,) if name else ()), place)).id
-                except BaseException:
-                    await self._undo(before)
-                    raise
+            (made,) = await self._copy_all([ArchivedImage(f"oci:{layout}", (name,) if name else ())], place)
+            return made.id
 
     async def tag(self, image_id: str, name: str) -> None:
         async with self._writing:
@@ -153,7 +143,22 @@ class ImageStore:
             removed = await self._told(self._buildah.remove_image(image_id), image_id)
         return [image_id, *(other for other in removed if other != image_id)]
 
-    async def _load_one(self, one: ArchivedImage, temporary: Path) -> LoadedImage:
+    async def _copy_all(self, found: Sequence[ArchivedImage], temporary: Path) -> Sequence[LoadedImage]:
+        """All of them, or none."""
+        before = await self.images()
+        loaded: list[LoadedImage] = []
+        try:
+            for one in found:
+                loaded.append(await self._copy(one, temporary))
+                if others := one.names[1:]:
+                    async with self._writing:
+                        await self._told(self._buildah.tag(loaded[-1].id, *others), loaded[-1].id)
+        except BaseException:
+            await self._undo(before, {each.id for each in loaded}, {name for one in found for name in one.names})
+            raise
+        return loaded
+
+    async def _copy(self, one: ArchivedImage, temporary: Path) -> LoadedImage:
         name = one.names[0] if one.names else _nameless()
         try:
             await self._skopeo.copy_into_store(one.source, name, temporary=temporary, time_limit=COPY_TIME_LIMIT)
@@ -162,8 +167,6 @@ class ImageStore:
         image_id = await self._reader.id_by_stored_name(name)
         if image_id is None:
             raise ImageRemovedUnderneath(name)
-        if one.names[1:]:
-            await self._told(self._buildah.tag(image_id, *one.names[1:]), image_id)
         return LoadedImage(image_id, one.names)
 
     async def _drop_name(self, image: Image, name: str) -> None:
@@ -176,19 +179,25 @@ class ImageStore:
             if not buildah.is_unknown(error):
                 raise
 
-    async def _undo(self, before: Mapping[str, Image]) -> None:
-        """Bring the names back and remove what is new; its own failure is logged, since another is being raised."""
+    async def _undo(self, before: Mapping[str, Image], ids: set[str], names: set[str]) -> None:
+        """Bring names back and remove new images; its own failure is logged, since another is being raised.
+
+        Args:
+            ids, names: what the load brought; what others did meanwhile stays.
+        """
         try:
-            now = await self.images()
-            for image in before.values():
-                if image.id in now and (lost := set(image.names) - set(now[image.id].names)):
-                    await self._buildah.tag(image.id, *lost)
-            for image in now.values():
-                if image.id not in before:
-                    await self._buildah.remove_image(image.id)
-                    continue
-                for name in set(image.names) - set(before[image.id].names):
-                    await self._drop_name(image, name)
+            async with self._writing:
+                now = await self.images()
+                for image in before.values():
+                    if image.id in now and (lost := names.intersection(image.names) - set(now[image.id].names)):
+                        await self._buildah.tag(image.id, *lost)
+                for image in (await self.images()).values():
+                    gained = names.intersection(image.names)
+                    if image.id in before:
+                        for name in gained.difference(before[image.id].names):
+                            await self._drop_name(image, name)
+                    elif (image.id in ids or gained) and not set(image.names) - names:
+                        await self._buildah.remove_image(image.id)
         except (EngineError, OSError) as error:
             log.error("what a failed load left in the image store could not be undone: {error}", error=error)
 
