@@ -9,7 +9,7 @@ import pytest
 from apiserver.engine.containers.failures import MarkedForRemoval, StartOfPaused
 from apiserver.engine.containers.model import State
 from apiserver.engine.containers.options import ContainerOptions, Lifecycle, Network, Process
-from apiserver.engine.containers.wait import Condition
+from apiserver.engine.containers.wait import Condition, WaitResult
 from apiserver.engine.ports.publish import PortRequest
 from apiserver.engine.ports.runs import StartFailed
 from apiserver.errors import HostError, ImageRemovedUnderneath, NoSuchContainer, NotModified, PortInUse
@@ -142,7 +142,7 @@ def test_a_container_that_removes_itself_is_gone_after_a_failed_start() -> None:
     assert isinstance(failure_of(engine.containers.start.start("box")), StartFailed)
     assert engine.registry.find(container.id) is None
     assert engine.records.containers == {}
-    assert result_of(removed).code == 127
+    assert result_of(removed) == WaitResult(127), "the CLI would complain of the wait too"
     assert engine.told() == ["create", "destroy"]
     assert engine.nothing_is_left()
     engine.gates.failing.clear()

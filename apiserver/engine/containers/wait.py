@@ -99,7 +99,8 @@ class Wait:
         """It is gone, and committed."""
         limit = self._now() - KEPT
         self._codes = {i: code for i, code in self._codes.items() if code.removed > limit}
-        result = _result(container)
+        # As Docker has it, a removal that went well is no error, also after a start that did not.
+        result = WaitResult(_result(container).code)
         self._codes[container.id] = PutExitCode(container.id, result.code, self._now())
         self._tell(container.id, result, frozenset(Condition))
         self._waiting.pop(container.id, None)
