@@ -88,8 +88,8 @@ def test_networks_are_listed_with_dockers_names_and_drivers() -> None:
     ]
     assert [each["IPAM"]["Config"] for each in shown] == [
         [{"Subnet": "10.89.0.0/16", "Gateway": "10.89.0.1"}],
-        [],
-        [],
+        None,
+        None,
     ]
     assert shown[1]["Options"] == shown[1]["Labels"] == {}
 

@@ -54,9 +54,9 @@ def _bridge_options(network: Network) -> dict[str, str]:
     }
 
 
-def _pools(network: Network) -> list[JsonValue]:
+def _pools(network: Network) -> list[JsonValue] | None:
     if network.subnet is None:
-        return []
+        return None
     pool: JsonObject = {"Subnet": str(network.subnet)}
     if network.gateway is not None:
         pool["Gateway"] = str(network.gateway)
