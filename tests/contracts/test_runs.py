@@ -17,7 +17,17 @@ from twisted.internet.task import Clock
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.containers.options import ContainerOptions, Network, Process
 from apiserver.engine.ports.publish import HeldPorts
-from apiserver.engine.ports.runs import Found, NotRunning, RunEnd, RunKey, Runs, RunSpec, Started, StartFailed
+from apiserver.engine.ports.runs import (
+    CommandUnusable,
+    Found,
+    NotRunning,
+    RunEnd,
+    RunKey,
+    Runs,
+    RunSpec,
+    Started,
+    StartFailed,
+)
 from apiserver.engine.ports.streams import ExecStarted, Stream, Streams
 from apiserver.jsonvalue import JsonObject
 from tests.fakes.machine import Machine
@@ -40,7 +50,7 @@ class ActingRuns(FakeRuns):
 
     async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> None:
         if spec.options.process.argv == NOWHERE:
-            raise StartFailed("/nope: not found", 127)
+            raise CommandUnusable("/nope: not found", 127)
         await super().create(spec, plan, held)
         if spec.options.process.argv == DEAF:
             self._machine.runs[spec.key].deaf_to = frozenset({15})
@@ -198,7 +208,7 @@ async def test_discard_takes_away_what_runs_and_can_be_repeated(place: Place) ->
 
 @pytest_twisted.ensureDeferred
 async def test_a_program_that_is_not_there_is_127_and_can_be_discarded(place: Place) -> None:
-    with pytest.raises(StartFailed) as failed:
+    with pytest.raises(CommandUnusable) as failed:
         await place.started(NOWHERE)
     assert failed.value.exit_code == 127
     await place.runs.discard(place.made[-1])

@@ -11,7 +11,7 @@ from typing import Protocol
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
 from apiserver.engine.ports.publish import HeldPorts
-from apiserver.errors import EngineError
+from apiserver.errors import EngineError, InvalidParameter
 from apiserver.jsonvalue import JsonObject
 
 
@@ -73,6 +73,10 @@ class StartFailed(EngineError):
     def __init__(self, subject: str, exit_code: int) -> None:
         super().__init__(subject)
         self.exit_code = exit_code
+
+
+class CommandUnusable(StartFailed, InvalidParameter):
+    """The program of a container, or of an exec session, is not there (127) or cannot be executed (126)."""
 
 
 class Runs(Protocol):

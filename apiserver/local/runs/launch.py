@@ -15,7 +15,7 @@ from apiserver.drivers.process import Programs
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.logging import LogDriver
 from apiserver.engine.ports.publish import HeldPorts
-from apiserver.engine.ports.runs import RunKey, RunSpec, Started, StartFailed
+from apiserver.engine.ports.runs import CommandUnusable, RunKey, RunSpec, Started, StartFailed
 from apiserver.errors import ContainerNotRunning, NoSuchContainer, RuntimeFailed
 from apiserver.local.paths import Paths
 from apiserver.local.runs.bundle import Bundles
@@ -104,7 +104,8 @@ def create_options(paths: Paths, spec: RunSpec, plan: RunPlan) -> CreateOptions:
 def start_failed(runtime: Path, error: RuntimeFailed | ContainerNotRunning | NoSuchContainer) -> StartFailed:
     """A failure to start in Docker's words, which end in the runtime's own."""
     code = error.exit_code if isinstance(error, RuntimeFailed) else 128
-    return StartFailed(f"failed to create shim task: OCI runtime create failed: {runtime.name}: {error.subject}", code)
+    kind = CommandUnusable if code in (126, 127) else StartFailed
+    return kind(f"failed to create shim task: OCI runtime create failed: {runtime.name}: {error.subject}", code)
 
 
 def _stdin_outlives_clients(options: ContainerOptions) -> bool:
