@@ -17,6 +17,7 @@ class Gates:
         failing: what is raised at a gate; the effect has, or has not, happened then.
         crash_at: the service is dead from the gate of this number on (the first is 1): nothing answers any more.
         passed: the gates in order.
+        queue: where it is a list, everybody waits there until the test lets him go on: any order can be tried.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class Gates:
         self.held: dict[str, Deferred[None]] = {}
         self.crash_at = 0
         self.passed: list[str] = []
+        self.queue: list[Deferred[None]] | None = None
 
     @property
     def crashed(self) -> bool:
@@ -35,6 +37,10 @@ class Gates:
             dead: Deferred[None] = Deferred()
             _LIMBO.append(dead)
             await dead
+        if self.queue is not None:
+            turn: Deferred[None] = Deferred(self.queue.remove)
+            self.queue.append(turn)
+            await turn
         if (held := self.held.get(name)) is not None:
             waiter: Deferred[None] = Deferred()
             _LIMBO.append(waiter)
