@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 
 from apiserver.daemon.environment import take_invocation
+from apiserver.daemon.lean import import_lean
 from apiserver.daemon.options import UMASK, places_parser, read_options
 
 
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     options = read_options(parser, arguments)
     os.umask(UMASK)
     take_invocation()
+    import_lean(tls=False)
 
     from twisted.internet import reactor
 

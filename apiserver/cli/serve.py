@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from apiserver.daemon.environment import take_invocation
-from apiserver.daemon.options import UMASK, Options, read_options, serve_parser
+from apiserver.daemon.lean import import_lean
+from apiserver.daemon.options import UMASK, read_options, serve_parser
 from apiserver.daemon.signals import exit_on, heed, heeded_signals
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
 
     # Nearly all that is made while importing stays: looking through it for garbage is time lost, now and later.
     gc.disable()
-    _import_no_tls_unless_needed(options)
+    import_lean(tls=options.needs_tls)
     from twisted.internet import reactor as global_reactor
 
     from apiserver.daemon.assembly import build, where_to_listen
@@ -43,9 +43,3 @@ def main(arguments: Sequence[str]) -> int:
     gc.enable()
     reactor.run()
     return daemon.shutdown.exit_status
-
-
-def _import_no_tls_unless_needed(options: Options) -> None:
-    if not options.needs_tls:
-        for name in ("OpenSSL", "service_identity"):
-            sys.modules.setdefault(name, None)  # type: ignore[arg-type]
