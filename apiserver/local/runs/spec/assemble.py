@@ -147,5 +147,5 @@ def configuration(
         found["hostname"] = hostname
         domain = identity.domainname(options.identity)
         if domain:
-            found["domainname"] = domain
+            linux["sysctl"] = {"kernel.domainname": domain}  # the field `domainname` is unknown to runc before 1.2
     return found

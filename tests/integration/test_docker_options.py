@@ -1,0 +1,249 @@
+"""Each option of `docker run` by its effect inside the container."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.docker import Docker
+from tests.support.service import Service
+
+
+@pytest.fixture(autouse=True)
+def cleared(service: Service) -> Iterator[None]:
+    yield
+    service.remove_containers()
+
+
+class Run:
+    """`docker run --rm --network none OPTIONS busybox sh -c SCRIPT`, and what it printed."""
+
+    def __init__(self, docker: Docker) -> None:
+        self._docker = docker
+
+    def __call__(self, *options: str, script: str, network: str = "none") -> str:
+        return self._docker.ok("run", "--rm", "--network", network, *options, "busybox", "sh", "-c", script)
+
+
+@pytest.fixture
+def run(docker: Docker) -> Run:
+    return Run(docker)
+
+
+def test_environment_command_entrypoint_and_directory(docker: Docker, run: Run) -> None:
+    assert (
+        run("-e", "A=b c", "-w", "/made/here", script="echo $A; pwd; echo $PATH | grep -c /bin") == "b c\n/made/here\n1"
+    )
+    assert docker.ok("run", "--rm", "--network", "none", "--entrypoint", "echo", "busybox", "a", "b") == "a b"
+
+
+def test_host_name_and_domain(run: Run) -> None:
+    assert run("--hostname", "db", script="hostname; cat /etc/hostname") == "db\ndb"
+    assert run("--domainname", "example", script="cat /proc/sys/kernel/domainname") == "example"
+
+
+def test_user_and_groups(run: Run) -> None:
+    assert run("-u", "1000:2000", "--group-add", "3000", script="id -u; id -g; id -G") == "1000\n2000\n2000 3000"
+
+
+def test_a_named_user_is_looked_up_in_the_container(docker: Docker) -> None:
+    container = docker.ok("create", "--network", "none", "-u", "nobody-here", "busybox", "true")
+    assert docker("start", "-a", container).code != 0
+
+
+def test_a_bind_is_made_and_may_be_read_only(run: Run, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    source = tmp_path / "missing"
+    run("-v", f"{source}:/h", script="echo in > /h/file")
+    assert (source / "file").read_text() == "in\n"
+    said = run("-v", f"{source}:/h:ro", script="cat /h/file; touch /h/x 2>/dev/null || echo refused")
+    assert said == "in\nrefused"
+    assert run("--mount", f"type=bind,source={source},target=/h,readonly", script="cat /h/file") == "in"
+
+
+def test_a_mount_object_does_not_make_its_source(docker: Docker, tmp_path: Path) -> None:
+    said = docker("run", "--rm", "--mount", f"type=bind,source={tmp_path}/no,target=/h", "busybox", "true")
+    assert said.code == 125
+    assert "bind source path does not exist" in said.stderr
+
+
+def test_volumes_keep_what_is_written_and_anonymous_ones_go(docker: Docker, run: Run) -> None:
+    run("-v", "kept:/data", script="echo x > /data/file")
+    assert run("--mount", "type=volume,source=kept,target=/data,readonly", script="cat /data/file") == "x"
+    run("-v", "/anon", script="echo y > /anon/file")
+    assert docker.ok("volume", "ls", "-q") == "kept"
+    docker.ok("volume", "rm", "kept")
+
+
+def test_tmpfs_has_its_options(run: Run) -> None:
+    mounts = run("--tmpfs", "/t:size=1m,noexec", script="grep ' /t ' /proc/mounts")
+    assert "tmpfs" in mounts
+    assert "size=1024k" in mounts
+    assert "noexec" in mounts
+    assert "size=2048k" in run("--mount", "type=tmpfs,target=/t,tmpfs-size=2m", script="grep ' /t ' /proc/mounts")
+
+
+CAPABILITIES = "grep CapEff /proc/self/status | cut -f2"
+
+
+def test_capabilities_are_added_and_dropped(run: Run) -> None:
+    default = int(run(script=CAPABILITIES), 16)
+    assert default & 1 << 0  # CHOWN
+    assert not default & 1 << 12  # NET_ADMIN
+    assert int(run("--cap-add", "NET_ADMIN", script=CAPABILITIES), 16) == default | 1 << 12
+    assert int(run("--cap-drop", "ALL", script=CAPABILITIES), 16) == 0
+    assert int(run("--cap-drop", "all", "--cap-add", "chown", script=CAPABILITIES), 16) == 1
+    assert int(run("--privileged", script=CAPABILITIES), 16) > default
+
+
+def test_no_new_privileges_and_seccomp(run: Run) -> None:
+    status = "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status | cut -f2 | tr '\\n' ' '"
+    assert run(script=status).split() == ["0", "2"]
+    assert run("--security-opt", "no-new-privileges", script=status).split() == ["1", "2"]
+    assert run("--security-opt", "seccomp=unconfined", script=status).split() == ["0", "0"]
+
+
+def test_the_root_may_be_read_only(run: Run) -> None:
+    assert run("--read-only", script="touch /x 2>/dev/null || echo refused; touch /dev/shm/x && echo shm") == (
+        "refused\nshm"
+    )
+
+
+def test_masked_and_read_only_paths(run: Run) -> None:
+    hidden = "cat /proc/keys /proc/timer_list 2>/dev/null | wc -c; ls /sys/firmware | wc -l"
+    written = "echo 1 > /proc/sysrq-trigger 2>/dev/null || echo refused"
+    assert run(script=f"{hidden}; {written}") == "0\n0\nrefused"
+    assert "/sys/firmware" not in run("--security-opt", "systempaths=unconfined", script="cat /proc/mounts")
+
+
+def test_shared_memory_has_its_size(run: Run) -> None:
+    script = "df -k /dev/shm | tail -1 | awk '{print $2}'"
+    assert run(script=script) == "65536"
+    assert run("--shm-size", "8m", script=script) == "8192"
+
+
+LIMITS = """
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then cd /sys/fs/cgroup; cat memory.max pids.max cpu.max
+else cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/pids/pids.max
+     echo $(cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us) $(cat /sys/fs/cgroup/cpu/cpu.cfs_period_us); fi
+"""
+
+
+def test_memory_processes_and_processors_are_limited(run: Run) -> None:
+    limits = run("-m", "64m", "--pids-limit", "50", "--cpus", "0.5", script=LIMITS).splitlines()
+    assert limits == [str(64 << 20), "50", "50000 100000"]
+    assert run("--cpuset-cpus", "0", script="grep Cpus_allowed_list /proc/self/status | cut -f2") == "0"
+    assert run("--oom-score-adj", "500", script="cat /proc/self/oom_score_adj") == "500"
+
+
+def test_what_takes_more_memory_than_it_may_is_killed_and_said_to_be(docker: Docker) -> None:
+    hog = "x=a; while :; do x=$x$x; done"
+    said = docker("run", "--name", "hog", "--network", "none", "-m", "16m", "busybox", "sh", "-c", hog)
+    assert said.code == 137
+    assert docker.ok("inspect", "-f", "{{.State.OOMKilled}}", "hog") == "true"
+
+
+def test_names_and_name_servers(run: Run) -> None:
+    script = "cat /etc/resolv.conf; grep -E 'extra|gate' /etc/hosts"
+    options = (
+        "--dns",
+        "10.9.8.7",
+        "--dns-search",
+        "example.org",
+        "--dns-option",
+        "ndots:3",
+        "--add-host",
+        "extra:1.2.3.4",
+    )
+    said = run(*options, "--add-host", "gate:host-gateway", script=script, network="bridge")
+    assert "nameserver 10.9.8.7" in said
+    assert re.search(r"search example\.org", said)
+    assert "ndots:3" in said
+    assert re.search(r"1\.2\.3\.4\s+extra", said)
+    assert re.search(r"10\.\d+\.0\.1\s+gate", said)
+
+
+def test_namespaces_of_the_host_are_the_hosts(run: Run) -> None:
+    for name, option in (("pid", "--pid"), ("ipc", "--ipc"), ("uts", "--uts")):
+        mine = str(Path(f"/proc/self/ns/{name}").readlink())
+        assert run(option, "host", script=f"readlink /proc/self/ns/{name}") == mine
+        assert run(script=f"readlink /proc/self/ns/{name}") != mine
+    assert run(script="readlink /proc/self/ns/net", network="host") == str(Path("/proc/self/ns/net").readlink())
+
+
+def test_the_stop_signal_and_its_time(docker: Docker) -> None:
+    script = "trap 'echo got it; exit 5' INT; while :; do sleep 0.1; done"
+    docker.ok(
+        "run", "-d", "--name", "polite", "--network", "none", "--stop-signal", "INT", "busybox", "sh", "-c", script
+    )
+    time.sleep(0.5)
+    docker.ok("stop", "polite")
+    assert docker.ok("logs", "polite") == "got it"
+    assert docker.ok("inspect", "-f", "{{.State.ExitCode}}", "polite") == "5"
+    docker.ok("run", "-d", "--name", "deaf", "--network", "none", "--stop-timeout", "1", "busybox", "sleep", "100")
+    begin = time.monotonic()
+    docker.ok("stop", "deaf")
+    assert 0.9 < time.monotonic() - begin < 8
+    assert docker.ok("inspect", "-f", "{{.State.ExitCode}}", "deaf") == "137"
+
+
+def test_a_log_is_bounded_or_not_kept(docker: Docker) -> None:
+    lines = "i=0; while [ $i -lt 3000 ]; do echo $i 0123456789012345678901234567890123456789; i=$((i+1)); done"
+    docker.ok("run", "--name", "short", "--network", "none", "--log-opt", "max-size=10k", "busybox", "sh", "-c", lines)
+    kept = docker.ok("logs", "short").splitlines()
+    assert 0 < len(kept) < 3000
+    assert kept[-1].startswith("2999 ")
+    assert (
+        docker.ok("run", "--name", "silent", "--network", "none", "--log-driver", "none", "busybox", "echo", "x") == "x"
+    )
+    assert "does not support reading" in docker("logs", "silent").stderr
+
+
+def test_labels_are_listed_by(docker: Docker) -> None:
+    docker.ok("create", "--name", "labelled", "--network", "none", "-l", "a=b", "busybox")
+    assert docker.ok("ps", "-a", "--filter", "label=a=b", "--format", "{{.Names}}") == "labelled"
+    assert docker.ok("ps", "-a", "--filter", "label=a=c", "-q") == ""
+
+
+def test_every_container_has_its_files(run: Run) -> None:
+    script = (
+        "ls /run/.containerenv; cat /etc/hostname; hostname; grep -o localhost /etc/hosts | head -1; "
+        "test -s /etc/resolv.conf"
+    )
+    marker, file, name, local = run(script=script, network="bridge").splitlines()
+    assert (marker, file, local) == ("/run/.containerenv", name, "localhost")
+
+
+def test_a_published_port_is_reached_from_the_host_and_from_another_container(docker: Docker) -> None:
+    serve = "while :; do echo hello | nc -l -p 80; done"
+    docker.ok("run", "-d", "--name", "web", "-p", "127.0.0.1::80", "busybox", "sh", "-c", serve)
+    host, port = docker.ok("port", "web", "80").split(":")
+    assert host == "127.0.0.1"
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with socket.create_connection((host, int(port)), 5) as connection:
+                assert connection.recv(100) == b"hello\n"
+                break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    address = docker.ok("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "web")
+    fetch = f"for i in 1 2 3 4 5 6 7 8 9; do nc -w 2 {address} 80 </dev/null && break; sleep 1; done"
+    assert docker.ok("run", "--rm", "busybox", "sh", "-c", fetch) == "hello"
+
+
+def test_a_port_in_use_is_told_at_start_and_given_back(docker: Docker) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = docker("run", "-d", "--name", "late", "-p", f"127.0.0.1:{port}:80", "busybox", "sleep", "100")
+        assert said.code == 125
+        assert "port is already allocated" in said.stderr or "address already in use" in said.stderr
+    assert docker.ok("start", "late") == "late"
