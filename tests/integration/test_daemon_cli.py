@@ -1,0 +1,74 @@
+"""The console command's small subcommands, and TLS, as a user meets them."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+from apiserver import __version__
+from tests.support.service import PROGRAM
+
+
+def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(PROGRAM), *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_version_is_one_line() -> None:
+    done = cli("version")
+    assert (done.returncode, done.stdout) == (0, f"apiserver {__version__}\n")
+
+
+def test_an_unknown_command_is_refused_by_naming_the_known() -> None:
+    done = cli("sreve")
+    assert done.returncode == 2
+    assert "'serve'" in done.stderr
+
+
+def test_help_names_every_command() -> None:
+    said = cli("--help").stdout
+    assert all(f"  {name} " in said for name in ("serve", "check", "routes", "reconcile", "version"))
+
+
+def test_routes_says_method_path_and_group() -> None:
+    lines = cli("routes").stdout.splitlines()
+    assert any(line.split() == ["GET", "/_ping", "ping"] for line in lines)
+    assert all(len(line.split()) == 3 for line in lines)
+
+
+def test_a_reader_of_routes_that_has_seen_enough_causes_no_traceback() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{PROGRAM} routes | head -n 1"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr == ""
+
+
+def test_reconcile_of_an_empty_root_does_nothing_and_ends_with_0(tmp_path: Path) -> None:
+    done = cli("reconcile", "--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "run/listeners").exists()
+
+
+def test_an_ssl_endpoint_answers_over_tls(tmp_path: Path) -> None:
+    request = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    files = ["-keyout", str(tmp_path / "k"), "-out", str(tmp_path / "c")]
+    subprocess.run([*request.split(), *files], check=True, capture_output=True)
+    places = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run")]
+    listen = ["--listen", f"ssl:0:privateKey={tmp_path / 'k'}:certKey={tmp_path / 'c'}"]
+    with subprocess.Popen([PROGRAM, "serve", *places, *listen], stderr=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stderr is not None
+            port = next(line for line in service.stderr if "listening" in line).rpartition(":")[2]
+            context = ssl.create_default_context(cafile=str(tmp_path / "c"))
+            with (
+                socket.create_connection(("127.0.0.1", int(port)), 30) as plain,
+                context.wrap_socket(plain, server_hostname="localhost") as client,
+            ):
+                client.sendall(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                assert client.recv(12) == b"HTTP/1.1 200"
+        finally:
+            service.terminate()
+        assert service.wait(30) == 0
