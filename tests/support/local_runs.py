@@ -84,14 +84,13 @@ class Made:
 
 
 def shell(script: str, **changes: Any) -> ContainerOptions:
-    """A container with no network that runs a line of shell; other concerns by name."""
-    process = Process(command=("/bin/sh", "-c", script), working_dir="/")
-    return options_for(process, **changes)
+    """A container with no network that runs a line of shell; other concerns by name, changes of `process` as a dict."""
+    return options_for(Process(command=("/bin/sh", "-c", script), working_dir="/"), **changes)
 
 
-def options_for(process: Process, **changes: Any) -> ContainerOptions:
+def options_for(first: Process, **changes: Any) -> ContainerOptions:
     more = changes.pop("process", {})
-    return ContainerOptions(process=replace(process, **more), network=changes.pop("network", NONE), **changes)
+    return ContainerOptions(process=replace(first, **more), network=changes.pop("network", NONE), **changes)
 
 
 def mounted(*mounts: Mount, **settings: Any) -> Mounts:

@@ -56,7 +56,9 @@ def _make_target(root: Inside, rootfs: Path, mount: Placed) -> None:
     wants_file = mount.is_bind and not os.path.isdir(mount.source)
     path = PurePosixPath(mount.target)
     if not wants_file:
-        descriptor = root.make_directories(path)
+        os.close(root.make_directories(path.parent))
+        # A tmpfs takes over the mode of what it covers (runc).
+        descriptor = root.make_directories(path, mode=_tmpfs_mode(mount) if mount.type == "tmpfs" else 0o755)
     else:
         os.close(root.make_directories(path.parent))
         try:
@@ -75,10 +77,18 @@ def _make_target(root: Inside, rootfs: Path, mount: Placed) -> None:
         os.close(descriptor)
 
 
+def _tmpfs_mode(mount: Placed) -> int:
+    modes = [option.removeprefix("mode=") for option in mount.options if option.startswith("mode=")]
+    return int(modes[-1], 8) if modes else 0o1777
+
+
 def accounts(rootfs: Path, placed: Sequence[Placed]) -> tuple[bytes, bytes]:
-    """What the container's own passwd and group hold; empty for one that is no regular file."""
-    passwd = _read(rootfs, placed, "/etc/passwd")
-    return passwd, _read(rootfs, placed, "/etc/group")
+    """What the container's own passwd and group hold; empty where it has none.
+
+    Raises:
+        InvalidParameter: a fifo, a device, an endless file: a runtime that reads it too would never come back.
+    """
+    return _read(rootfs, placed, "/etc/passwd"), _read(rootfs, placed, "/etc/group")
 
 
 def _read(rootfs: Path, placed: Sequence[Placed], path: str) -> bytes:
@@ -86,6 +96,18 @@ def _read(rootfs: Path, placed: Sequence[Placed], path: str) -> bytes:
     if rest == "/":
         base, rest = base.parent, f"/{base.name}"
     with Inside(base) as root:
+        try:
+            descriptor = root.open(rest)
+        except OSError:
+            return b""  # none, or a link that leads nowhere in there
+        try:
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidParameter(f"the container's {path} is not a regular file")
+        if status.st_size > ACCOUNTS_LIMIT:
+            raise InvalidParameter(f"the container's {path} is larger than {ACCOUNTS_LIMIT} bytes")
         return root.read(rest, ACCOUNTS_LIMIT) or b""
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from apiserver.config.host import CgroupMode, Host
+from apiserver.config.host import Host
 from apiserver.drivers.conmon.start import Conmon
 from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.process import Programs
@@ -86,9 +86,9 @@ class LocalRuns:
         name = asked.rpartition("/")[2]
         if self._runtime_path(asked) is None:
             raise InvalidParameter(f"unknown or invalid runtime name: {asked}")
-        if name == "crun" and self._host.cgroup_mode is CgroupMode.HYBRID and self._host.unified_controllers:
+        if name in self._host.unusable_runtimes:
             raise InvalidParameter(
-                f"the runtime {asked} does not work on this host: it refuses cgroup v1 beside a v2 with controllers"
+                f"the runtime {asked} does not work on this host: {self._host.unusable_runtimes[name]}"
             )
         return asked
 
