@@ -107,10 +107,10 @@ def _runtime(host: Host, versions: Mapping[str, str]) -> Check:
 
 
 def _runtime_advice(host: Host) -> str:
-    if choose_runtime(host.runtimes, host.cgroup_mode, host.unified_controllers) is not None:
+    if choose_runtime(host.runtimes, host.unusable_runtimes) is not None:
         return "choose one of these: the configured one is not there"
     if "crun" in host.runtimes:
-        return f"{_install('runc')}: crun refuses a hybrid machine whose cgroup2 has controllers"
+        return f"{_install('runc')}; crun does not work here: {host.unusable_runtimes.get('crun', 'see above')}"
     return f"{_install('crun')} (or runc)"
 
 

@@ -28,6 +28,13 @@ WITHOUT_UNIFIED = (
 )
 """A `wrapper` in which crun works on a host with hybrid cgroups; the service's mounts are then seen there alone."""
 
+ON_PURE_V2 = (
+    *("unshare", "--mount", "--propagation", "private", "sh", "-c"),
+    'umount --recursive /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"',
+    "sh",
+)
+"""A `wrapper` in which the host has a unified hierarchy; the controllers that v1 has taken are missing in it."""
+
 FOLDERS = Path(f"/tmp/a{os.getpid()}")
 """Where this run's services live. Short: a socket's path has at most 107 bytes."""
 

@@ -10,7 +10,14 @@ import pytest
 from apiserver.config.host import CgroupMode, Hierarchy, cgroups, read_host
 from apiserver.config.host.capabilities import ALL, bounding_set, from_mask, normalized
 from apiserver.config.host.mountinfo import mounts, mounts_under
-from apiserver.config.host.programs import VersionCache, choose_runtime, parse_version, version_numbers, which
+from apiserver.config.host.programs import (
+    VersionCache,
+    choose_runtime,
+    parse_version,
+    unusable_runtimes,
+    version_numbers,
+    which,
+)
 
 BOTH = {"crun": Path("/usr/bin/crun"), "runc": Path("/usr/sbin/runc")}
 HUGETLB = frozenset({"hugetlb"})
@@ -38,6 +45,9 @@ def test_a_hybrid_machine_has_v1_trees_and_cgroup2_beside_them(tmp_path: Path) -
     assert cgroups.controllers(trees, 2) == HUGETLB
 
 
+NOT_CRUN = {"crun": "it refuses"}
+
+
 def test_v1_alone_is_legacy_and_cgroup2_alone_unified() -> None:
     one, two = Hierarchy(Path("/a"), NONE, 1), Hierarchy(Path("/b"), NONE, 2)
     assert (cgroups.mode([one]), cgroups.mode([two])) == (CgroupMode.LEGACY, CgroupMode.UNIFIED)
@@ -49,26 +59,33 @@ def test_a_tree_that_is_mounted_over_does_not_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "unified", "configured", "chosen"),
+    ("mode", "unified", "may_lock_memory", "refused"),
     [
-        (CgroupMode.UNIFIED, HUGETLB, None, "crun"),
-        (CgroupMode.LEGACY, NONE, None, "crun"),
-        (CgroupMode.HYBRID, NONE, None, "crun"),
-        (CgroupMode.HYBRID, HUGETLB, None, "runc"),
-        (CgroupMode.HYBRID, HUGETLB, "crun", "crun"),
-        (CgroupMode.UNIFIED, HUGETLB, "youki", None),
+        (CgroupMode.UNIFIED, HUGETLB, True, set()),
+        (CgroupMode.UNIFIED, HUGETLB, False, {"crun"}),
+        (CgroupMode.LEGACY, NONE, False, set()),
+        (CgroupMode.HYBRID, NONE, False, set()),
+        (CgroupMode.HYBRID, HUGETLB, True, {"crun"}),
     ],
 )
-def test_crun_is_chosen_where_it_works(
-    mode: CgroupMode, unified: frozenset[str], configured: str | None, chosen: str | None
+def test_crun_refuses_some_hierarchies_and_runc_none(
+    mode: CgroupMode, unified: frozenset[str], may_lock_memory: bool, refused: set[str]
 ) -> None:
-    assert choose_runtime(BOTH, mode, unified, configured) == chosen
+    assert unusable_runtimes(mode, unified, may_lock_memory=may_lock_memory).keys() == refused
+
+
+@pytest.mark.parametrize(
+    ("unusable", "configured", "chosen"),
+    [({}, None, "crun"), (NOT_CRUN, None, "runc"), (NOT_CRUN, "crun", "crun"), ({}, "youki", None)],
+)
+def test_crun_is_chosen_where_it_works(unusable: dict[str, str], configured: str | None, chosen: str | None) -> None:
+    assert choose_runtime(BOTH, unusable, configured) == chosen
 
 
 def test_without_a_runtime_that_works_none_is_chosen() -> None:
-    assert choose_runtime({}, CgroupMode.UNIFIED, NONE) is None
-    assert choose_runtime({"crun": BOTH["crun"]}, CgroupMode.HYBRID, HUGETLB) is None
-    assert choose_runtime({"runc": BOTH["runc"]}, CgroupMode.UNIFIED, NONE) == "runc"
+    assert choose_runtime({}, {}) is None
+    assert choose_runtime({"crun": BOTH["crun"]}, NOT_CRUN) is None
+    assert choose_runtime({"runc": BOTH["runc"]}, {}) == "runc"
 
 
 def test_mounts_below_a_directory_come_in_the_order_to_unmount_them() -> None:

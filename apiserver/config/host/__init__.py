@@ -13,7 +13,7 @@ from apiserver.config.host import cgroups
 from apiserver.config.host.capabilities import bounding_set
 from apiserver.config.host.cgroups import CgroupMode, Hierarchy
 from apiserver.config.host.mountinfo import MountPoint, mounts
-from apiserver.config.host.programs import PACKAGES, RUNTIMES, SEARCH_PATH, choose_runtime, which
+from apiserver.config.host.programs import PACKAGES, RUNTIMES, SEARCH_PATH, choose_runtime, unusable_runtimes, which
 
 __all__ = ["CgroupMode", "Hierarchy", "Host", "read_host"]
 
@@ -31,6 +31,7 @@ class Host:
         hierarchies: the trees of cgroups.
         programs: those found, by name: the keys of `PACKAGES`. Their versions cost time and are asked elsewhere.
         default_runtime: the name of the OCI runtime for new containers; None when none works here.
+        unusable_runtimes: name -> why it cannot run containers here.
         overlay: the kernel has overlayfs, or a module for it.
         seccomp: the kernel filters system calls; `seccomp_profile` is the default profile, None when not installed.
         apparmor: enabled, and its parser is there.
@@ -51,6 +52,7 @@ class Host:
     hierarchies: tuple[Hierarchy, ...]
     programs: Mapping[str, Path]
     default_runtime: str | None
+    unusable_runtimes: Mapping[str, str]
     overlay: bool
     seccomp: bool
     seccomp_profile: Path | None
@@ -98,6 +100,13 @@ def read_host(
     trees = cgroups.find_hierarchies(mounts() if mount_points is None else mount_points)
     programs = {name: found for name in PACKAGES if (found := which(name, path))}
     runtimes = {name: programs[name] for name in RUNTIMES if name in programs}
+    capabilities = bounding_set()
+    locked = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    unusable = unusable_runtimes(
+        cgroups.mode(trees),
+        cgroups.controllers(trees, 2),
+        may_lock_memory="CAP_SYS_RESOURCE" in capabilities or locked[1] == resource.RLIM_INFINITY,
+    )
     major, minor = [*re.findall(r"\d+", names.release), "0", "0"][:2]
     return Host(
         uid=os.geteuid(),
@@ -111,12 +120,13 @@ def read_host(
         processors=len(os.sched_getaffinity(0)),
         hierarchies=trees,
         programs=programs,
-        default_runtime=choose_runtime(runtimes, cgroups.mode(trees), cgroups.controllers(trees, 2), runtime),
+        default_runtime=choose_runtime(runtimes, unusable, runtime),
+        unusable_runtimes=unusable,
         overlay=_has_overlay(names.release),
         seccomp=os.path.exists("/proc/sys/kernel/seccomp/actions_avail"),
         seccomp_profile=_first(_SECCOMP_PROFILES),
         apparmor=_read("/sys/module/apparmor/parameters/enabled") == "Y" and which("apparmor_parser", path) is not None,
-        capabilities=bounding_set(),
+        capabilities=capabilities,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE),
         processes=resource.getrlimit(resource.RLIMIT_NPROC),
         systemd=os.path.isdir("/run/systemd/system"),

@@ -53,18 +53,28 @@ def which(program: str, search_path: Sequence[str] = SEARCH_PATH) -> Path | None
     return None
 
 
+def unusable_runtimes(
+    mode: CgroupMode, unified_controllers: frozenset[str], *, may_lock_memory: bool
+) -> Mapping[str, str]:
+    """Name -> why it cannot run containers on this machine."""
+    if mode is CgroupMode.HYBRID and unified_controllers:
+        return {"crun": "it refuses cgroup v1 beside a v2 with controllers"}
+    if mode is CgroupMode.UNIFIED and not may_lock_memory:
+        # Its filter of devices begins with setrlimit(RLIMIT_MEMLOCK, infinity), whatever the kernel wants.
+        return {"crun": "on cgroup v2 it wants to lock unlimited memory, which this service may not"}
+    return {}
+
+
 def choose_runtime(
-    runtimes: Mapping[str, Path], mode: CgroupMode, unified_controllers: frozenset[str], configured: str | None = None
+    runtimes: Mapping[str, Path], unusable: Mapping[str, str], configured: str | None = None
 ) -> str | None:
     """The name of the runtime for new containers; None when none of them works here.
 
-    What is configured, else crun, which refuses a hybrid machine whose v2 tree has controllers, else runc.
+    What is configured, else crun, else runc.
     """
     if configured is not None:
         return configured if configured in runtimes else None
-    if "crun" in runtimes and not (mode is CgroupMode.HYBRID and unified_controllers):
-        return "crun"
-    return "runc" if "runc" in runtimes else None
+    return next((name for name in ("crun", "runc") if name in runtimes and name not in unusable), None)
 
 
 def parse_version(output: str) -> str | None:
