@@ -279,3 +279,15 @@ def test_a_failing_back_end_does_not_keep_an_attach() -> None:
     engine.started(ContainerOptions(process=Process(command=("true",)), network=NO_NETWORK.network))
     engine.gates.failing["streams.attach"] = HostError("no")
     assert isinstance(failure_of(engine.containers.attach.attach("box")), HostError)
+
+
+def test_who_attaches_after_a_run_waits_for_the_next_one() -> None:
+    engine = Engine()
+    engine.started()
+    engine.exit()
+    streams = attach(engine)
+    read = spawn(streams.read())
+    assert not read.called
+    result_of(engine.containers.start.start("box"))
+    engine.process().say(b"second")
+    assert result_of(read) == (Stream.STDOUT, b"second")

@@ -269,3 +269,29 @@ def test_a_network_that_cannot_be_undone_does_not_keep_the_process() -> None:
     engine.gates.failing.clear()
     result_of(engine.containers.remove.remove("box"))
     assert engine.nothing_is_left()
+
+
+@pytest.mark.parametrize("step", ["commit", "commit done"])
+def test_an_intent_that_cannot_be_recorded_gives_its_address_and_ports_back(step: str) -> None:
+    engine = Engine()
+    engine.create(PUBLISHED)
+    engine.gates.failing[step] = HostError("disk full")
+    failure_of(engine.containers.start.start("box"))
+    assert engine.nothing_is_left()
+
+
+def test_news_of_a_start_that_failed_without_a_record_changes_nothing() -> None:
+    engine = Engine()
+    engine.create(PUBLISHED)
+    held = engine.gates.hold("runs.create done")
+    start = spawn(engine.containers.start.start("box"))
+    engine.gates.failing["commit"] = HostError("disk full")
+    engine.machine.exit(engine.key(), 1)
+    engine.gates.failing["runs.start"] = StartFailed("gone", 128)
+    held.callback(None)
+    failure_of(start)
+    engine.gates.failing.clear()
+    engine.clock.advance(60)
+    assert engine.container().state is State.CONFIGURED
+    result_of(engine.containers.start.start("box"))
+    assert engine.key().number == 2
