@@ -103,6 +103,7 @@ async def carry(
 
 
 async def _send(duplex: Duplex, streams: ProcessStreams, *, framed: bool) -> None:
+    await duplex.head_read()
     while (piece := await streams.read()) is not None:
         stream, data = piece
         await duplex.write(frame(stream, data) if framed else data)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import sys
+import termios
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from apiserver.http.errors import ClientGone
 from apiserver.http.once import Once
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
 
 HIGH_BYTES: Final = 256 * 1024
 LOW_BYTES: Final = 64 * 1024
+
+_PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
+"""Seconds between looks whether the head was read: 64 ms in all."""
 
 
 class Duplex:
@@ -73,6 +80,19 @@ class Duplex:
         if not self._channel.drain.free:
             await self._channel.drain.wait()
 
+    async def head_read(self) -> None:
+        """Return once the client has read the head of the hijack, or after a moment.
+
+        docker-py, for one, loses what it finds in one read with the head. On TCP only its arrival is known.
+        """
+        handle = getattr(self._channel.transport, "socket", None)
+        if handle is None or self._lost:
+            return
+        for pause in _PAUSES:
+            await deferLater(self._channel.site.clock, pause, lambda: None)  # what is written goes out first
+            if self._lost or _unread_bytes(handle) == 0:
+                return
+
     def close_write(self) -> None:
         """Nothing more comes from us; the client may still send."""
         if self._writable and not self._lost:
@@ -119,6 +139,12 @@ class Duplex:
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.called:
             self._reader.callback(None)
+
+
+def _unread_bytes(handle: Any) -> int:
+    """How much of what was sent the other side has not read (a unix socket), or not acknowledged (TCP): SIOCOUTQ."""
+    answer = fcntl.ioctl(handle.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def hijack(request: Request, content_type: str) -> Duplex:

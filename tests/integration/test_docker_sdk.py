@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ def sdk(service: Service) -> Iterator[Any]:
     yield client
     service.remove_containers()
     client.close()
+    gc.collect()  # while its warnings are still ignored
 
 
 def test_run_gives_the_output(sdk: Any) -> None:
@@ -61,6 +63,17 @@ def test_attach_and_logs_stream(sdk: Any) -> None:
     container.start()
     assert b"".join(output) == b"1\n2\n"
     assert b"".join(container.logs(stream=True, follow=True)) == b"1\n2\n"
+
+
+def test_output_that_is_there_at_an_attach_is_not_lost_with_the_head(sdk: Any) -> None:
+    container = sdk.containers.run("busybox", ["sh", "-c", "echo 1; sleep 100"], network_mode="none", detach=True)
+    while not container.logs():
+        pass
+    for _ in range(10):
+        attached = container.attach_socket(params={"logs": 1, "stdout": 1, "stream": 1})
+        attached._sock.settimeout(10)
+        assert attached._sock.recv(100) == b"\x01\0\0\0\0\0\0\x021\n"
+        attached.close()
 
 
 def test_images_volumes_and_networks(sdk: Any) -> None:

@@ -113,6 +113,17 @@ def test_other_detach_keys_can_be_asked_for(api: Api) -> None:
     assert answer.status == 400
 
 
+def test_an_attach_with_logs_begins_with_them_and_goes_on(api: Api) -> None:
+    container_id = start(api)
+    api.engine.logs.put(container_id, line(b"before"))
+    connection = attach(api, logs=1)
+    api.engine.process().say(b"after")
+    assert connection.answer.body == b"\x01\0\0\0\0\0\0\x07before\n\x01\0\0\0\0\0\0\x05after"
+    ended = attach(api, logs=1, stream=0)
+    assert ended.answer.body == b"\x01\0\0\0\0\0\0\x07before\n"
+    assert ended.closed
+
+
 def test_without_a_terminal_no_keys_detach(api: Api) -> None:
     start(api, OpenStdin=True)
     connection = attach(api)

@@ -60,10 +60,13 @@ class AttachedStreams:
 
     async def read(self) -> tuple[Stream, bytes] | None:
         while self._replay is not None:
-            record = await anext(self._replay, None)
-            if record is None:
+            try:
+                # not anext(self._replay, None): what that gives cannot be resumed with a value, as Twisted does
+                record = await anext(self._replay)
+            except StopAsyncIteration:
                 self._replay = None
-            elif record.stream in self._wanted:
+                continue
+            if record.stream in self._wanted:
                 return record.stream, record.data + (b"" if record.partial else self._line_end)
         inner = await self._connected()
         while inner is not None and (piece := await inner.read()) is not None:
