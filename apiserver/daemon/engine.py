@@ -31,6 +31,7 @@ from apiserver.engine.ports.streams import Streams
 from apiserver.engine.ports.volumes import VolumeSource
 from apiserver.engine.system import System
 from apiserver.engine.volumes.service import Volumes
+from apiserver.errors import EngineError
 from apiserver.local.exit_program import install_exit_program
 from apiserver.local.paths import Paths
 from apiserver.local.records.lock import RootLock
@@ -39,6 +40,9 @@ log = Logger()
 
 LOCK_LIMIT = 10.0
 """Seconds that a starting daemon waits for an `apiserver reconcile` to end."""
+
+QUIET_LIMIT = 15.0
+"""Seconds that changes which have begun may take to end when the service stops."""
 
 
 class Nobody:
@@ -73,6 +77,7 @@ class Services:
     volumes: Volumes
     system: System
     events: EventLog
+    locks: Locks
     wall_clock: Any
 
 
@@ -113,7 +118,7 @@ def build_services(
         return len(await images.all())
 
     system = System(ports.host, registry, count_images, journal, uris, reactor)
-    return Services(containers, images, networks, volumes, system, journal, reactor)
+    return Services(containers, images, networks, volumes, system, journal, locks, reactor)
 
 
 class LocalEngine:
@@ -162,8 +167,22 @@ class LocalEngine:
         await self.services.containers.reconcile.run()
 
     async def stop(self) -> None:
-        """Write what waits, and let go of the root."""
+        """End what has begun, write what waits, and let go of the root.
+
+        Nobody is connected any more. What cannot be ended now is done by the next start, from what is recorded.
+        """
+        if self.services is not None:
+            await self._finish(self.services)
         if self._ports is not None:
             await self._ports.records.close()
-            self._ports = None
+            self._ports = self.services = None
         self._lock.release()
+
+    async def _finish(self, services: Services) -> None:
+        try:
+            await services.containers.reconcile.last_look()
+        except EngineError:
+            log.failure("not all ended containers are settled")
+        if not await services.locks.quiet(QUIET_LIMIT):
+            for held in services.locks.held():
+                log.warn("left unfinished: {purpose} of {name}", purpose=held.purpose, name=held.name)

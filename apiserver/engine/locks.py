@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from apiserver.errors import LockTimeout
@@ -67,6 +67,7 @@ class Locks:
         self._clock = clock
         self._limit = limit
         self._locks: dict[tuple[Rank, str], _Lock] = {}
+        self._until_quiet: list[Deferred[None]] = []
 
     def names(self, purpose: str = "") -> AbstractAsyncContextManager[None]:
         """The registry of container names."""
@@ -105,6 +106,22 @@ class Locks:
             Held(rank, name, lock.purpose, lock.since, len(lock.waiting)) for (rank, name), lock in self._locks.items()
         )
 
+    async def quiet(self, limit: float) -> bool:
+        """Wait until nothing is locked: every change that had begun has ended.
+
+        False if that takes longer than `limit` seconds.
+        """
+        if not self._locks:
+            return True
+        waiter: Deferred[None] = Deferred()
+        self._until_quiet.append(waiter)
+        try:
+            await waiter.addTimeout(limit, self._clock)
+        except TimeoutError:
+            self._until_quiet.remove(waiter)
+            return False
+        return True
+
     async def _acquire(self, key: tuple[Rank, str], purpose: str) -> None:
         lock = self._locks.get(key)
         if lock is None:
@@ -134,6 +151,10 @@ class Locks:
         lock = self._locks[key]
         if not lock.waiting:
             del self._locks[key]
+            if not self._locks:
+                waiters, self._until_quiet = self._until_quiet, []
+                for waiter in waiters:
+                    waiter.callback(None)
             return
         turn, lock.purpose = lock.waiting.popleft()
         lock.since = self._clock.seconds()

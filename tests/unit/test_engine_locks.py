@@ -78,3 +78,25 @@ def test_a_failure_inside_lets_go() -> None:
     Deferred.fromCoroutine(fail()).addErrback(failures.append)
     assert failures[0].check(ValueError)
     assert locks.held() == ()
+
+
+def test_it_is_quiet_once_the_last_lock_is_let_go() -> None:
+    locks, until, order = Locks(Clock()), Deferred[None](), list[str]()
+    spawn(locks, until, order, "first")
+    spawn(locks, until, order, "second")
+    quiet: list[bool] = []
+    Deferred.fromCoroutine(locks.quiet(10)).addCallback(quiet.append)
+    assert quiet == []
+    until.callback(None)
+    assert quiet == [True]
+
+
+def test_waiting_for_quiet_has_a_limit() -> None:
+    clock = Clock()
+    locks, until = Locks(clock), Deferred[None]()
+    spawn(locks, until, [], "stuck")
+    quiet: list[bool] = []
+    Deferred.fromCoroutine(locks.quiet(10)).addCallback(quiet.append)
+    clock.advance(10)
+    assert quiet == [False]
+    until.callback(None)

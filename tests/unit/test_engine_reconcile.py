@@ -174,6 +174,19 @@ def test_what_ended_meanwhile_has_its_code_its_time_and_one_death() -> None:
     assert again.told() == ["create", "start", "died"]
 
 
+def test_a_last_look_settles_what_ended_and_was_not_heard_of() -> None:
+    engine = Engine()
+    engine.started(PUBLISHED)
+    engine.machine.watched = set()  # the news does not come, as where the service is about to leave
+    engine.exit(12)
+    assert engine.container().alive
+    result_of(engine.containers.reconcile.last_look())
+    run = engine.container().run
+    assert run is not None
+    assert (engine.container().state, run.exit_code) == (State.EXITED, 12)
+    assert engine.nothing_is_left()
+
+
 def test_what_would_remove_itself_does_so_after_its_service_died() -> None:
     engine = Engine()
     container = engine.started(ONE_SHOT)

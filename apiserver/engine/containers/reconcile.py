@@ -86,6 +86,16 @@ class Reconcile:
         if self._recorded_boot != self._boot:
             await self._ledger.commit(PutSetting(BOOT_ID, self._boot))
 
+    async def last_look(self) -> None:
+        """Settle what has ended and was not heard of: an exit program may have been told that we do it."""
+        found = await self._survey()
+        for container in self._ledger.registry.all():
+            run = container.run
+            if run is not None and container.state in ALIVE:
+                key = RunKey(container.id, run.number)
+                if found.get(key) is Found.ENDED:
+                    await self._exits.settle(key)
+
     async def _survey(self) -> dict[RunKey, Found]:
         plans: dict[RunKey, JsonObject] = {
             RunKey(c.id, c.run.number): c.run.plan
