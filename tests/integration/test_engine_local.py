@@ -103,7 +103,13 @@ def service(rig: Rig) -> Service:
 def rig(tmp_path: Path) -> Any:
     rig = Rig(reactor, tmp_path)
     yield rig
-    pytest_twisted.blockon(Deferred.fromCoroutine(rig.clear()))
+
+    async def clear() -> None:
+        for container_id in await rig.runs.strangers(frozenset()):
+            await rig.runs.forget(container_id)
+        await rig.clear()
+
+    pytest_twisted.blockon(Deferred.fromCoroutine(clear()))
 
 
 async def all_removed(one: Service) -> None:
