@@ -124,6 +124,12 @@ def test_an_attach_with_logs_begins_with_them_and_goes_on(api: Api) -> None:
     assert ended.closed
 
 
+def test_a_terminals_replayed_lines_end_in_one_carriage_return(api: Api) -> None:
+    container_id = start(api, Tty=True)
+    api.engine.logs.put(container_id, line(b"kept\r"), line(b"dropped"), line(b"part", partial=True))
+    assert attach(api, logs=1).answer.body == b"kept\r\ndropped\r\npart"
+
+
 def test_without_a_terminal_no_keys_detach(api: Api) -> None:
     start(api, OpenStdin=True)
     connection = attach(api)

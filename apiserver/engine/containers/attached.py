@@ -67,12 +67,18 @@ class AttachedStreams:
                 self._replay = None
                 continue
             if record.stream in self._wanted:
-                return record.stream, record.data + (b"" if record.partial else self._line_end)
+                return record.stream, self._line(record)
         inner = await self._connected()
         while inner is not None and (piece := await inner.read()) is not None:
             if piece[0] in self._wanted:
                 return piece
         return None
+
+    def _line(self, record: LogRecord) -> bytes:
+        if record.partial:
+            return record.data
+        # Some conmons keep the CR of a terminal's line in the log, some drop it.
+        return record.data.removesuffix(self._line_end[:-1]) + self._line_end
 
     async def write(self, data: bytes) -> None:
         if not self._stdin:
