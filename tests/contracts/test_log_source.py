@@ -1,0 +1,109 @@
+"""One suite for recorded output in memory and in k8s-file logs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor as global_reactor
+from twisted.internet.defer import Deferred
+
+from apiserver.engine.ports.logs import LogRecord, LogSource
+from apiserver.engine.ports.streams import Stream
+from apiserver.local.logs.service import LocalLogs
+from apiserver.local.paths import Paths
+from tests.fakes.logs import FakeLogs
+
+reactor: Any = global_reactor
+ID = "c" * 64
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+_NAMES = {Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
+
+
+class Place:
+    """A log, and how a monitor writes into it."""
+
+    def __init__(self, source: LogSource, log: Path | None) -> None:
+        self.source = source
+        self._log = log
+
+    def write(self, *records: LogRecord) -> None:
+        if isinstance(self.source, FakeLogs):
+            self.source.put(ID, *records)
+            return
+        assert self._log is not None
+        with self._log.open("ab") as file:
+            for r in records:
+                time = f"{r.time:%Y-%m-%dT%H:%M:%S}.{r.nanosecond:09}+00:00"
+                file.write(f"{time} {_NAMES[r.stream]} {'P' if r.partial else 'F'} ".encode() + r.data + b"\n")
+
+    async def read(self, **options: Any) -> list[LogRecord]:
+        return [record async for record in self.source.read(ID, **options)]
+
+
+@pytest.fixture(params=["memory", "k8s-file"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Place, None, None]:
+    if request.param == "memory":
+        yield Place(FakeLogs(), None)
+        return
+    paths = Paths(tmp_path / "root", tmp_path / "run")
+    paths.prepare()
+    paths.container(ID).make()
+    source = LocalLogs(reactor, paths)
+    yield Place(source, paths.container(ID).log)
+    source.close()
+
+
+def said(second: int, data: bytes, stream: Stream = Stream.STDOUT, *, partial: bool = False) -> LogRecord:
+    return LogRecord(NOON + timedelta(seconds=second), 0, stream, data, partial)
+
+
+RECORDS = [said(0, b"one"), said(1, b"tw", partial=True), said(1, b"o"), said(2, b"three", Stream.STDERR)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_records_come_in_order_and_as_they_were(place: Place) -> None:
+    place.write(*RECORDS)
+    assert await place.read() == RECORDS
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_container_that_said_nothing_has_no_records(place: Place) -> None:
+    assert await place.read() == []
+    assert await place.read(tail=5) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_the_last_lines_where_asked(place: Place) -> None:
+    place.write(*RECORDS)
+    assert await place.read(tail=1) == RECORDS[-1:]
+    assert await place.read(tail=0) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_both_ends_of_a_time_are_inclusive(place: Place) -> None:
+    place.write(*RECORDS)
+    second = NOON + timedelta(seconds=1)
+    assert await place.read(since=second, until=second) == RECORDS[1:3]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_follower_has_what_comes_later_and_ends_with_the_run(place: Place) -> None:
+    place.write(RECORDS[0])
+    reading = Deferred.fromCoroutine(place.read(follow=True))
+    place.write(RECORDS[3])
+    place.source.ended(ID)
+    assert await reading == [RECORDS[0], RECORDS[3]]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reader_can_leave_in_the_middle(place: Place) -> None:
+    place.write(*RECORDS)
+    records = place.source.read(ID, follow=True)
+    assert await anext(records) == RECORDS[0]
+    await records.aclose()
+    place.source.ended(ID)
