@@ -146,6 +146,7 @@ def test_what_takes_more_memory_than_it_may_is_killed_and_said_to_be(docker: Doc
     said = docker("run", "--name", "hog", "--network", "none", "-m", "16m", "busybox", "sh", "-c", hog)
     assert said.code == 137
     assert docker.ok("inspect", "-f", "{{.State.OOMKilled}}", "hog") == "true"
+    assert not Path("oom").exists(), "conmon's own note, in the directory that the service was started in"
 
 
 def test_names_and_name_servers(run: Run) -> None:

@@ -116,6 +116,8 @@ class Handshake:
                 argv,
                 stderr=log,
                 env={name: str(fd) for name, fd in theirs.items()},
+                # At an OOM kill it also writes a file `oom` into its working directory (seen with 2.1.6).
+                cwd=self._options.directory,
                 pass_fds=[*theirs.values(), *pass_fds],
             )
         finally:
