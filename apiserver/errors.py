@@ -81,8 +81,8 @@ class NotASwarmManager(Unavailable):
 
     cause = "node is not part of a swarm"
     docker = (
-        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
-        "and try again."
+        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to '
+        "swarm and try again."
     )
     libpod = "{cause}"
 
