@@ -13,6 +13,7 @@ from apiserver.wire.docker.options.body import Body, StringMap
 from apiserver.wire.gojson import sorted_map
 
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
+_FILTERS = frozenset({"name", "driver", "label", "dangling"})
 
 
 class CreateVolumeBody(Body):
@@ -61,6 +62,8 @@ def select(
     """
     chosen = sorted(volumes, key=lambda volume: volume.name)
     for key, values in filters.items():
+        if key not in _FILTERS:
+            raise InvalidParameter(f"invalid filter '{key}'")
         if values:
             chosen = [volume for volume in chosen if _passes(volume, key, values, in_use)]
     return chosen
@@ -74,6 +77,5 @@ def _passes(volume: Volume, key: str, values: Sequence[str], in_use: Callable[[s
             return volume.driver in values
         case "label":
             return all(has_label(_labels(volume), value) for value in values)
-        case "dangling":
+        case _:
             return (not in_use(volume.name)) is boolean(key, values)
-    raise InvalidParameter(f"invalid filter '{key}'")

@@ -86,8 +86,8 @@ def check_env(env: Sequence[str], *, complete: bool) -> tuple[str, ...]:
     return tuple(entry for entry in env if "=" in entry) if complete else tuple(env)
 
 
-def check_user(user: str) -> None:
-    """`USER[:GROUP]`, each a name or a decimal number from 0 to 2,147,483,647.
+def check_user(user: str, field: str = "User") -> None:
+    """`USER[:GROUP]`, each a name or a decimal number from 0 to 2,147,483,647; `field` is for the refusal.
 
     Raises:
         InvalidParameter
@@ -97,9 +97,9 @@ def check_user(user: str) -> None:
     name, colon, group = user.partition(":")
     for part in (name, group) if colon and group else (name,):
         if not _USER.fullmatch(part) or part[:2] in ("0x", "0X"):
-            raise InvalidParameter(f"invalid User: {user!r}")
+            raise InvalidParameter(f"invalid {field}: {user!r}")
         if part.isdecimal() and (not _NUMBER.fullmatch(part) or int(part) > LARGEST_ID):
-            raise InvalidParameter(f"invalid User: {user!r}: ids are decimal numbers from 0 to {LARGEST_ID}")
+            raise InvalidParameter(f"invalid {field}: {user!r}: ids are decimal numbers from 0 to {LARGEST_ID}")
 
 
 def check_working_dir(path: str) -> None:

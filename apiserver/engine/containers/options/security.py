@@ -49,7 +49,7 @@ def validated(security: Security) -> Security:
         InvalidParameter
     """
     for group in security.supplementary_groups:
-        check_user(group)
+        check_user(group, "GroupAdd")
         if not group or ":" in group:
             raise InvalidParameter(f"invalid GroupAdd: {group!r}")
     if security.seccomp and security.seccomp != UNCONFINED:

@@ -35,6 +35,12 @@ def read_network(body: CreateBody, host: HostConfig, name_of: NetworkName) -> Ne
             "MacAddress: the container-wide MAC address must match "
             "the endpoint-specific MAC address for the main network"
         )
+    if endpoint.aliases and mode in (DEFAULT, NONE, HOST):
+        # Nobody would look them up there; Docker says so as well.
+        raise InvalidParameter(
+            f"NetworkingConfig.EndpointsConfig.{asked or BRIDGE}.Aliases: "
+            "network-scoped alias is supported only for containers in user defined networks"
+        )
     bindings = host.port_bindings or {}
     return Network(
         mode=mode,
