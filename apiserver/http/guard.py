@@ -10,8 +10,11 @@ from apiserver.errors import Forbidden
 if TYPE_CHECKING:
     from apiserver.http.request import Request
 
-_SIMPLE: Final = frozenset({b"application/x-www-form-urlencoded", b"text/plain"})
-"""Content types that a page may send anywhere without asking first; browsers ask before JSON."""
+_SIMPLE: Final = frozenset({b"application/x-www-form-urlencoded", b"text/plain", b"multipart/form-data"})
+"""Content types that a page may POST anywhere without asking first; browsers ask before JSON."""
+
+_OWN_PAGES: Final = frozenset({b"same-origin", b"none"})
+"""`Sec-Fetch-Site` of a request that no other site's page made. No client but a browser sends that header."""
 
 
 def refuse_foreign(request: Request) -> None:
@@ -19,7 +22,7 @@ def refuse_foreign(request: Request) -> None:
 
     Raises:
         Forbidden: a `Host` that is a name and not ours (DNS rebinding), an `Origin` other than the configured
-            one, or a body whose content type needs no preflight.
+            one, a browser's own word that another site's page asks, or a body whose content type needs no preflight.
     """
     if not request.connection.is_tcp:
         return
@@ -28,12 +31,16 @@ def refuse_foreign(request: Request) -> None:
     for host in headers.getRawHeaders(b"Host") or [b""]:
         if not _is_ours(host.decode("latin-1"), settings.allowed_hosts):
             raise Forbidden(f"host {host.decode('latin-1')[:255]!r} is not served here")
-    for origin in headers.getRawHeaders(b"Origin") or ():
+    origins = headers.getRawHeaders(b"Origin") or ()
+    for origin in origins:
         if settings.cors_origin not in ("*", origin.decode("latin-1")):
             raise Forbidden(f"origin {origin.decode('latin-1')[:255]!r} may not call this service")
+    for site in headers.getRawHeaders(b"Sec-Fetch-Site") or ():
+        if not origins and site not in _OWN_PAGES:  # images and forms, which may come without an origin
+            raise Forbidden("pages of other sites may not call this service")
     for content_type in headers.getRawHeaders(b"Content-Type") or ():
         kind = content_type.partition(b";")[0].strip().lower()
-        if kind in _SIMPLE and request.method not in (b"GET", b"HEAD"):
+        if kind in _SIMPLE and request.method == b"POST":
             raise Forbidden(f"content type {kind.decode('ascii')} is not accepted over TCP")
 
 
