@@ -63,12 +63,14 @@ class ExecSessions:
         *,
         place: Place | None = None,
         size: tuple[int, int] | None = None,
-        time_limit: float = 120.0,
+        time_limit: float = 45.0,
     ) -> Session:
         """Start a session.
 
         Args:
             size: height and width of its terminal, set as soon as it runs: crun 1.8.1 ignores `consoleSize`.
+            time_limit: seconds. The processes of a container can hold the runtime up (by making its passwd a fifo);
+                whoever wants to remove the container meanwhile waits for longer than this.
 
         Raises:
             CommandNotFound, CommandNotExecutable, RuntimeFailed, ProgramMissing.

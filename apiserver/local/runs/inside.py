@@ -96,19 +96,31 @@ def _read(rootfs: Path, placed: Sequence[Placed], path: str) -> bytes:
     if rest == "/":
         base, rest = base.parent, f"/{base.name}"
     with Inside(base) as root:
-        try:
-            descriptor = root.open(rest)
-        except OSError:
-            return b""  # none, or a link that leads nowhere in there
-        try:
-            status = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidParameter(f"the container's {path} is not a regular file")
-        if status.st_size > ACCOUNTS_LIMIT:
-            raise InvalidParameter(f"the container's {path} is larger than {ACCOUNTS_LIMIT} bytes")
-        return root.read(rest, ACCOUNTS_LIMIT) or b""
+        return read_accounts(root, rest, path)
+
+
+def read_accounts(root: Inside, path: str, name: str) -> bytes:
+    """A passwd or group file below `root`; empty where there is none.
+
+    Args:
+        name: its path in the container, for the refusal.
+
+    Raises:
+        InvalidParameter: as `accounts`.
+    """
+    try:
+        descriptor = root.open(path)
+    except OSError:
+        return b""  # none, or a link that leads nowhere in there
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidParameter(f"the container's {name} is not a regular file")
+    if status.st_size > ACCOUNTS_LIMIT:
+        raise InvalidParameter(f"the container's {name} is larger than {ACCOUNTS_LIMIT} bytes")
+    return root.read(path, ACCOUNTS_LIMIT) or b""
 
 
 def make_working_dir(rootfs: Path, placed: Sequence[Placed], cwd: str) -> None:

@@ -12,7 +12,7 @@ from apiserver.engine.containers.model import ExecSession
 from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import RunPaths
 from apiserver.local.runs.defaults import Defaults
-from apiserver.local.runs.inside import ACCOUNTS_LIMIT
+from apiserver.local.runs.inside import read_accounts
 from apiserver.local.runs.spec import process, users
 
 
@@ -50,6 +50,6 @@ def exec_process(run: RunPaths, session: ExecSession, pid: int, available: Seque
 
 def _user(text: str, groups: Sequence[str], pid: int) -> users.User:
     with Inside(Path(f"/proc/{pid}/root")) as root:
-        passwd = root.read("/etc/passwd", ACCOUNTS_LIMIT) or b""
-        group = root.read("/etc/group", ACCOUNTS_LIMIT) or b""
+        # The runtime reads them as well, in there, and would wait for ever at a fifo.
+        passwd, group = (read_accounts(root, path, path) for path in ("/etc/passwd", "/etc/group"))
     return users.resolve(text, groups, passwd, group)
