@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from apiserver.http.app import Route
 
@@ -19,8 +20,7 @@ _NAME_IN_TEMPLATE = re.compile(r"\{(\w+)\}")
 _NAME_IN_CODE = re.compile(r"<[^<>]*>")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One route of the list.
 
     Attributes:

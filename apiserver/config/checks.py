@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from apiserver.config.host import Host
 from apiserver.config.host.programs import PACKAGES, choose_runtime, version_numbers
@@ -23,8 +24,7 @@ class Result(Enum):
     FAILED = "FAILED"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One line; `advice` says what to do, "" where nothing is to be done."""
 
     item: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
+from msgspec.structs import fields
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 

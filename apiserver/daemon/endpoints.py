@@ -7,9 +7,10 @@ a colon, an equals sign or a backslash that is meant as itself.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 DEFAULT_MODE = 0o660
 
@@ -18,8 +19,7 @@ class BadEndpoint(ValueError):
     """An endpoint string that cannot be understood; the message names the string and the field."""
 
 
-@dataclass(frozen=True)
-class UnixEndpoint:
+class UnixEndpoint(Struct, frozen=True):
     """`unix:PATH[:mode=660][:group=NAME]`: a socket of our own; owner root, group root unless said."""
 
     path: Path
@@ -27,8 +27,7 @@ class UnixEndpoint:
     group: str | None = None
 
 
-@dataclass(frozen=True)
-class TcpEndpoint:
+class TcpEndpoint(Struct, frozen=True):
     """`tcp:PORT[:interface=ADDRESS]`: loopback unless an address is asked for."""
 
     port: int
@@ -39,8 +38,7 @@ class TcpEndpoint:
         return self.interface == "localhost" or ipaddress.ip_address(self.interface).is_loopback
 
 
-@dataclass(frozen=True)
-class TlsEndpoint:
+class TlsEndpoint(Struct, frozen=True):
     """`ssl:PORT:privateKey=FILE[:certKey=FILE][:interface=ADDRESS]`: PEM files; one may hold both."""
 
     port: int
@@ -53,8 +51,7 @@ class TlsEndpoint:
         return self.interface == "localhost" or ipaddress.ip_address(self.interface).is_loopback
 
 
-@dataclass(frozen=True)
-class PassedEndpoint:
+class PassedEndpoint(Struct, frozen=True):
     """`systemd:domain=UNIX:index=0` or `…:name=NAME`: a descriptor that whoever started us has opened.
 
     Without a domain (nobody asked for it by name) any is fine.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from twisted.logger import Logger
 
 from apiserver.engine.containers.collaborators import Background
@@ -52,8 +52,7 @@ class Nobody:
         return nullcontext()
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """What the engine stands on; a test fills in fakes."""
 
     records: Records
@@ -67,8 +66,7 @@ class Ports:
     host: Callable[[], HostFacts]
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(Struct, frozen=True):
     """What the groups of the API call; a field's name is the parameter's name in their constructors."""
 
     containers: Containers

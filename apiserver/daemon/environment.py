@@ -10,23 +10,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START in sd_listen_fds(3)
 
 _OURS = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "NOTIFY_SOCKET", "INVOCATION_ID")
 
 
-@dataclass(frozen=True)
-class PassedDescriptor:
+class PassedDescriptor(Struct, frozen=True):
     """A listening socket that whoever started us has opened; `name` is systemd's FileDescriptorName."""
 
     fd: int
     name: str = ""
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """How this process was started.
 
     Attributes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from apiserver.config.daemon_toml import BadConfiguration, read_daemon_toml
 from apiserver.daemon.endpoints import Endpoint, TlsEndpoint, parse_endpoint
@@ -23,8 +24,7 @@ LOG_LEVELS = ("error", "warning", "info", "debug", "trace")
 LOG_FORMATS = ("text", "json")
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """What the daemon was told.
 
     Attributes:
@@ -88,8 +88,7 @@ def not_here(text: str) -> str:
     raise ValueError(f"the profiler ({text!r}) is not available in this version")
 
 
-@dataclass(frozen=True)
-class _Option:
+class _Option(Struct, frozen=True):
     read: Callable[[str], Any]
     metavar: str
     help: str

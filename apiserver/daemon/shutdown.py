@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -19,8 +19,7 @@ STEP_LIMIT = 10.0  # seconds for a step that says nothing else
 INHIBIT_LIMIT = 10.0  # seconds that a step waits for those who must not be torn down halfway
 
 
-@dataclass
-class _Registered:
+class _Registered(Struct):
     name: str
     step: Step
     limit: float

@@ -6,7 +6,6 @@ import grp
 import os
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from apiserver.daemon.endpoints import PassedEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
@@ -19,7 +18,6 @@ class ListenError(Exception):
     """It cannot listen there; the message says where and why."""
 
 
-@dataclass
 class ListeningSocket:
     """A socket that listens, close-on-exec and not blocking.
 
@@ -28,14 +26,13 @@ class ListeningSocket:
         path: of a unix socket that we bound ourselves and have to unlink; None otherwise.
     """
 
-    socket: socket.socket
-    uri: str
-    passed: bool = False
-    path: Path | None = None
-
-    def __post_init__(self) -> None:
-        self.socket.setblocking(False)
-        self._identity = _identity(self.path) if self.path else None
+    def __init__(self, listening: socket.socket, uri: str, *, passed: bool = False, path: Path | None = None) -> None:
+        self.socket = listening
+        self.uri = uri
+        self.passed = passed
+        self.path = path
+        listening.setblocking(False)
+        self._identity = _identity(path) if path else None
 
     def unlink(self) -> None:
         """Remove the path that we bound, unless another socket stands there by now."""

@@ -6,9 +6,10 @@ import json
 import re
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from apiserver.drivers.oci_log import failure, last_message
 from apiserver.drivers.process import ProgramFailed, Programs
@@ -28,8 +29,7 @@ _NOT_RUNNING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeState:
+class RuntimeState(Struct, frozen=True):
     """What the runtime knows: status is `created`, `running`, `paused` or `stopped`; pid 0 when there is no process."""
 
     id: str

@@ -6,10 +6,10 @@ import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,8 +29,7 @@ Sink = Callable[[bytes], Awaitable[object]]
 _ALL_SIGNALS = sorted(set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP, 32, 33})
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """How a program ended: `code` is 0 to 255, 128 + n when signal n ended it. Of stderr the last 64 KiB are kept."""
 
     stdout: bytes

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from enum import IntEnum
 
+from msgspec import Struct, field
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
@@ -33,8 +33,7 @@ class Rank(IntEnum):
     IMAGE = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A lock in use, for who wants to see why something waits.
 
     Attributes:
@@ -49,8 +48,7 @@ class Held:
     waiting: int
 
 
-@dataclass(slots=True)
-class _Lock:
+class _Lock(Struct):
     purpose: str
     since: float
     waiting: deque[tuple[Deferred[None], str]] = field(default_factory=deque)

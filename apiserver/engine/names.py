@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from apiserver.errors import InvalidParameter
 
@@ -38,8 +39,7 @@ class InvalidReference(InvalidParameter):
     docker = libpod = "{subject}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A fully qualified image reference; the tag is empty where only a digest, or nothing, was given."""
 
     domain: str

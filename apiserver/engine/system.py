@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from apiserver import __version__
@@ -21,8 +21,7 @@ DOCKER_VERSION = "28.5.2"
 PODMAN_VERSION = "6.0.0"
 
 
-@dataclass(frozen=True, slots=True)
-class Info:
+class Info(Struct, frozen=True):
     """A look at the whole service.
 
     Attributes:

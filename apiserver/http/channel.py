@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+_LENGTH_DIGITS = 18
 _HALF_CLOSED_LOOK = 1.0
 """Seconds between looks whether a client that shut down its sending side is still there to read."""
 
@@ -74,6 +75,8 @@ class Channel(HTTPChannel):
         _twisted.set_network_producer(self, self.gate)
         handle = getattr(self.transport, "socket", None)
         self.connection.attach(self, handle)
+        if self.connection.is_tcp and handle is not None:
+            self.transport.setTcpKeepAlive(True)  # a half-closed hijack learns of a vanished peer by nothing else
         self._deadline.set(self.site.settings.header_timeout)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -170,6 +173,11 @@ class Channel(HTTPChannel):
         else:
             self._answered_early = request
             self._deadline.set(self.site.settings.lingering)
+
+    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+        if header == b"Content-Length" and len(data) > _LENGTH_DIGITS:
+            return bool(self._failChooseTransferDecoder())  # Python refuses to read a number of 5,000 digits
+        return bool(super()._maybeChooseTransferDecoder(header, data))
 
     # Bodies.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from apiserver.errors import InvalidParameter
 
@@ -17,8 +18,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(Struct, frozen=True):
     root: Path
     runroot: Path
 
@@ -83,8 +83,7 @@ class Paths:
             directory.mkdir(mode=0o700, exist_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerPaths:
+class ContainerPaths(Struct, frozen=True):
     """What outlives a container's runs."""
 
     directory: Path
@@ -121,8 +120,7 @@ class ContainerPaths:
             directory.mkdir(mode=0o700, exist_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class MonitoredPaths:
+class MonitoredPaths(Struct, frozen=True):
     """A directory that conmon works in: of a run, or of an exec session in it."""
 
     directory: Path
@@ -173,8 +171,7 @@ class MonitoredPaths:
         self.persist_dir.mkdir(mode=0o700)
 
 
-@dataclass(frozen=True, slots=True)
-class RunPaths(MonitoredPaths):
+class RunPaths(MonitoredPaths, Struct, frozen=True):
     @property
     def config(self) -> Path:
         return self.directory / "config.json"
@@ -202,8 +199,7 @@ class RunPaths(MonitoredPaths):
         return ExecPaths(self.execs / _checked(exec_id), self.container_id)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecPaths(MonitoredPaths):
+class ExecPaths(MonitoredPaths, Struct, frozen=True):
     @property
     def process(self) -> Path:
         """The OCI process object."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from apiserver.engine.ports.images import ByteSource, HistoryEntry, Image, ImageConfig, LoadedImage, NewImage
 from apiserver.errors import ImageRemovedUnderneath, InvalidParameter, NoSuchImage

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from apiserver.engine.containers.model import Container, ExecSession
 from apiserver.engine.events.model import Event

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 import subprocess
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
+from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater

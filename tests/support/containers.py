@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
+
+from msgspec.structs import replace
 
 from apiserver.engine.containers.model import Container, Run, State
 from apiserver.engine.containers.options import ContainerOptions, Process

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from apiserver.cli.check import lines
 from apiserver.config.checks import Check, Result, checks, containers_can_run

@@ -47,4 +47,4 @@ def test_what_is_put_off_is_there_when_somebody_wants_it(what: str) -> None:
 
 def test_the_options_are_understood_without_twisted() -> None:
     modules = imported("from apiserver.daemon.options import read_options; import apiserver.cli.serve")
-    assert not {name for name in modules if name.split(".")[0] in ("twisted", "klein", "werkzeug", "msgspec")}
+    assert not {name for name in modules if name.split(".")[0] in ("twisted", "klein", "werkzeug")}

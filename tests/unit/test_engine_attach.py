@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from apiserver.engine.containers.failures import ContainerNotRunning, ContainerPaused, MarkedForRemoval

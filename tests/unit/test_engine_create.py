@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.containers.create import OtherPlatform
 from apiserver.engine.containers.merge import merged_env

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.containers.exits import RETRY
 from apiserver.engine.containers.model import State

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.containers.model import TRANSITIONS, Container, IllegalTransition, State
 from apiserver.engine.containers.options import (

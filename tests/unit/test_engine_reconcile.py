@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.containers.model import Container, Run, State
 from apiserver.engine.containers.options import ContainerOptions, Lifecycle, Network

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.images.changes import apply_changes
 from apiserver.engine.ports.images import ImageConfig

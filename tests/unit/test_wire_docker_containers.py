@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.containers.model import Container, Run, State
 from apiserver.engine.containers.options import (

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.containers.options import ContainerOptions, Network

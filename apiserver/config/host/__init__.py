@@ -6,8 +6,9 @@ import os
 import re
 import resource
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from apiserver.config.host import cgroups
 from apiserver.config.host.capabilities import bounding_set
@@ -20,8 +21,7 @@ __all__ = ["CgroupMode", "Hierarchy", "Host", "read_host"]
 _SECCOMP_PROFILES = ("/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """The facts.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from msgspec import Struct
 
 from apiserver.config.host.mountinfo import MountPoint
 
@@ -27,8 +28,7 @@ class CgroupMode(Enum):
     LEGACY = "legacy"
 
 
-@dataclass(frozen=True, slots=True)
-class Hierarchy:
+class Hierarchy(Struct, frozen=True):
     """One mounted tree of cgroups: a v1 one with its controllers (none for a named one), or the v2 one."""
 
     mount: Path

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Monitored:
+
+class Monitored(Struct, frozen=True):
     """What `create` and `exec` have in common.
 
     Attributes:
@@ -60,8 +60,7 @@ class Monitored:
         return self.directory / "ctl"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateOptions(Monitored):
+class CreateOptions(Monitored, frozen=True, kw_only=True):
     """A container to create.
 
     Attributes:
@@ -73,8 +72,7 @@ class CreateOptions(Monitored):
     log_size_max: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecOptions(Monitored):
+class ExecOptions(Monitored, frozen=True, kw_only=True):
     """A process to start in a running container.
 
     Attributes:

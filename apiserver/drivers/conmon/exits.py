@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from twisted.logger import Logger
 
 from apiserver.drivers.linux.inotify import AppearingFiles
@@ -19,8 +19,7 @@ _POLL = 1.0
 """Seconds between two looks at directories that the kernel does not watch for us."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Struct, frozen=True):
     """code: 0 to 255, 128 + n for signal n, -1 when conmon's own time-out ended it."""
 
     code: int

@@ -7,9 +7,9 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 
+from msgspec import Struct
 from twisted.internet.defer import CancelledError
 
 from apiserver.drivers.conmon.argv import CreateOptions, Monitored, create_argv
@@ -23,8 +23,7 @@ Place = Callable[[int], Awaitable[object]]
 """Awaited with conmon's pid before it does anything: puts it into a cgroup of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Struct, frozen=True):
     """A container that waits to be started: its first process, and the conmon that watches it."""
 
     pid: int

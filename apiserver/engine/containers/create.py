@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import replace
 
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 from apiserver.engine.containers.collaborators import ContainerNetworks, ImagesInUse, VolumesInUse

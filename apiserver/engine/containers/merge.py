@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.lifecycle import Lifecycle

@@ -7,9 +7,11 @@ registry, so that nothing is shown, or answered, before it is on disk.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.mounts import MountKind
@@ -50,8 +52,7 @@ class IllegalTransition(Conflict):
     cause = "container state improper"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One start of a container.
 
     A run is recorded before anything is made for it: `plan` is what the back end will make, in its own words.
@@ -76,8 +77,7 @@ class Run:
     """An optional fact: its first process on this machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     id: str
     """64 hexadecimal digits."""
     name: str
@@ -106,7 +106,7 @@ class Container:
         """
         if state not in TRANSITIONS[self.state]:
             raise IllegalTransition(f"container {self.id} is {self.state.value} and cannot become {state.value}")
-        return replace(self, state=state, **changes)  # type: ignore[arg-type]  # replace checks the names
+        return replace(self, state=state, **changes)
 
     @property
     def alive(self) -> bool:
@@ -121,8 +121,7 @@ class Container:
         return tuple(m.source for m in self.options.mounts.mounts if m.kind is MountKind.VOLUME and m.source)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecSession:
+class ExecSession(Struct, frozen=True):
     """A further process in a run of a container."""
 
     id: str

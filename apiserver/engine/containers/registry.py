@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from apiserver.engine.containers.model import Container, State
 from apiserver.engine.names import may_be_id
@@ -28,8 +29,7 @@ class AmbiguousPrefix(InvalidParameter):
     docker = "multiple IDs found with provided prefix: {subject}"
 
 
-@dataclass(slots=True)
-class Reservation:
+class Reservation(Struct):
     """What a container that is being made will have; in use from now on."""
 
     id: str

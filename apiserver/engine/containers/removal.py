@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 from apiserver.engine.containers.attach import Attach

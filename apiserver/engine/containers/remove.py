@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from apiserver.engine.containers.failures import running
 from apiserver.engine.containers.kill import SIGKILL, Kill

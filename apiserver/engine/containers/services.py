@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from apiserver.engine.containers.attach import Attach
@@ -39,8 +38,7 @@ from apiserver.engine.ports.runs import Runs
 from apiserver.engine.ports.streams import Streams
 
 
-@dataclass(frozen=True, slots=True)
-class Containers:
+class Containers(Struct, frozen=True):
     """Names or ids are taken as clients write them, everywhere."""
 
     registry: Registry

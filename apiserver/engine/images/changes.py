@@ -10,7 +10,8 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from apiserver.engine.ports.images import ImageConfig
 from apiserver.errors import InvalidParameter, NotImplementedYet

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from apiserver.engine.images.lookup import Lookup
 from apiserver.engine.names import parse_reference, short_id
@@ -12,8 +13,7 @@ from apiserver.engine.ports.images import Image, ImageSource
 from apiserver.errors import Conflict
 
 
-@dataclass(frozen=True, slots=True)
-class ImageUser:
+class ImageUser(Struct, frozen=True):
     """A container that is made of an image."""
 
     container_id: str
@@ -24,8 +24,7 @@ Users = Callable[[str], Sequence[ImageUser]]
 """Id of an image -> the containers made of it, those just being made too."""
 
 
-@dataclass(slots=True)
-class Removed:
+class Removed(Struct):
     """What a removal did, in order: names (canonical) that went, then ids."""
 
     untagged: list[str] = field(default_factory=list)

@@ -7,9 +7,10 @@ Names of images are canonical strings here (`docker.io/library/busybox:latest`, 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct, field
 
 
 class ByteSource(Protocol):
@@ -20,8 +21,7 @@ class ByteSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Healthcheck:
+class Healthcheck(Struct, frozen=True):
     """An image's health check; a zero means the default.
 
     Attributes:
@@ -36,8 +36,7 @@ class Healthcheck:
     retries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ImageConfig:
+class ImageConfig(Struct, frozen=True):
     """How an image wants its containers to be run.
 
     Attributes:
@@ -62,8 +61,7 @@ class ImageConfig:
     healthcheck: Healthcheck | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(Struct, frozen=True):
     """One step of an image's making, oldest first; `size_bytes` is 0 for a step without a layer."""
 
     created: datetime | None
@@ -74,8 +72,7 @@ class HistoryEntry:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """One layer of an image, base first.
 
     Attributes:
@@ -89,8 +86,7 @@ class Layer:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """An image as it stands in the store.
 
     Attributes:
@@ -121,16 +117,14 @@ class Image:
     intermediate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedImage:
+class LoadedImage(Struct, frozen=True):
     """What one image of an archive became: its canonical names in the archive's order, none if untagged."""
 
     id: str
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NewImage:
+class NewImage(Struct, frozen=True):
     """The configuration of an image that is made of one layer."""
 
     config: ImageConfig

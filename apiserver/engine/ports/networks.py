@@ -7,16 +7,16 @@ commits the plan with the container's run, and only then is it carried out. The 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
+from msgspec import Struct, field
+
 from apiserver.engine.ports.publish import PublishedPort
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """A network that containers can be on.
 
     Attributes:
@@ -38,8 +38,7 @@ class Network:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """An address that one run of a container has on one network, from before it is set up until it is gone."""
 
     network: str
@@ -49,8 +48,7 @@ class Lease:
     mac: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Struct, frozen=True):
     """One network of a plan: what the interface is called inside, and under which other names it is found."""
 
     network: Network
@@ -59,8 +57,7 @@ class Attachment:
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkPlan:
+class NetworkPlan(Struct, frozen=True):
     """All that a run's network will be made of: recorded before it is made.
 
     Attributes:
@@ -78,8 +75,7 @@ class NetworkPlan:
     firewall: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """One interface as it was made."""
 
     network: str

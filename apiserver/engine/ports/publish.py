@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class Transport(StrEnum):
@@ -14,8 +15,7 @@ class Transport(StrEnum):
     SCTP = "sctp"
 
 
-@dataclass(frozen=True, slots=True)
-class PortRequest:
+class PortRequest(Struct, frozen=True):
     """One port of a container that is to be reached from outside.
 
     Attributes:
@@ -31,8 +31,7 @@ class PortRequest:
     host_port_last: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedPort:
+class PublishedPort(Struct, frozen=True):
     """A port as it was bound: a true host port, and never an empty address (`0.0.0.0` for all)."""
 
     container_port: int

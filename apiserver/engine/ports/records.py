@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from apiserver.engine.containers.model import Container, ExecSession
 from apiserver.engine.events.model import Event
@@ -13,38 +14,31 @@ from apiserver.engine.volumes.model import Volume
 from apiserver.jsonvalue import JsonValue
 
 
-@dataclass(frozen=True, slots=True)
-class PutContainer:
+class PutContainer(Struct, frozen=True):
     container: Container
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteContainer:
+class DeleteContainer(Struct, frozen=True):
     container_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class PutExec:
+class PutExec(Struct, frozen=True):
     session: ExecSession
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteExec:
+class DeleteExec(Struct, frozen=True):
     exec_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class PutVolume:
+class PutVolume(Struct, frozen=True):
     volume: Volume
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteVolume:
+class DeleteVolume(Struct, frozen=True):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class PutExitCode:
+class PutExitCode(Struct, frozen=True):
     """How a removed container ended; kept 5 minutes."""
 
     container_id: str
@@ -52,15 +46,13 @@ class PutExitCode:
     removed: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class DropExitCodes:
+class DropExitCodes(Struct, frozen=True):
     """Forget the exit codes of what was removed before a time."""
 
     before: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class PutSetting:
+class PutSetting(Struct, frozen=True):
     """A small fact by name: the default network's subnet, the boot id."""
 
     name: str
@@ -82,8 +74,7 @@ Change: TypeAlias = (
 """An `Event` among the changes becomes a row in the same transaction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """All that was on disk at the start, but the events."""
 
     containers: tuple[Container, ...] = ()

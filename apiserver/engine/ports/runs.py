@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
@@ -15,14 +16,12 @@ from apiserver.errors import EngineError, InvalidParameter
 from apiserver.jsonvalue import JsonObject
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RunKey:
+class RunKey(Struct, frozen=True, order=True):
     container_id: str
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunSpec:
+class RunSpec(Struct, frozen=True):
     """All that a back end needs to make one run; `options` is complete and validated."""
 
     key: RunKey
@@ -36,14 +35,12 @@ class RunSpec:
     """Volume name -> its mountpoint."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     at: datetime
     pid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnd:
+class RunEnd(Struct, frozen=True):
     exit_code: int | None
     """None: nobody recorded it."""
     finished: datetime

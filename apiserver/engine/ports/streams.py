@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.ports.runs import RunKey
@@ -35,8 +36,7 @@ class ProcessStreams(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ExecStarted:
+class ExecStarted(Struct, frozen=True):
     pid: int | None
     at: datetime
     streams: ProcessStreams | None

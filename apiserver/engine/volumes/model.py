@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+
+class Volume(Struct, frozen=True):
     name: str
     created: datetime
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -6,11 +6,11 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from apiserver.drivers import oci_image
 from apiserver.drivers.containers_storage import BIG_DATA_LIMIT
@@ -27,8 +27,7 @@ Canonical = Callable[[str], str]
 """A name as an archive has it -> the canonical one; raises InvalidParameter for what is no name."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivedImage:
+class ArchivedImage(Struct, frozen=True):
     """One image of an archive.
 
     Attributes:

@@ -12,9 +12,9 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from twisted.logger import Logger
 
 from apiserver.engine.ports.images import ByteSource
@@ -34,8 +34,7 @@ class NoRoom(HostError):
     docker = libpod = "{subject}: {cause}"
 
 
-@dataclass(frozen=True, slots=True)
-class Spooled:
+class Spooled(Struct, frozen=True):
     """A spooled stream; `size` and the SHA-256 `digest` (hex) are of what it holds uncompressed."""
 
     path: Path

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from apiserver.engine.containers.options.mounts import MountKind, Mounts
 from apiserver.engine.containers.options.network import HOST
@@ -25,8 +26,7 @@ from apiserver.local.runs.spec.mounts import Placed
 _CONTAINERENV = 'engine="apiserver"\nname="{name}"\nid="{id}"\nimageid="{image}"\n'
 
 
-@dataclass(frozen=True, slots=True)
-class HostFiles:
+class HostFiles(Struct, frozen=True):
     """The host's files that containers see a version of."""
 
     hosts: Path = Path("/etc/hosts")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from apiserver.config.host import CgroupMode, Hierarchy, Host
 from apiserver.local.runs.spec.limits import Acting
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """The host's facts, and the few more that only a container's configuration needs.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from apiserver.engine.ports.runs import RunKey
 from apiserver.errors import HostError
@@ -11,8 +12,7 @@ from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import ContainerPaths, Paths, RunPaths
 
 
-@dataclass(frozen=True, slots=True)
-class RunPlan:
+class RunPlan(Struct, frozen=True):
     """One run's things.
 
     Attributes:

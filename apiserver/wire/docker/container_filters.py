@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options.mounts import MountKind
@@ -27,8 +28,7 @@ _QUANTIFIED_GROUP = re.compile(r"\)[*+?{]|\\[1-9]|\(\?")
 _HEALTH = ("starting", "healthy", "unhealthy", "none")
 
 
-@dataclass(frozen=True, slots=True)
-class LookUps:
+class LookUps(Struct, frozen=True):
     """What the filters need to know beside the containers.
 
     Attributes:

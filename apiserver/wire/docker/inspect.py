@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options.mounts import Mount, MountKind
@@ -25,8 +26,7 @@ from apiserver.wire.docker.versions import V1_44, V1_52, Version
 from apiserver.wire.gojson import go_time, null_if_empty, sorted_map
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What an inspection says of things around the container.
 
     Attributes:

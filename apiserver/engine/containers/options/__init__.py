@@ -6,7 +6,7 @@ to the OCI spec in `local`. Optional values are None where the client left the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from apiserver.engine.containers.options.identity import Identity
 from apiserver.engine.containers.options.lifecycle import Lifecycle
@@ -32,8 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerOptions:
+class ContainerOptions(Struct, frozen=True):
     """Everything asked of one container; after create it is complete: the image's configuration is merged in."""
 
     identity: Identity = field(default_factory=Identity)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from apiserver.errors import InvalidParameter
 
@@ -13,8 +14,7 @@ LONGEST_HOSTNAME = 64
 """The kernel's limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     hostname: str = ""
     """Empty: the first 12 digits of the id; the host's own with the host's UTS namespace."""
     domainname: str = ""

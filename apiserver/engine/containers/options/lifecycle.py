@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from apiserver.engine.ports.images import Healthcheck
 from apiserver.errors import InvalidParameter
@@ -12,15 +12,13 @@ SHORTEST_NS = 1_000_000
 """A millisecond, as Docker has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RestartPolicy:
+class RestartPolicy(Struct, frozen=True):
     name: str = "no"
     """`no`, `always`, `unless-stopped`, `on-failure`."""
     maximum_retries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
+class Lifecycle(Struct, frozen=True):
     auto_remove: bool = False
     restart: RestartPolicy = RestartPolicy()
     health: Healthcheck | None = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from apiserver.errors import InvalidParameter
 
@@ -13,8 +15,7 @@ _SET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*", re.ASCII)
 _LARGEST_CPU = 8191
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """None everywhere: no limit asked for."""
 
     memory_bytes: int | None = None

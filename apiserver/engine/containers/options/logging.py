@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from apiserver.errors import InvalidParameter
 
@@ -18,8 +20,7 @@ class LogDriver(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Logging:
+class Logging(Struct, frozen=True):
     driver: LogDriver = LogDriver.K8S_FILE
     asked_as: str = ""
     """The driver's name as the client wrote it (`json-file`); empty: it named none."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from apiserver.errors import InvalidParameter
 
@@ -34,8 +36,7 @@ class MountKind(Enum):
     TMPFS = "tmpfs"
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     kind: MountKind
     target: str
     """Absolute path in the container, cleaned: `/data/` is `/data`; each target once after create."""
@@ -63,8 +64,7 @@ class Mount:
     """How the client wrote a `-v` bind (`/src:/dst:ro`); empty where it came as a mount object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mounts:
+class Mounts(Struct, frozen=True):
     mounts: tuple[Mount, ...] = ()
     read_only_rootfs: bool = False
     shm_size_bytes: int = 64 << 20

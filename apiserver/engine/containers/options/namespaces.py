@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Namespace(Enum):
@@ -13,8 +14,7 @@ class Namespace(Enum):
     HOST = "host"
 
 
-@dataclass(frozen=True, slots=True)
-class Namespaces:
+class Namespaces(Struct, frozen=True):
     pid: Namespace = Namespace.PRIVATE
     ipc: Namespace = Namespace.PRIVATE
     uts: Namespace = Namespace.PRIVATE

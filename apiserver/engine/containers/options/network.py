@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from apiserver.engine.ports.publish import PortRequest, Transport
 from apiserver.errors import InvalidParameter
@@ -22,8 +24,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_])?\.?")
 _DNS_OPTION = re.compile(r"[!-~]{1,255}")
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     mode: str = DEFAULT
     """`none`, `host`, or a network's own name."""
     asked_as: str = ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from apiserver.engine.containers.signals import signal_number
 from apiserver.errors import InvalidParameter
@@ -15,8 +17,7 @@ LARGEST_ID = 2**31 - 1
 """Docker's own limit: the kernel's -1 (4,294,967,295) means "no change" and must never get there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     entrypoint: tuple[str, ...] | None = None
     """None keeps the image's; an empty tuple empties it, and `("",)` the image's command as well."""
     command: tuple[str, ...] | None = None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from apiserver.engine.containers.options.process import check_user
 from apiserver.errors import InvalidParameter
@@ -22,8 +24,7 @@ UNCONFINED = "unconfined"
 _PROFILE = re.compile(r"[a-zA-Z0-9_./:+-]{1,255}")
 
 
-@dataclass(frozen=True, slots=True)
-class Security:
+class Security(Struct, frozen=True):
     privileged: bool = False
     cap_add: tuple[str, ...] = ()
     """`CAP_NET_ADMIN` after validation; `ALL` is one of them."""

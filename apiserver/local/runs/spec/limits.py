@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from apiserver.engine.containers.options.limits import Limits
 from apiserver.jsonvalue import JsonObject, JsonValue
@@ -14,8 +15,7 @@ PERIOD_US = 100_000
 RLIMITS = ("RLIMIT_NOFILE", "RLIMIT_NPROC")
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
+class Acting(Struct, frozen=True):
     """Which limits this host can set; one whose controller is absent makes the runtime fail on v2.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from apiserver.engine.containers.options.mounts import Mount, MountKind, Mounts
 from apiserver.engine.containers.options.namespaces import Namespace
@@ -17,8 +18,7 @@ _SHM = "/dev/shm"  # noqa: S108  # the container's own, or the host's where it s
 PROPAGATIONS = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """One OCI mount, its target cleaned.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from apiserver.errors import InvalidParameter
 
@@ -14,8 +15,7 @@ _LOOKS_NUMERIC = re.compile(r"[-+]?[0-9]+")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """Who a process runs as.
 
     Attributes:
@@ -28,16 +28,14 @@ class User:
     home: str = "/"
 
 
-@dataclass(frozen=True, slots=True)
-class _Passwd:
+class _Passwd(Struct, frozen=True):
     name: str
     uid: int
     gid: int
     home: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Struct, frozen=True):
     name: str
     gid: int
     members: tuple[str, ...]
