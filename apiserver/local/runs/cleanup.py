@@ -6,14 +6,15 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.linux.pidfd import Process
@@ -32,6 +33,8 @@ log = Logger()
 _LEAF = "/apiserver/cleanup"
 _TRIES = 500
 _PAUSE = 0.01
+_KILLED_LIMIT = 10.0
+"""Seconds that a killed process may take to go: a kernel that is in the middle of something keeps it."""
 
 
 class Cleanup:
@@ -55,17 +58,31 @@ class Cleanup:
         self._reactor = reactor
 
     async def discard(self, plan: RunPlan, *, processes: bool = True) -> None:
+        """
+        Raises:
+            HostError: something is still there.
+        """
+        try:
+            await self._discard(plan, processes)
+        except OSError as error:
+            raise HostError(f"run {plan.key.number} of {plan.key.container_id} is not undone: {error}") from error
+
+    async def _discard(self, plan: RunPlan, processes: bool) -> None:
         self._news.forget(plan.key)
         if processes:
             await self._kill_first_process(plan)
         # The root is free as soon as the first process is gone: its mount namespace went with it.
-        await gatherResults(
+        # Each is waited for: what fails must not let go of the container while the other still works on it.
+        both: Sequence[tuple[bool, object]] = await DeferredList(
             [
                 Deferred.fromCoroutine(self._runtime_delete(plan)),
                 Deferred.fromCoroutine(self._rootfs.unmount(plan.container)),
             ],
             consumeErrors=True,
         )
+        for _, result in both:
+            if isinstance(result, Failure):
+                result.raiseException()
         if processes:
             self._end_monitor(plan.run)
         await self._empty(plan.cgroup)
@@ -75,13 +92,20 @@ class Cleanup:
             plan.run.directory.parent.rmdir()
 
     async def forget(self, container_id: str) -> None:
+        """
+        Raises:
+            HostError: something is still there.
+        """
         container = self._paths.container(container_id)
-        for plan in self._plans_left(container_id):
-            await self.discard(plan)
-        await self._rootfs.unmount(container)
-        await self._threads.run(_remove_tree, container.directory)
+        try:
+            for plan in await self._plans_left(container_id):
+                await self.discard(plan)
+            await self._rootfs.unmount(container)
+            await self._threads.run(_remove_tree, container.directory)
+        except OSError as error:
+            raise HostError(f"the files of {container_id} are not deleted: {error}") from error
 
-    def _plans_left(self, container_id: str) -> list[RunPlan]:
+    async def _plans_left(self, container_id: str) -> list[RunPlan]:
         """Runs that still have a directory; the engine discards those it knows, so these are strangers'."""
         plans = []
         try:
@@ -93,7 +117,7 @@ class Cleanup:
             try:
                 plans.append(RunPlan.from_json(json.loads((directory / "plan.json").read_bytes())))
             except (FileNotFoundError, ValueError, HostError):
-                shutil.rmtree(directory)  # we died before anything but the directory was made
+                await self._threads.run(_remove_tree, directory)  # we died before anything but the directory was made
         return plans
 
     async def _kill_first_process(self, plan: RunPlan) -> None:
@@ -102,9 +126,11 @@ class Cleanup:
             return
         try:
             process.signal(signal.SIGKILL)
-            await process.ended()
+            await process.ended().addTimeout(_KILLED_LIMIT, self._reactor)
         except ProcessLookupError:
             return
+        except TimeoutError:
+            raise HostError(f"the first process of {plan.key.container_id} was killed and does not go") from None
         finally:
             process.close()
 
