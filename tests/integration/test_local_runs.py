@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -19,7 +20,8 @@ from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.engine.containers.options import Logging, Process
 from apiserver.engine.containers.options.logging import LogDriver
 from apiserver.engine.ports.runs import Found, NotRunning, RunKey, StartFailed
-from apiserver.errors import InvalidParameter
+from apiserver.errors import HostError, InvalidParameter
+from apiserver.local.runs import cleanup, rootfs
 from tests.integration.local_rig import rig
 from tests.support.image_archive import Entry
 from tests.support.local_runs import Made, Rig, options_for, shell, unpack
@@ -143,6 +145,31 @@ async def test_discard_undoes_a_run_in_any_state_and_twice(rig: Rig) -> None:
     never = rig.runs.plan(RunKey("a" * 64, 1), shell("true"), rig.runs.choose_runtime(""))
     await rig.runs.discard(never)
     assert rig.ended == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_undone_is_an_error_of_this_host_and_all_else_is_undone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await rig.create(shell("sleep 100"))
+    await rig.runs.start(made.plan)
+    with monkeypatch.context() as broken:
+        broken.setattr(rootfs, "unmount_now", _busy)
+        with pytest.raises(HostError, match="cannot unmount"):
+            await rig.runs.discard(made.plan)
+        assert not any((rig.paths.runroot / "runtime").glob(f"*/{made.key.container_id}"))
+    with monkeypatch.context() as broken:
+        broken.setattr(cleanup, "_remove_tree", _busy)
+        with pytest.raises(HostError, match="is not undone"):
+            await rig.runs.discard(made.plan)
+        with pytest.raises(HostError, match="is not undone"):
+            await rig.runs.forget(made.key.container_id)
+    await rig.runs.discard(made.plan)
+    assert nothing_is_left(rig, made)
+
+
+def _busy(*_: object, **__: object) -> bool:
+    raise OSError(errno.EBUSY, "busy")
 
 
 @pytest_twisted.ensureDeferred

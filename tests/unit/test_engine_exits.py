@@ -169,11 +169,12 @@ def test_old_codes_are_dropped_from_the_state_too() -> None:
     assert set(engine.records.exit_codes) == {second.id}
 
 
-def test_what_cannot_be_cleaned_up_keeps_nobody_waiting_and_the_next_start_does_it() -> None:
+@pytest.mark.parametrize("why", [HostError("busy"), OSError("busy"), RuntimeError("a fault of ours")])
+def test_what_cannot_be_cleaned_up_keeps_nobody_waiting_and_the_next_start_does_it(why: Exception) -> None:
     engine = Engine()
     engine.started(PUBLISHED)
     waits = engine.containers.wait.watch("box", Condition.NEXT_EXIT)
-    engine.gates.failing["runs.discard"] = HostError("busy")
+    engine.gates.failing["runs.discard"] = why
     engine.exit(3)
     assert result_of(waits) == WaitResult(3)
     assert engine.container().state is State.STOPPED
@@ -207,11 +208,12 @@ def test_an_end_that_cannot_be_recorded_is_tried_again() -> None:
     assert engine.nothing_is_left()
 
 
-def test_a_container_that_cannot_remove_itself_says_so_to_who_waits_for_that() -> None:
+@pytest.mark.parametrize("why", [HostError("busy"), OSError("busy")])
+def test_a_container_that_cannot_remove_itself_says_so_to_who_waits_for_that(why: Exception) -> None:
     engine = Engine()
     engine.started(ONE_SHOT)
     removed = engine.containers.wait.watch("box", Condition.REMOVED)
-    engine.gates.failing["runs.forget"] = HostError("busy")
+    engine.gates.failing["runs.forget"] = why
     engine.exit(3)
     result = result_of(removed)
     assert (result.code, "busy" in result.error) == (3, True)

@@ -256,11 +256,12 @@ def test_a_process_that_ends_before_its_start_is_recorded_ends_once() -> None:
     assert engine.told() == ["create", "start", "died"]
 
 
-def test_a_network_that_cannot_be_undone_does_not_keep_the_process() -> None:
+@pytest.mark.parametrize("why", [HostError("busy"), OSError("busy")])
+def test_a_network_that_cannot_be_undone_does_not_keep_the_process(why: Exception) -> None:
     engine = Engine()
     engine.create(PUBLISHED)
-    engine.gates.fail({"runs.start": HostError("no"), "networks.detach": HostError("busy")})
-    failure_of(engine.containers.start.start("box"))
+    engine.gates.fail({"runs.start": HostError("no"), "networks.detach": why})
+    assert str(failure_of(engine.containers.start.start("box"))) == "no: host error"
     assert engine.machine.runs == {}
     run = engine.container().run
     assert run is not None

@@ -24,7 +24,6 @@ from apiserver.engine.events.model import Action, Event
 from apiserver.engine.locks import Locks
 from apiserver.engine.ports.logs import LogSource
 from apiserver.engine.ports.runs import RunEnd, RunKey, Runs
-from apiserver.errors import EngineError
 
 log = Logger()
 
@@ -166,7 +165,7 @@ class Exits:
             else:
                 container = container.become(State.EXITED, run=run)
             container = await self._ledger.record(container, *self._ledger.network_events(ended, Action.DISCONNECT))
-        except EngineError:
+        except Exception:  # noqa: BLE001  # whatever it is, who waits for the end is told of it
             log.failure("container {id} has ended and could not be cleaned up yet", id=container.id)
             self._wait.ended(container)
             return
@@ -177,7 +176,7 @@ class Exits:
     async def _remove(self, container: Container, rebooted: bool) -> None:
         try:
             await self._removal.finish(container, volumes=True, rebooted=rebooted)
-        except EngineError as reason:
+        except Exception as reason:  # noqa: BLE001  # whatever it is, who waits for the removal is told
             log.failure("container {id} could not remove itself", id=container.id)
             self._wait.removal_failed(container, str(reason))
 

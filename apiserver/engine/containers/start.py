@@ -146,7 +146,7 @@ class Start:
         if run is not None:
             try:
                 run = await self._undo.undo(intended)
-            except EngineError:
+            except Exception:  # noqa: BLE001  # the caller hears of the first failure, and who waits of the end
                 # The plans stay recorded: the next start or removal, or reconcile, undoes them.
                 log.failure("a failed start of container {id} could not be undone yet", id=before.id)
         run = run or Run(number)
@@ -166,7 +166,7 @@ class Start:
             self._wait.not_started(container)
             if container.options.lifecycle.auto_remove:
                 await self._removal.finish(container, volumes=True)
-        except EngineError:
+        except Exception:  # noqa: BLE001  # as above
             log.failure("the failed start of container {id} is not recorded", id=before.id)
 
 

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from apiserver.engine.containers.collaborators import ContainerNetworks
 from apiserver.engine.containers.model import Container, Run
 from apiserver.engine.ports.runs import Runs
-from apiserver.errors import EngineError
 
 
 def has_leftovers(run: Run | None) -> bool:
@@ -34,11 +33,11 @@ class Undo:
         run = container.run
         if run is None or not has_leftovers(run):
             return run
-        failed: EngineError | None = None
+        failed: Exception | None = None
         if run.network is not None:
             try:
                 await self._networks.detach(run.network)
-            except EngineError as error:
+            except Exception as error:  # noqa: BLE001  # raised below
                 failed = error  # a network that stays is no reason to let a process stay too
         if run.plan:
             await self._runs.discard(run.plan, processes=not rebooted)
