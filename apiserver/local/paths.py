@@ -81,6 +81,10 @@ class Paths(Struct, frozen=True):
             directory.chmod(0o700)
         for directory in (self.containers, self.volumes, self.runs, self.runroot / "runtime"):
             directory.mkdir(mode=0o700, exist_ok=True)
+        for base in (self.root, self.runroot):
+            for entry in base.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    entry.chmod(0o700)  # somebody may have made it before us, or opened it since
 
 
 class ContainerPaths(Struct, frozen=True):
