@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -9,11 +10,12 @@ import sys
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
 
 from apiserver.engine.containers.model import Container, ExecSession, Run, State
 from apiserver.engine.containers.options import ContainerOptions, Identity, Mounts, Process
@@ -34,7 +36,7 @@ from apiserver.engine.volumes.model import Volume
 from apiserver.local.records.lock import RootLock, RootTaken
 from apiserver.local.records.schema import NewerSchema
 from apiserver.local.records.sqlite import SqliteRecords
-from apiserver.local.records.writer import StateUnwritable
+from apiserver.local.records.writer import StateUnwritable, Writer
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 BRIDGE = Network(
@@ -142,6 +144,52 @@ async def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(tm
     other.close()
     await records.commit(PutContainer(CONTAINER), event(1))
     await records.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_written_takes_nothing_else_along_that_waited_with_it(tmp_path: Path) -> None:
+    records = opened(tmp_path)
+    other = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
+    other.executescript("CREATE TRIGGER bad BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'bad row'); END;")
+    other.execute("BEGIN IMMEDIATE")  # who comes now waits for this, and so for each other
+    changes = (PutSetting("first", 1), PutSetting("second", 2), event(1), PutSetting("last", 3))
+    waiting = [Deferred.fromCoroutine(records.commit(change)) for change in changes]
+    other.execute("ROLLBACK")
+    other.close()
+    outcomes = await DeferredList(waiting, consumeErrors=True)
+    assert [well for well, _ in outcomes] == [True, True, False, True]
+    await records.close()
+    assert settings_in(tmp_path) == {"first": 1, "second": 2, "last": 3}
+
+
+def settings_in(directory: Path) -> dict[str, Any]:
+    connection = sqlite3.connect(directory / "state.sqlite")
+    found = {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM setting")}
+    connection.close()
+    return found
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_change_that_cannot_even_be_rolled_back_is_an_answer_and_the_next_one_works(tmp_path: Path) -> None:
+    class Broken(sqlite3.Connection):
+        refusing = 1
+
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "ROLLBACK" and self.refusing:
+                self.refusing -= 1
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *values)
+
+    def fails(_: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("no room")
+
+    path = tmp_path / "state.sqlite"
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Broken)
+    writer = Writer(connection, reactor)  # type: ignore[arg-type]  # the reactor module
+    with pytest.raises(StateUnwritable, match="no room"):
+        await writer.submit(fails)
+    assert await writer.submit(lambda _: "written") == "written"
+    await writer.close()
 
 
 @pytest_twisted.ensureDeferred

@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from apiserver.errors import HostError
 from apiserver.local.records.schema import migrate
+
+log = Logger()
 
 T = TypeVar("T")
 
@@ -47,8 +50,8 @@ def connect(path: Path) -> sqlite3.Connection:
 class Writer:
     """Runs work on the connection, in order, in one thread.
 
-    All work that waits when a transaction begins is part of it: one fsync serves many changes. If the
-    transaction fails, all of its work fails with `StateUnwritable`.
+    All work that waits when a transaction begins is part of it: one fsync serves many changes. If that fails, each
+    has a transaction of its own: what one of them is to blame for is `StateUnwritable` to that one alone.
     """
 
     def __init__(self, connection: sqlite3.Connection, reactor: IReactorFromThreads) -> None:
@@ -88,21 +91,31 @@ class Writer:
                 item = self._queue.get()
             open_ = item is not None
             if batch:
-                self._transact(batch)
+                self._answer(self._transact(batch))
         self._connection.close()
         self._reactor.callFromThread(self._closed.callback, None)
 
-    def _transact(self, batch: list[tuple[Work, Deferred[Any]]]) -> None:
+    def _transact(self, batch: list[tuple[Work, Deferred[Any]]]) -> list[tuple[Deferred[Any], object]]:
+        """Whatever happens, each has an answer: a thread that died here would leave everybody waiting."""
         try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")  # the last one could not
             self._connection.execute("BEGIN IMMEDIATE")
             results = [work(self._connection) for work, _ in batch]
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  # each caller gets it
+            self._roll_back()
+            if len(batch) > 1:
+                return [answer for each in batch for answer in self._transact([each])]
+            return [(done, _failed(error)) for _, done in batch]
+        return [(done, result) for (_, done), result in zip(batch, results, strict=True)]
+
+    def _roll_back(self) -> None:
+        try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            self._answer([(done, _failed(error)) for _, done in batch])
-        else:
-            self._answer([(done, result) for (_, done), result in zip(batch, results, strict=True)])
+        except sqlite3.Error as error:
+            log.error("a change of the state could not be rolled back: {error}", error=error)
 
     def _answer(self, answers: list[tuple[Deferred[Any], object]]) -> None:
         def fire() -> None:
