@@ -1,0 +1,155 @@
+"""A host that lacks a program, or room on its disk, is told by name, and nothing half-made stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apiserver.config.host.programs import which
+from tests.integration.conftest import load_busybox
+from tests.support.docker import Docker
+from tests.support.image_archive import Entry, busybox_image, docker_archive
+from tests.support.service import Service
+
+RUN = ("run", "--rm", "--network", "none", "busybox")
+MEBI = 1 << 20
+
+
+def without(*programs: str) -> tuple[str, ...]:
+    """A wrapper in which programs are there and cannot be executed, in its mount namespace alone."""
+    found = [str(path) for program in programs if (path := which(program))]
+    assert len(found) == len(programs), "a program that is to be hidden is not there at all"
+    masks = " && ".join(f"mount --bind /dev/null {os.path.realpath(path)}" for path in found)
+    return ("unshare", "--mount", "--propagation", "private", "sh", "-c", f'{masks} && exec "$@"', "sh")
+
+
+def message(answer: bytes) -> str:
+    said: str = json.loads(answer)["message"]
+    return said
+
+
+def nothing_half_made(service: Service) -> None:
+    assert service.containers() == []
+    assert list((service.root / "tmp").iterdir()) == []
+    assert json.loads(service.request("GET", "/volumes")[1])["Volumes"] == []
+    assert list((service.root / "containers").iterdir()) == []
+    assert list((service.runroot / "runs").iterdir()) == []
+
+
+def test_without_skopeo_a_load_and_an_import_are_500_and_name_it(make_service: Callable[..., Service]) -> None:
+    service = make_service("--idle-timeout", "0", wrapper=without("skopeo"))
+    service.start()
+    archive = docker_archive(busybox_image("busybox:latest"))
+    for path in ("/images/load", "/images/create?fromSrc=-&repo=x"):
+        status, answer = service.request("POST", path, archive)
+        assert status == 500
+        assert "skopeo" in message(answer)
+        assert "apiserver check" in message(answer)
+    assert json.loads(service.request("GET", "/images/json?all=1")[1]) == []
+    nothing_half_made(service)
+
+
+@pytest.mark.parametrize("programs", [("netavark",), ("conmon",), ("crun", "runc")])
+def test_without_what_runs_containers_a_start_is_500_and_names_it(
+    make_service: Callable[..., Service], docker_for: Callable[[Service], Docker], programs: tuple[str, ...]
+) -> None:
+    """A container can be made and removed; with the program back, one of the same name runs."""
+    there = tuple(program for program in programs if which(program))
+    service = make_service("--idle-timeout", "0", wrapper=without(*there))
+    service.start()
+    load_busybox(service)
+    docker = docker_for(service)
+    said = docker("run", "--name", "box", "busybox", "true")
+    assert said.code == 125
+    assert any(program in said.stderr for program in programs)
+    assert "apiserver check" in said.stderr
+    docker("rm", "box")
+    nothing_half_made(service)
+
+
+def test_without_netavark_a_container_with_no_network_runs(
+    make_service: Callable[..., Service], docker_for: Callable[[Service], Docker]
+) -> None:
+    service = make_service("--idle-timeout", "0", wrapper=without("netavark"))
+    service.start()
+    load_busybox(service)
+    assert docker_for(service).ok(*RUN, "echo", "fine") == "fine"
+
+
+@pytest.fixture
+def narrow(make_service: Callable[..., Service]) -> Iterator[Service]:
+    """A service whose root is on a file system of 120 MB, with busybox."""
+    service = make_service("--idle-timeout", "0")
+    for folder, size in ((service.root, "120m"), (service.runroot, "16m")):
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)], check=True)
+    try:
+        service.start()
+        load_busybox(service)
+        yield service
+        service.remove_containers()
+        assert service.terminate() == 0
+    finally:
+        service.discard()
+
+
+def fill(folder: Path) -> Path:
+    """Take all the room there is."""
+    file = folder / "filler"
+    with file.open("wb", buffering=0) as out:
+        for size in (MEBI, 4096, 1):
+            try:
+                while out.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                continue
+    return file
+
+
+def test_a_load_that_fills_the_disk_leaves_nothing(narrow: Service) -> None:
+    before = narrow.request("GET", "/images/json?all=1")
+    image = busybox_image("big:latest", more=[Entry("big", os.urandom(90 * MEBI))])
+    status, answer = narrow.request("POST", "/images/load", docker_archive(image))
+    assert status == 500
+    assert "no space left on device" in message(answer)
+    assert narrow.request("GET", "/images/json?all=1") == before
+    nothing_half_made(narrow)
+    image = busybox_image("big:latest", more=[Entry("big", os.urandom(MEBI))])
+    assert narrow.request("POST", "/images/load", docker_archive(image))[0] == 200
+
+
+@pytest.mark.parametrize("where", ["root", "runroot"])
+def test_on_a_full_disk_what_cannot_be_done_is_said_and_undone(
+    narrow: Service, docker_for: Callable[[Service], Docker], where: str
+) -> None:
+    docker = docker_for(narrow)
+    body: dict[str, Any] = {"Image": "busybox", "Cmd": ["echo", "fine"], "HostConfig": {"NetworkMode": "none"}}
+    filler = fill(narrow.root if where == "root" else narrow.runroot)
+    said = []
+    for number in range(200):  # the state file may have some room of its own
+        status, answer = narrow.request("POST", f"/containers/create?name=n{number}", body | {"Volumes": {"/v": {}}})
+        if status == 201:
+            status, answer = narrow.request("POST", f"/containers/n{number}/start")
+            if status == 204:
+                assert narrow.request("POST", f"/containers/n{number}/wait")[0] == 200
+        if status >= 400:
+            assert status == 500, answer
+            said.append(message(answer))
+        if len(said) == 3:
+            break
+    assert said
+    assert all("no space left on device" in each.lower() or "disk is full" in each for each in said), said
+    assert narrow.running
+    assert narrow.request("GET", "/containers/json?all=1")[0] == 200
+    filler.unlink()
+    for container in narrow.containers():
+        assert narrow.request("DELETE", f"/containers/{container['Id']}?force=1&v=1")[0] == 204
+    nothing_half_made(narrow)
+    assert docker.ok("run", "--rm", "--name", "n0", "--network", "none", "busybox", "echo", "fine") == "fine"
+    assert docker.ok("run", "--rm", "--name", "n0", "busybox", "echo", "fine") == "fine"
