@@ -87,3 +87,30 @@ def test_a_reader_that_waits_hears_of_the_close(ends: tuple[Attachment, socket.s
     got: list[Any] = []
     reading.addBoth(got.append)
     assert got == [None]
+
+
+def test_who_leaves_ends_its_input_first_and_takes_what_still_comes_for_a_moment(
+    hand: HandReactor, ends: tuple[Attachment, socket.socket]
+) -> None:
+    attachment, conmon = ends
+    attachment.close()
+    assert now(attachment.read()) is None
+    assert conmon.recv(10) == b"", "conmon sees the end of the input,"
+    for _ in range(3):
+        conmon.send(b"\x02" + bytes(8192))
+        hand.turn()  # and what it writes meanwhile does not fail
+    hand.advance(1)
+    with pytest.raises(BrokenPipeError):
+        conmon.send(b"\x02")
+    assert hand.readers == []
+
+
+def test_who_leaves_after_the_end_leaves_nothing_behind(
+    hand: HandReactor, ends: tuple[Attachment, socket.socket]
+) -> None:
+    attachment, conmon = ends
+    attachment.close()
+    conmon.close()
+    hand.turn()
+    assert (hand.readers, hand.getDelayedCalls()) == ([], [])
+    attachment.close()

@@ -15,6 +15,14 @@ _JOINED = 64 * 1024
 """Bytes of output after which no more packets are joined: whoever passes them on does so once for many."""
 
 
+_LEAVING = 0.5
+"""Seconds for conmon to see the end of what we send, before it fails to write to us.
+
+In the other order conmon 2.1.6 uses what it has freed, and one time in some hundred it dies of that, and the
+container's exit code and log with it.
+"""
+
+
 class Stream(IntEnum):
     """The first byte of a packet from conmon, and the stream ids of Docker's frames. A terminal is all STDOUT."""
 
@@ -70,7 +78,7 @@ class Attachment:
 
     def close(self) -> None:
         """Leave. A reader that waits gets None."""
-        self._packets.close()
+        self._packets.leave(_LEAVING)
 
 
 def attach(reactor: Reactor, socket: Path) -> Attachment:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
 
 from apiserver.drivers.linux.readiness import Descriptor, Reactor
 
@@ -19,8 +22,11 @@ class PacketSocket:
 
     def __init__(self, reactor: Reactor, sock: socket.socket) -> None:
         """Takes the socket over: `sock` itself is of no use afterwards."""
+        self._reactor = reactor
         self._descriptor = Descriptor(reactor, sock.detach())
         self._in_a_row = 0
+        self._left = False
+        self._ended = False
 
     async def receive(self) -> bytes:
         """One packet; b"" at the end, and after `close`."""
@@ -34,10 +40,15 @@ class PacketSocket:
 
     def receive_now(self) -> bytes | None:
         """A packet that is there already; None when there is none, b"" at the end."""
+        return b"" if self._left else self._receive_now()
+
+    def _receive_now(self) -> bytes | None:
         while not self._descriptor.closed:
             try:
                 # On such a socket read(2) is recv(2): one packet.
-                return os.read(self._descriptor.fileno(), PACKET)
+                packet = os.read(self._descriptor.fileno(), PACKET)
+                self._ended = self._ended or not packet
+                return packet
             except BlockingIOError:
                 return None
             except ConnectionResetError:
@@ -53,7 +64,7 @@ class PacketSocket:
             BrokenPipeError, ConnectionResetError: nobody will read it.
         """
         while True:
-            if self._descriptor.closed:
+            if self._descriptor.closed or self._left:
                 raise BrokenPipeError("our end of the socket is closed")
             try:
                 os.write(self._descriptor.fileno(), packet)
@@ -76,6 +87,31 @@ class PacketSocket:
 
     def close(self) -> None:
         self._descriptor.close()
+
+    def leave(self, seconds: float) -> None:
+        """Close it for us now, and for the other side in two steps: first the end of our packets, then all of it.
+
+        Until then, for so many seconds, what comes is dropped.
+        """
+        if self._left or self._descriptor.closed:
+            return
+        self.close_write()
+        self._left = True
+        # Whoever waits sees now that it is closed.
+        self._descriptor.wake_reader()
+        self._descriptor.wake_writer()
+        if self._ended:
+            self._descriptor.close()
+        else:
+            Deferred.fromCoroutine(self._drop(self._reactor.callLater(seconds, self._descriptor.close)))
+
+    async def _drop(self, timer: Any) -> None:
+        while not self._descriptor.closed:
+            await self._descriptor.readable()
+            if self._receive_now() == b"":
+                self._descriptor.close()
+        if timer.active():
+            timer.cancel()
 
 
 def connect(reactor: Reactor, path: Path) -> PacketSocket:
