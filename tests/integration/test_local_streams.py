@@ -301,6 +301,35 @@ async def test_execs_end_with_their_container(rig: Rig) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_an_exec_whose_reader_sleeps_does_not_keep_its_container_from_ending(rig: Rig) -> None:
+    made = await running(rig)
+    asked = session(made, "yes", attach_stdout=True)
+    started = await start(rig, made, asked)
+    assert started.streams is not None
+    await pause(0.5)  # all buffers are full
+    began = time.monotonic()
+    await rig.runs.stop(made.plan, signal.SIGKILL, 0)
+    assert await rig.streams.exec_end(made.plan, asked) == 137
+    assert time.monotonic() - began < 2
+    said = await all_of(started.streams)
+    assert set(said[Stream.STDOUT]) == set(b"y\n")
+    started.streams.close()
+    await rig.streams.discard_exec(made.plan, asked)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_end_of_an_exec_is_known_though_its_reader_sleeps(rig: Rig) -> None:
+    made = await running(rig)
+    asked = session(made, "head -c 100000 /dev/zero; exit 5", attach_stdout=True)
+    started = await start(rig, made, asked)
+    assert started.streams is not None
+    assert await rig.streams.exec_end(made.plan, asked) == 5
+    assert len((await all_of(started.streams))[Stream.STDOUT]) == 100_000
+    started.streams.close()
+    await rig.streams.discard_exec(made.plan, asked)
+
+
+@pytest_twisted.ensureDeferred
 async def test_an_exec_that_says_much_to_a_reader_that_sleeps_costs_no_memory(rig: Rig) -> None:
     made = await running(rig)
     started = await start(rig, made, session(made, "head -c 1000000000 /dev/zero"))

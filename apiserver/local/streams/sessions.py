@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from apiserver.drivers.conmon import control
 from apiserver.drivers.conmon.argv import ExecOptions
+from apiserver.drivers.conmon.attach import Attachment
 from apiserver.drivers.conmon.exec import ExecSessions, Session
 from apiserver.drivers.linux.pidfd import Process
 from apiserver.engine.containers.model import ExecSession
@@ -74,8 +75,29 @@ class Sessions:
             remember(paths, running.pid)
         self._runs.placing.begin(run, paths)
         self._ends[session.id] = _End(running)
-        streams = Connection(running.stdio) if running.stdio is not None else None
+        streams = self._connection(running.stdio, running.pid) if running.stdio is not None else None
         return ExecStarted(pid=running.pid, at=started, streams=streams)
+
+    def _connection(self, stdio: Attachment, pid: int) -> Connection:
+        """The streams, which are drained once the process has ended, whether or not their client reads.
+
+        Its conmon reaps it only after it has got rid of the output; and until then the kernel does not let the
+        container's first process go either.
+        """
+        try:
+            process = Process(self._runs.reactor, pid)
+        except ProcessLookupError:
+            gone = Connection(stdio)
+            gone.drain()
+            return gone
+        streams = Connection(stdio, lambda _: process.close())
+
+        def ended(_: None) -> None:
+            streams.drain()
+            process.close()
+
+        process.ended().addCallback(ended)
+        return streams
 
     async def end(self, run: RunPlan, session: ExecSession) -> int | None:
         known = self._ends.get(session.id)
