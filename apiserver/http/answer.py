@@ -87,7 +87,11 @@ def fail(request: Request, error: BaseException, failure: Failure | None = None)
         request.setHeader(b"Location", error.location)
         whole(request, b"")
         return
-    if request.gone or request.finished or isinstance(error, ClientGone):
+    left = request.gone or request.finished
+    if request.hijacked is not None and isinstance(error, CancelledError):
+        request.hijacked.close()  # only a client that leaves, or the end of the service, cancels it
+        left = True
+    if left or isinstance(error, ClientGone):
         _left(request, error, failure)
         return
     status = status_of(error)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 from apiserver.engine.ports.logs import LogRecord
 from apiserver.engine.ports.runs import RunEnd
@@ -156,6 +157,21 @@ def test_a_client_that_hangs_up_leaves_no_stream_behind(api: Api) -> None:
     assert len(api.engine.process().attached) == 1
     connection.hang_up()
     assert api.engine.process().attached == []
+
+
+def test_a_client_that_leaves_an_attach_is_no_error_in_the_log(api: Api) -> None:
+    create(api)
+    logged: list[LogEvent] = []
+    globalLogPublisher.addObserver(logged.append)  # type: ignore[arg-type]  # a callable is enough
+    try:
+        for started in (False, True):
+            if started:
+                assert api.post("/containers/box/start").status == 204
+            connection = attach(api)
+            connection.hang_up()
+    finally:
+        globalLogPublisher.removeObserver(logged.append)  # type: ignore[arg-type]
+    assert [event for event in logged if event["log_level"] >= LogLevel.warn] == []
 
 
 def exec_id(api: Api, **body: Any) -> str:
