@@ -7,6 +7,7 @@ import shutil
 from contextlib import suppress
 
 from apiserver.drivers.threads import Threads
+from apiserver.errors import HostError
 from apiserver.local.paths import Paths
 
 _DATA = "_data"
@@ -23,11 +24,17 @@ class LocalVolumes:
     async def create(self, name: str) -> None:
         directory = self._paths.volume(name)
         # Only root passes the directory; inside, modes are as containers need them.
-        directory.mkdir(mode=0o700, exist_ok=True)
-        (directory / _DATA).mkdir(mode=0o755, exist_ok=True)
+        try:
+            directory.mkdir(mode=0o700, exist_ok=True)
+            (directory / _DATA).mkdir(mode=0o755, exist_ok=True)
+        except OSError as error:
+            raise HostError(f"the directory of volume {name} cannot be made: {error}") from error
 
     async def remove(self, name: str) -> None:
-        await self._threads.run(self._remove, name)
+        try:
+            await self._threads.run(self._remove, name)
+        except OSError as error:
+            raise HostError(f"the files of volume {name} cannot be deleted: {error}") from error
 
     async def survey(self) -> frozenset[str]:
         with suppress(FileNotFoundError), os.scandir(self._paths.volumes) as entries:

@@ -180,13 +180,29 @@ def test_a_failed_create_leaves_nothing_and_the_same_name_works(step: str) -> No
 def test_a_create_that_fails_last_takes_its_volumes_back_but_not_those_of_others() -> None:
     engine = Engine()
     result_of(engine.volumes.create("db"))
-    held = engine.gates.hold("volumes.create")
-    create = spawn(engine.containers.create.create("box", "busybox", WITH_VOLUMES))
-    engine.images.gone = True
-    held.callback(None)
-    assert isinstance(failure_of(create), NoSuchImage)
+    engine.gates.failing["volumes.create done"] = HostError("no room")
+    assert isinstance(failure_of(engine.containers.create.create("box", "busybox", WITH_VOLUMES)), HostError)
     assert engine.machine.volumes == {"db"}
     assert set(engine.records.volumes) == {"db"}
+    assert engine.records.containers == {}
+    assert [volume.name for volume in engine.volumes.all()] == ["db"]
+
+
+def test_a_crash_in_a_create_leaves_no_volume_that_no_container_has() -> None:
+    counting = Engine()
+    counting.gates.passed.clear()
+    counting.create(WITH_VOLUMES)
+    for gate in range(1, len(counting.gates.passed) + 1):
+        engine = Engine()
+        engine.gates.passed.clear()
+        engine.gates.crash_at = gate
+        spawn(engine.containers.create.create("box", "busybox", WITH_VOLUMES))
+        following = engine.next_service()
+        result_of(following.volumes.reconcile())
+        result_of(following.containers.reconcile.run())
+        volumes = following.volumes.all()
+        assert all(following.registry.users_of_volume(volume.name) for volume in volumes), f"gate {gate}"
+        assert engine.machine.volumes == {volume.name for volume in volumes}, f"gate {gate}"
 
 
 def test_a_name_is_taken_while_its_container_is_being_made() -> None:

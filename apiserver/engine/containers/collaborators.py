@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 from apiserver.engine.containers.model import Container
@@ -13,6 +13,7 @@ from apiserver.engine.ports.networks import Endpoint, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
 from apiserver.engine.ports.records import Change
 from apiserver.engine.volumes.model import Volume
+from apiserver.engine.volumes.service import Making, Wanted
 
 
 class Journal(Protocol):
@@ -69,15 +70,7 @@ class VolumesInUse(Protocol):
 
     def get(self, name: str) -> Volume: ...
 
-    async def create(
-        self,
-        name: str | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-        options: Mapping[str, str] | None = None,
-        driver: str = "",
-        anonymous: bool = False,
-    ) -> Volume: ...
+    def making(self, wanted: Sequence[Wanted]) -> AbstractAsyncContextManager[Making]: ...
 
     async def remove(self, name: str, *, force: bool = False) -> None: ...
 

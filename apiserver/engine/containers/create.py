@@ -6,23 +6,22 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 
 from msgspec.structs import replace
-from twisted.logger import Logger
 
 from apiserver.engine.containers.collaborators import ContainerNetworks, ImagesInUse, VolumesInUse
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.merge import merged
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options import ContainerOptions, checked
-from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.containers.options.mounts import MountKind, Mounts
 from apiserver.engine.containers.registry import Reservation
 from apiserver.engine.events.model import Action
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import container_name, new_id, random_container_name
 from apiserver.engine.ports.images import Image
+from apiserver.engine.ports.records import DeleteContainer, PutContainer
 from apiserver.engine.ports.runs import Runs
-from apiserver.errors import EngineError, NoSuchVolume, NotFound
-
-log = Logger()
+from apiserver.engine.volumes.service import Making, Wanted
+from apiserver.errors import NotFound
 
 
 class OtherPlatform(NotFound):
@@ -80,7 +79,10 @@ class Create:
             self._networks.check(options.network)
             runtime = self._runs.choose_runtime(options.runtime)
             warnings = (*checked.warnings(options), *self._runs.warnings(options))
-            async with self._volumes_of(options, reservation) as options:
+            options = replace(options, mounts=_named(options.mounts))
+            wanted = _wanted(options.mounts)
+            reservation.volumes = tuple(each.name for each in wanted)
+            async with self._volumes.making(wanted) as making:
                 async with self._locks.image(image.id, "create"):
                     # It may have been removed since; from here on it may not.
                     await self._images.find(image.id)
@@ -95,7 +97,20 @@ class Create:
                     runtime=runtime,
                     warnings=warnings,
                 )
-                return await self._ledger.record(container, self._ledger.event(container, Action.CREATE))
+                return await self._record(container, making)
+
+    async def _record(self, container: Container, making: Making) -> Container:
+        """With its volumes in one transaction: none of them is ever there without the container that it is for."""
+        created = self._ledger.event(container, Action.CREATE)
+        await self._ledger.commit(PutContainer(container), *making.changes, created)
+        try:
+            await making.make()
+        except BaseException:
+            destroyed = self._ledger.event(container, Action.DESTROY)
+            await self._ledger.commit(DeleteContainer(container.id), *making.undone, destroyed)
+            raise
+        self._ledger.registry.put(container)
+        return container
 
     @asynccontextmanager
     async def _reserved(self, name: str | None) -> AsyncGenerator[Reservation, None]:
@@ -108,46 +123,22 @@ class Create:
                 reservation = stack.enter_context(registry.reserve(new_id(), name))
             yield reservation
 
-    @asynccontextmanager
-    async def _volumes_of(
-        self, options: ContainerOptions, reservation: Reservation
-    ) -> AsyncGenerator[ContainerOptions, None]:
-        """The options with every volume named and made; those made here are removed again if the create fails."""
-        mounts = tuple(_named(mount) for mount in options.mounts.mounts)
-        wanted = [mount for mount in mounts if mount.kind is MountKind.VOLUME]
-        reservation.volumes = tuple(mount.source for mount in wanted)
-        made: list[str] = []
-        try:
-            for mount in wanted:
-                if self._is_missing(mount.source):
-                    made.append(mount.source)
-                await self._volumes.create(
-                    mount.source,
-                    labels=mount.volume_labels,
-                    options=mount.volume_options,
-                    driver=mount.volume_driver,
-                    anonymous=mount.anonymous,
-                )
-            yield replace(options, mounts=replace(options.mounts, mounts=mounts))
-        except BaseException:
-            reservation.volumes = ()
-            for name in made:
-                try:
-                    await self._volumes.remove(name, force=True)
-                except EngineError:
-                    log.failure("volume {name} of a failed create stays", name=name)
-            raise
 
-    def _is_missing(self, name: str) -> bool:
-        try:
-            self._volumes.get(name)
-        except NoSuchVolume:
-            return True
-        return False
+def _named(mounts: Mounts) -> Mounts:
+    """With a name for every anonymous volume."""
+    named = (
+        replace(mount, source=new_id()) if mount.kind is MountKind.VOLUME and not mount.source else mount
+        for mount in mounts.mounts
+    )
+    return replace(mounts, mounts=tuple(named))
 
 
-def _named(mount: Mount) -> Mount:
-    return replace(mount, source=new_id()) if mount.kind is MountKind.VOLUME and not mount.source else mount
+def _wanted(mounts: Mounts) -> list[Wanted]:
+    return [
+        Wanted(mount.source, mount.volume_labels, mount.volume_options, mount.volume_driver, mount.anonymous)
+        for mount in mounts.mounts
+        if mount.kind is MountKind.VOLUME
+    ]
 
 
 def _check_platform(name: str, image: Image, platform: str) -> None:

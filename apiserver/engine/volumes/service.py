@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from apiserver.engine.events.log import EventLog
 from apiserver.engine.events.model import Action, Event, Kind
 from apiserver.engine.locks import Locks
-from apiserver.engine.ports.records import DeleteVolume, PutVolume
+from apiserver.engine.ports.records import Change, DeleteVolume, PutVolume
 from apiserver.engine.ports.volumes import VolumeSource
 from apiserver.engine.volumes.model import Volume
 from apiserver.errors import Conflict, InvalidParameter, NoSuchVolume, NotImplementedYet
+
+log = Logger()
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 
@@ -24,6 +29,63 @@ class VolumeInUse(Conflict):
     cause = "volume is in use"
     docker = "remove {subject}"
     libpod = "volume {subject}: {cause}"
+
+
+class Wanted(Struct, frozen=True):
+    """A volume as somebody asks for it; one of this name that is there already is taken as it is."""
+
+    name: str
+    labels: Mapping[str, str] = {}
+    options: Mapping[str, str] = {}
+    driver: str = ""
+    anonymous: bool = False
+
+
+class Making:
+    """Volumes that are not there yet, in two steps: `changes` are committed, then `make` makes what they say.
+
+    Attributes:
+        changes: what records them. A directory without a record would be found by nobody.
+        undone: what is to be committed where `make` fails.
+    """
+
+    def __init__(
+        self,
+        fresh: Sequence[Volume],
+        known: dict[str, Volume],
+        source: VolumeSource,
+        event: Callable[[Action, Volume], Event],
+    ) -> None:
+        self._fresh = fresh
+        self._known = known
+        self._source = source
+        self._event = event
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change for each in self._fresh for change in (PutVolume(each), self._event(Action.CREATE, each)))
+
+    @property
+    def undone(self) -> tuple[Change, ...]:
+        return tuple(
+            change for each in self._fresh for change in (DeleteVolume(each.name), self._event(Action.DESTROY, each))
+        )
+
+    async def make(self) -> None:
+        """Make all of them, or none."""
+        tried: list[str] = []
+        try:
+            for volume in self._fresh:
+                tried.append(volume.name)
+                await self._source.create(volume.name)
+        except BaseException:
+            for name in tried:
+                try:
+                    await self._source.remove(name)
+                except Exception:  # noqa: BLE001  # the first failure is the caller's
+                    log.failure("the directory of volume {name} stays", name=name)
+            raise
+        self._known.update({volume.name: volume for volume in self._fresh})
 
 
 class Volumes:
@@ -80,35 +142,40 @@ class Volumes:
             InvalidParameter: the name is impossible.
             NotImplementedYet: a driver but `local`, or options of it.
         """
-        if driver not in ("", "local"):
-            raise NotImplementedYet(f"volume driver {driver}")
-        if options:
-            raise NotImplementedYet(f"volume option {', '.join(sorted(options))}")
-        name = name or secrets.token_hex(32)
-        if not NAME.fullmatch(name):
-            raise InvalidParameter(
-                f'create {name}: "{name}" includes invalid characters for a local volume name,'
-                ' only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed'
-            )
-        async with self._locks.volume(name):
-            if name in self._volumes:
-                return self._volumes[name]
-            volume = Volume(
-                name=name,
-                created=self._now(),
-                labels=dict(labels or {}),
-                anonymous=anonymous,
-                mountpoint=self._source.mountpoint(name),
-            )
-            # The record comes first: a directory without one would be found by nobody.
-            await self._journal.commit(PutVolume(volume), self._event(Action.CREATE, volume))
+        wanted = Wanted(name or secrets.token_hex(32), labels or {}, options or {}, driver, anonymous)
+        async with self.making([wanted]) as making:
+            await self._journal.commit(*making.changes)
             try:
-                await self._source.create(name)
+                await making.make()
             except BaseException:
-                await self._journal.commit(DeleteVolume(name), self._event(Action.DESTROY, volume))
+                await self._journal.commit(*making.undone)
                 raise
-            self._volumes[name] = volume
-            return volume
+        return self._volumes[wanted.name]
+
+    @asynccontextmanager
+    async def making(self, wanted: Sequence[Wanted]) -> AsyncGenerator[Making, None]:
+        """Hold volumes that are about to be used, and make those that are not there: recorded first, by the caller.
+
+        Raises:
+            InvalidParameter: a name is impossible.
+            NotImplementedYet: a driver but `local`, or options of it.
+        """
+        for each in wanted:
+            _check(each)
+        async with AsyncExitStack() as held:
+            for name in sorted({each.name for each in wanted}):
+                await held.enter_async_context(self._locks.volume(name, "create"))
+            fresh = {each.name: self._volume(each) for each in wanted if each.name not in self._volumes}
+            yield Making(tuple(fresh.values()), self._volumes, self._source, self._event)
+
+    def _volume(self, wanted: Wanted) -> Volume:
+        return Volume(
+            name=wanted.name,
+            created=self._now(),
+            labels=dict(wanted.labels),
+            anonymous=wanted.anonymous,
+            mountpoint=self._source.mountpoint(wanted.name),
+        )
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Delete a volume and its files.
@@ -144,3 +211,15 @@ class Volumes:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.seconds(), UTC)
+
+
+def _check(wanted: Wanted) -> None:
+    if wanted.driver not in ("", "local"):
+        raise NotImplementedYet(f"volume driver {wanted.driver}")
+    if wanted.options:
+        raise NotImplementedYet(f"volume option {', '.join(sorted(wanted.options))}")
+    if not NAME.fullmatch(wanted.name):
+        raise InvalidParameter(
+            f'create {wanted.name}: "{wanted.name}" includes invalid characters for a local volume name,'
+            ' only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed'
+        )
