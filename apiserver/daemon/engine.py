@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from msgspec import Struct
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
 from apiserver.engine.containers.collaborators import Background
@@ -31,7 +32,7 @@ from apiserver.engine.ports.streams import Streams
 from apiserver.engine.ports.volumes import VolumeSource
 from apiserver.engine.system import System
 from apiserver.engine.volumes.service import Volumes
-from apiserver.errors import EngineError
+from apiserver.errors import EngineError, HostError
 from apiserver.local.exit_program import install_exit_program
 from apiserver.local.paths import Paths
 from apiserver.local.records.lock import RootLock
@@ -43,6 +44,10 @@ LOCK_LIMIT = 10.0
 
 QUIET_LIMIT = 15.0
 """Seconds that changes which have begun may take to end when the service stops."""
+
+
+class StartGivenUp(HostError):
+    cause = "told to stop before it had started"
 
 
 class Nobody:
@@ -146,6 +151,7 @@ class LocalEngine:
         self._background = background or Nobody()
         self._uris = uris
         self._lock = RootLock(paths.root)
+        self._waiting: Deferred[None] = succeed(None)
         self._ports: Ports | None = None
         self.services: Services | None = None
 
@@ -157,24 +163,34 @@ class LocalEngine:
             HostError: the state cannot be read, or was written by a newer version.
         """
         self._paths.prepare()
-        await self._lock.acquire(self._reactor, LOCK_LIMIT)
+        self._waiting = Deferred.fromCoroutine(self._lock.acquire(self._reactor, LOCK_LIMIT))
+        try:
+            await self._waiting
+        except CancelledError:
+            raise StartGivenUp(f"told to stop while {self._lock.holder()} still had {self._paths.root}") from None
         install_exit_program(self._paths)
         self._ports = self._open_ports(self._paths, self._reactor)
         self.services = build_services(self._ports, background=self._background, uris=self._uris, reactor=self._reactor)
         await self.services.volumes.reconcile()
         await self.services.containers.reconcile.run()
 
+    def hurry(self) -> None:
+        """Wait for the lock no longer: somebody wants us to stop. Later steps of a start are short."""
+        self._waiting.cancel()
+
     async def stop(self) -> None:
         """End what has begun, write what waits, and let go of the root.
 
         Nobody is connected any more. What cannot be ended now is done by the next start, from what is recorded.
         """
-        if self.services is not None:
-            await self._finish(self.services)
-        if self._ports is not None:
-            await self._ports.records.close()
-            self._ports = self.services = None
-        self._lock.release()
+        try:
+            if self.services is not None:
+                await self._finish(self.services)
+        finally:
+            if self._ports is not None:
+                await self._ports.records.close()
+                self._ports = self.services = None
+            self._lock.release()
 
     async def _finish(self, services: Services) -> None:
         try:

@@ -42,6 +42,9 @@ class Engine(Protocol):
             EngineError: it cannot; for the lock, the message names who holds it.
         """
 
+    def hurry(self) -> None:
+        """A start that still waits for somebody else need not go on: it fails at once."""
+
     async def stop(self) -> None:
         """Write what is left and let go of the root; also called after a start that failed halfway."""
 
@@ -122,13 +125,14 @@ class Daemon:
     async def _bring_up_in_order(self) -> None:
         assert self._engine is not None
         assert self._make_http is not None
-        if self._options.pid_file is not None:
-            self._write_pid(self._options.pid_file)
         self.shutdown.register("engine", self._engine.stop, ENGINE_STOP_LIMIT)
         self.shutdown.register("start", self._start_has_ended, BINDING_LIMIT)
         await self._engine.start()
         if self.shutdown.halt is not None:
             return  # told to stop meanwhile: what began is undone by the steps
+        if self._options.pid_file is not None:
+            # Not before the root is ours: the file may be that of the service which has it.
+            self._write_pid(self._options.pid_file)
         drain = Drain(
             self._listeners,
             self._connections,
@@ -153,6 +157,8 @@ class Daemon:
         return CountingFactory(self._make_http(uri), self._connections)
 
     def _start_has_ended(self) -> Deferred[None] | None:
+        assert self._engine is not None
+        self._engine.hurry()
         return self._starting
 
     def _stop_counting(self) -> None:
