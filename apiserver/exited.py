@@ -1,10 +1,11 @@
 """What conmon runs when a container has ended: `exited ROOT RUNROOT ID RUN`.
 
 A service that listens sees the end by itself, or, where only a holder of its socket is there, is started by our
-connection and looks at its start. If nobody accepts, this becomes the service's own `reconcile`. A copy of this file
+connection and looks at its start. If nobody accepts, or whoever does has not the lock on the root and so is no service
+of it, this becomes the service's own `reconcile`. A copy of this file
 lies under the root, outside of any virtual environment, and is run with `-IS` by the interpreter that the environment
-was made of: standard library alone, and little of it. Its arguments and the two files that it reads
-(`RUNROOT/listeners`, `ROOT/libexec/interpreter`) are an interface between versions of the service.
+was made of: standard library alone, and little of it. Its arguments and the files that it looks at
+(`RUNROOT/listeners`, `ROOT/lock`, `ROOT/libexec/interpreter`) are an interface between versions of the service.
 
 Exit status: 0: a service knows; 1: nobody could be reached or started, the next start of the service does the rest;
 2: wrong arguments. Else that of `apiserver reconcile`.
@@ -12,12 +13,17 @@ Exit status: 0: a service knows; 1: nobody could be reached or started, the next
 
 import os
 import sys
+import time
 from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, socket
+from fcntl import LOCK_NB, LOCK_SH, flock
 
 # The public module `socket` costs 5 ms of the 15 that this may take, for names of constants.
 
 LIMIT = 5.0
 """Seconds for a listener to accept."""
+
+TAKING = 10.0
+"""Seconds for a service that our connection has started to take the root."""
 
 
 def accepts(uri: str) -> bool:
@@ -55,12 +61,36 @@ def listeners(runroot: str) -> list[str]:
         return []
 
 
+def owned(root: str) -> bool:
+    """Whether a service has the root, now or within the time that it needs to start.
+
+    After a SIGKILL the addresses in the file are those of the dead: somebody else may listen there by now.
+    """
+    limit = time.monotonic() + TAKING
+    while not _locked(f"{root}/lock"):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _locked(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            flock(file, LOCK_SH | LOCK_NB)  # let go of with the file: who starts tries again
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def main(arguments: list[str]) -> int:
     if len(arguments) != 4:
         print("usage: exited ROOT RUNROOT ID RUN", file=sys.stderr)
         return 2
     root, runroot = arguments[:2]
-    if any(accepts(uri) for uri in listeners(runroot) if uri):
+    if any(accepts(uri) for uri in listeners(runroot) if uri) and owned(root):
         return 0
     try:
         with open(f"{root}/libexec/interpreter", encoding="utf-8") as file:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,14 @@ def paths(tmp_path: Path) -> Paths:
     return paths
 
 
+@contextmanager
+def root_taken(paths: Paths) -> Iterator[None]:
+    """A service has the root."""
+    with (paths.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def run(paths: Paths) -> subprocess.CompletedProcess[str]:
     command = [str(paths.exit_program), str(paths.root), str(paths.runroot), ID, "1"]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, cwd="/", env={})
@@ -39,17 +50,43 @@ def test_a_service_that_accepts_does_the_rest(paths: Paths, tmp_path: Path) -> N
         listening.bind(str(tmp_path / "api sock"))
         listening.listen(1)
         (paths.runroot / "listeners").write_text(f"unix:///nonexistent\nunix://{tmp_path}/api sock\n")
-        assert run(paths).returncode == 0
+        with root_taken(paths):
+            assert run(paths).returncode == 0
         listening.accept()[0].close()
     assert not (tmp_path / "told").exists()
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "ssl"])
 def test_a_service_on_tcp_is_found_also_behind_the_address_of_all(paths: Paths, tmp_path: Path, scheme: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listening, root_taken(paths):
         (paths.runroot / "listeners").write_text(f"{scheme}://0.0.0.0:{listening.getsockname()[1]}\n")
         assert run(paths).returncode == 0
     assert not (tmp_path / "told").exists()
+
+
+def test_a_service_that_the_connection_starts_has_time_to_take_the_root(paths: Paths, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        (paths.runroot / "listeners").write_text(f"tcp://127.0.0.1:{listening.getsockname()[1]}\n")
+        command = [str(paths.exit_program), str(paths.root), str(paths.runroot), ID, "1"]
+        with subprocess.Popen(command, cwd="/", env={}) as program:
+            listening.accept()[0].close()
+            time.sleep(0.3)
+            assert program.poll() is None
+            with root_taken(paths):
+                assert program.wait(5) == 0
+    assert not (tmp_path / "told").exists()
+
+
+def test_somebody_else_who_listens_at_the_address_of_a_dead_service_is_no_service(paths: Paths) -> None:
+    text = paths.exit_program.read_text()
+    assert "TAKING = 10.0" in text
+    paths.exit_program.write_text(text.replace("TAKING = 10.0", "TAKING = 0.2"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        (paths.runroot / "listeners").write_text(f"tcp://127.0.0.1:{listening.getsockname()[1]}\n")
+        for lock in (False, True):
+            if lock:
+                (paths.root / "lock").touch()
+            assert run(paths).returncode == 7, "it became the service's own reconcile"
 
 
 def test_where_nobody_accepts_the_services_own_interpreter_reconciles(paths: Paths, tmp_path: Path) -> None:
@@ -114,7 +151,7 @@ def test_it_imports_next_to_nothing(paths: Paths, tmp_path: Path) -> None:
 
 def test_it_is_quick(paths: Paths, tmp_path: Path) -> None:
     """15 ms on an idle machine; the limit leaves room for a busy one."""
-    with socket.socket(socket.AF_UNIX) as listening:
+    with socket.socket(socket.AF_UNIX) as listening, root_taken(paths):
         listening.bind(str(tmp_path / "s"))
         listening.listen(16)
         (paths.runroot / "listeners").write_text(f"unix://{tmp_path}/s\n")
