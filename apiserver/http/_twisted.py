@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from klein import Klein
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import HTTPChannel
 from werkzeug.routing import Rule
+
+CHANNEL_NAMES: Final = (
+    "_busyReceiving",
+    "_failChooseTransferDecoder",
+    "_maybeChooseTransferDecoder",
+    "_receivedHeaderCount",
+    "_receivedHeaderSize",
+    "_requestProducer",
+    "_respondToBadRequestAndDisconnect",
+    "_send100Continue",
+    "_waitingForTransport",
+)
+"""Of HTTPChannel: what `Channel` overrides or reads as its own."""
+
+REQUEST_NAMES: Final = ("_disconnected",)
+"""Of Request, in the same way."""
 
 
 class FastRule(Rule):
@@ -33,11 +49,6 @@ def url_map(app: Klein) -> object:
 def set_network_producer(channel: HTTPChannel, producer: IPushProducer) -> None:
     """What the channel pauses when it does not want to read."""
     channel._networkProducer = producer
-
-
-def is_handling(channel: HTTPChannel) -> bool:
-    """Whether the channel has a whole request whose answer is not finished."""
-    return bool(channel._handlingRequest)
 
 
 def pipelined_bytes(channel: HTTPChannel) -> bool:

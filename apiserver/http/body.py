@@ -170,8 +170,8 @@ def decode_json(raw: bytes, kind: type[T]) -> T:
         return _without_nulls(text, kind, error)
     except msgspec.DecodeError as error:
         trailing = _TRAILING.search(str(error))
-        if trailing is not None and int(trailing[1]) > 0:
-            return decode_json(text[: int(trailing[1])], kind)
+        if trailing is not None and 1 < int(trailing[1]) <= len(text):
+            return decode_json(text[: int(trailing[1]) - 1], kind)  # it counts the first that is too many
         raise InvalidParameter(f"invalid JSON in the request body: {error}") from None
     except (UnicodeDecodeError, RecursionError) as error:
         raise InvalidParameter(f"invalid JSON in the request body: {error}") from None

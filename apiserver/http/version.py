@@ -17,7 +17,7 @@ NEWEST = "1.56"
 
 LIBPOD_API_VERSION = "6.0.0"
 
-_NUMBERS = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:[-+.][0-9A-Za-z.-]*)?", re.ASCII)
+_NUMBERS = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:\.[0-9]+)*(?:[-+][0-9A-Za-z.-]+)?", re.ASCII)
 
 
 class Version(NamedTuple):

@@ -62,8 +62,11 @@ class Answer:
 class MemoryConnection:
     """One connection to the service."""
 
-    def __init__(self, root: Root, clock: IReactorTime) -> None:
-        self.protocol: Any = make_factory(root, HttpSettings(), clock).buildProtocol(UNIXAddress("/sock"))
+    def __init__(
+        self, root: Root, clock: IReactorTime, settings: HttpSettings | None = None, listener: str = ""
+    ) -> None:
+        factory = make_factory(root, settings or HttpSettings(), clock, listener)
+        self.protocol: Any = factory.buildProtocol(UNIXAddress("/sock"))
         self.transport: Any = Transport(peerAddress=UNIXAddress("/client"))  # type: ignore[no-untyped-call]
         self.transport.protocol = self.protocol
         self.protocol.makeConnection(self.transport)  # type: ignore[no-untyped-call]
