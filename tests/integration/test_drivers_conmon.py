@@ -31,7 +31,7 @@ from apiserver.drivers.conmon.argv import CreateOptions, ExecOptions
 from apiserver.drivers.conmon.attach import Attachment, Stream, attach
 from apiserver.drivers.conmon.control import reopen_log, resize
 from apiserver.drivers.conmon.exec import ExecSessions, Session
-from apiserver.drivers.conmon.exits import Exit, ExitDirectories, read_exit
+from apiserver.drivers.conmon.exits import Exit, read_exit
 from apiserver.drivers.conmon.start import Conmon, Created
 from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.linux.pidfd import Process, start_time
@@ -488,25 +488,6 @@ def memory_group(pid: int, controller: str) -> Path:
 async def test_features_are_those_of_the_binary(box: Box) -> None:
     found = await features(box.programs, box.runtime_path)
     assert found is None or "ociVersionMax" in found
-
-
-# Exit directories.
-
-
-@pytest_twisted.ensureDeferred
-async def test_an_exit_is_told_as_it_happens(box: Box) -> None:
-    told: list[tuple[Path, str]] = []
-    watching = ExitDirectories(reactor, lambda directory, name: told.append((directory, name)))
-    made, _ = await box.create(["true"])
-    watching.watch(made.exit_dir)
-    assert told == []
-    await box.runtime.start(made.id)
-    for _ in range(400):
-        if told:
-            break
-        await pause(0.005)
-    watching.close()
-    assert set(told) == {(made.exit_dir, made.id)}
 
 
 # Terminals.

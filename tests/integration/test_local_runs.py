@@ -21,7 +21,7 @@ from apiserver.engine.containers.options import Logging, Process
 from apiserver.engine.containers.options.logging import LogDriver
 from apiserver.engine.ports.runs import Found, NotRunning, RunKey, StartFailed
 from apiserver.errors import HostError, InvalidParameter
-from apiserver.local.runs import cleanup, rootfs
+from apiserver.local.runs import cleanup, exitfile, rootfs
 from tests.integration.local_rig import rig
 from tests.support.image_archive import Entry
 from tests.support.local_runs import Made, Rig, options_for, shell, unpack
@@ -179,6 +179,20 @@ async def test_discard_undoes_a_run_whose_conmon_was_killed(rig: Rig) -> None:
     os.kill(conmon_of(rig, made), signal.SIGKILL)
     await rig.runs.discard(made.plan)
     assert nothing_is_left(rig, made)
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_the_kernel_watches_no_more_directories_an_end_is_found_all_the_same(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, "too many instances of inotify")
+
+    monkeypatch.setattr(exitfile, "AppearingFiles", none_left)
+    made = await rig.create(shell("sleep 0.5; exit 6"))
+    await rig.runs.start(made.plan)
+    assert (await rig.runs.end(made.plan)).exit_code == 6
+    await rig.runs.discard(made.plan)
 
 
 @pytest_twisted.ensureDeferred

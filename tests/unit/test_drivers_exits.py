@@ -6,20 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-from twisted.internet.task import Clock
-
-from apiserver.drivers.conmon import exits
-from apiserver.drivers.conmon.exits import Exit, ExitDirectories, read_exit
-
-
-class DescriptorClock(Clock):
-    """Time by hand; descriptors are never ready."""
-
-    def addReader(self, reader: object) -> None: ...
-    def removeReader(self, reader: object) -> None: ...
-    def addWriter(self, writer: object) -> None: ...
-    def removeWriter(self, writer: object) -> None: ...
+from apiserver.drivers.conmon.exits import Exit, read_exit
 
 
 def write(file: Path, text: str, finished: float = 1_700_000_000) -> None:
@@ -63,48 +50,3 @@ def test_the_persistent_directory_knows_the_code_where_the_exit_directory_is_gon
     found = read_exit(tmp_path / "gone/id", tmp_path / "persist")
     assert found is not None
     assert found.code == 4
-
-
-def test_what_is_there_already_is_told_at_once_and_conmons_part_files_are_not(tmp_path: Path) -> None:
-    write(tmp_path / "id", "0")
-    write(tmp_path / "id.AB12CD", "0")
-    told: list[tuple[Path, str]] = []
-    watching = ExitDirectories(DescriptorClock(), lambda *what: told.append(what))
-    watching.watch(tmp_path)
-    watching.close()
-    assert told == [(tmp_path, "id")]
-
-
-def test_without_inotify_directories_are_looked_at_once_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def none_left(*_: object) -> None:
-        raise OSError(24, "Too many open files")
-
-    monkeypatch.setattr(exits, "AppearingFiles", none_left)
-    clock, told = DescriptorClock(), []
-    watching = ExitDirectories(clock, lambda _, name: told.append(name))
-    watching.watch(tmp_path)
-    clock.advance(1)
-    assert told == []
-    write(tmp_path / "id", "0")
-    clock.advance(1)
-    assert told == ["id"]
-    watching.forget(tmp_path)
-    clock.pump([1, 1])
-    assert told == ["id"]
-    watching.close()
-    assert clock.getDelayedCalls() == []
-
-
-def test_a_directory_that_goes_away_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    watching = ExitDirectories(DescriptorClock(), lambda *_: None)
-    gone = tmp_path / "gone"
-    watching.watch(gone)
-    (tmp_path / "there").mkdir()
-    watching.watch(tmp_path / "there")
-    (tmp_path / "there").rmdir()
-    watching.forget(tmp_path / "there")
-    watching.forget(gone)
-    watching.forget(gone)
-    watching.close()

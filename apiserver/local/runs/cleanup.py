@@ -17,13 +17,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from apiserver.drivers.linux.cgroups import Cgroups
-from apiserver.drivers.linux.pidfd import Process
 from apiserver.drivers.oci_runtime import OciRuntime
 from apiserver.drivers.process import Programs
 from apiserver.drivers.threads import Threads
 from apiserver.errors import HostError
-from apiserver.local.paths import MonitoredPaths, Paths
-from apiserver.local.runs.identity import hold, monitor_pid
+from apiserver.local.paths import Paths
+from apiserver.local.runs.identity import end_monitor, hold
 from apiserver.local.runs.news import News
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Rootfs
@@ -84,7 +83,7 @@ class Cleanup:
             if isinstance(result, Failure):
                 result.raiseException()
         if processes:
-            self._end_monitor(plan.run)
+            end_monitor(self._reactor, plan.run)
         await self._empty(plan.cgroup)
         await self._empty(plan.monitor_cgroup)
         await self._threads.run(_remove_tree, plan.run.directory)
@@ -146,19 +145,6 @@ class Cleanup:
                 "{runtime} cannot delete {id}: {error}", runtime=plan.runtime, id=plan.key.container_id, error=error
             )
             await self._threads.run(_remove_tree, plan.runtime_root / plan.key.container_id)
-
-    def _end_monitor(self, paths: MonitoredPaths) -> None:
-        """What conmon was there for is done: its exit command would only tell us what we know."""
-        pid = monitor_pid(paths)
-        if pid is None:
-            return
-        with suppress(ProcessLookupError):
-            process = Process(self._reactor, pid)
-            try:
-                if monitor_pid(paths) == pid:
-                    process.signal(signal.SIGKILL)
-            finally:
-                process.close()
 
     async def _empty(self, cgroup: str) -> None:
         """Kill what is still in a cgroup, and remove it."""

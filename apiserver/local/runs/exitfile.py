@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
+from apiserver.drivers.conmon.exits import read_exit
 from apiserver.drivers.linux.inotify import AppearingFiles
-from apiserver.drivers.linux.pidfd import Process
 from apiserver.drivers.linux.readiness import Reactor
 from apiserver.engine.ports.runs import RunEnd
 from apiserver.local.paths import MonitoredPaths
-from apiserver.local.runs.identity import monitor_pid
+from apiserver.local.runs.identity import hold_monitor
+
+log = Logger()
+
+_POLL = 0.1
+"""Seconds between two looks at a directory that the kernel does not watch for us."""
 
 WAIT = 5.0
 """Seconds for conmon to drain the output and write the exit code, after the process is gone."""
 
 
 class ExitFiles:
-    """Waits for exit files with one inotify descriptor for all (a user may have 128)."""
+    """Waits for exit files with one inotify descriptor for all (a user may have 128); without one it looks itself."""
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
         self._files: AppearingFiles | None = None
         self._waiting: dict[Path, tuple[MonitoredPaths, list[Deferred[None]]]] = {}
+        self._polled: set[Path] = set()
+        self._timer: Any = None
 
     async def end(self, paths: MonitoredPaths, limit: float | None = WAIT) -> RunEnd | None:
         """What conmon recorded; None where it did not within `limit` seconds, or is gone and never will.
@@ -36,7 +45,7 @@ class ExitFiles:
         found = read_end(paths)
         if found is not None:
             return found
-        monitor = self._monitor(paths)
+        monitor = hold_monitor(self._reactor, paths)
         if monitor is None:
             return read_end(paths)
         appeared = self._wait(paths)
@@ -56,29 +65,39 @@ class ExitFiles:
     def close(self) -> None:
         if self._files is not None:
             self._files.close()
-
-    def _monitor(self, paths: MonitoredPaths) -> Process | None:
-        pid = monitor_pid(paths)
-        try:
-            return Process(self._reactor, pid) if pid is not None else None
-        except ProcessLookupError:
-            return None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
 
     def _wait(self, paths: MonitoredPaths) -> Deferred[None]:
-        if self._files is None:
-            self._files = AppearingFiles(self._reactor, lambda place, _: self._look(place), self._look_everywhere)
         waiter: Deferred[None] = Deferred()
         _, waiters = self._waiting.setdefault(paths.exit_dir, (paths, []))
         if not waiters:
-            self._files.watch(paths.exit_dir)
+            self._watch(paths.exit_dir)
         waiters.append(waiter)
         return waiter
+
+    def _watch(self, directory: Path) -> None:
+        try:
+            if self._files is None:
+                self._files = AppearingFiles(self._reactor, lambda place, _: self._look(place), self._look_everywhere)
+            self._files.watch(directory)
+        except OSError as error:
+            log.warn("{directory} is looked at again and again: {error}", directory=str(directory), error=error)
+            self._polled.add(directory)
+            self._poll()
+
+    def _poll(self) -> None:
+        for directory in tuple(self._polled):
+            self._look(directory)
+        if self._polled and (self._timer is None or not self._timer.active()):
+            self._timer = self._reactor.callLater(_POLL, self._poll)
 
     def _leave(self, paths: MonitoredPaths, waiter: Deferred[None]) -> None:
         _, waiters = self._waiting[paths.exit_dir]
         waiters.remove(waiter)
         if not waiters:
             del self._waiting[paths.exit_dir]
+            self._polled.discard(paths.exit_dir)
             if self._files is not None:
                 self._files.forget(paths.exit_dir)
 
@@ -98,20 +117,10 @@ def read_end(paths: MonitoredPaths) -> RunEnd | None:
 
     conmon writes -1 for a process that it ended itself after a time-out: then the code is unknown.
     """
-    try:
-        text = paths.exit_file.read_text()
-        written = paths.exit_file.stat().st_mtime_ns
-    except FileNotFoundError:
+    found = read_exit(paths.exit_file, paths.persist_dir)
+    if found is None:
         return None
-    try:
-        code = int(text)
-    except ValueError:
-        return None  # it is being written
-    return RunEnd(
-        exit_code=code if code >= 0 else None,
-        finished=datetime.fromtimestamp(written / 1e9, UTC),
-        oom_killed=paths.oom_file.exists(),
-    )
+    return RunEnd(found.code if found.code >= 0 else None, found.finished, found.oom_killed)
 
 
 def unknown_end(now: Callable[[], datetime]) -> RunEnd:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from apiserver.drivers.linux.cgroups import Cgroups
@@ -56,6 +57,32 @@ def read_pid(file: Path) -> int | None:
         return int(file.read_text())
     except (FileNotFoundError, ValueError):
         return None
+
+
+def hold_monitor(reactor: Reactor, paths: MonitoredPaths) -> Process | None:
+    """Hold the conmon of a directory; None where it is gone. Whoever asks closes it."""
+    pid = monitor_pid(paths)
+    try:
+        process = Process(reactor, pid) if pid is not None else None
+    except ProcessLookupError:
+        return None
+    if process is not None and monitor_pid(paths) != process.pid:
+        process.close()  # it went in between, and its pid to another
+        return None
+    return process
+
+
+def end_monitor(reactor: Reactor, paths: MonitoredPaths) -> None:
+    """Kill the conmon of a directory: its exit command would only tell us what we know."""
+    monitor = hold_monitor(reactor, paths)
+    if monitor is None:
+        return
+    try:
+        monitor.signal(signal.SIGKILL)
+    except ProcessLookupError:
+        return  # it has just ended
+    finally:
+        monitor.close()
 
 
 def monitor_pid(paths: MonitoredPaths) -> int | None:

@@ -24,7 +24,7 @@ from apiserver.engine.ports.streams import ExecStarted
 from apiserver.errors import RuntimeFailed
 from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import ExecPaths, write_whole
-from apiserver.local.runs.identity import hold, monitor_pid, remember
+from apiserver.local.runs.identity import end_monitor, hold, remember
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.service import LocalRuns
 from apiserver.local.streams.connection import Connection
@@ -122,23 +122,11 @@ class Sessions:
                 log.debug("exec session {id} has just ended", id=session.id)
             finally:
                 process.close()
-        self._end_monitor(paths)
+        end_monitor(self._runs.reactor, paths)
         known = self._ends.pop(session.id, None)
         if known is not None:
             known.close()
         await self._runs.threads.run(_remove, paths.directory)
-
-    def _end_monitor(self, paths: ExecPaths) -> None:
-        pid = monitor_pid(paths)
-        if pid is None:
-            return
-        with suppress(ProcessLookupError):
-            monitor = Process(self._runs.reactor, pid)
-            try:
-                if monitor_pid(paths) == pid:
-                    monitor.signal(signal.SIGKILL)
-            finally:
-                monitor.close()
 
 
 class _End:
