@@ -55,8 +55,11 @@ def later(request: Request, result: Any) -> None:
         request.handling = result
         result.addCallbacks(_handled, _failed, callbackArgs=(request,), errbackArgs=(request,))
         result.addErrback(_lost, request)
-    else:
+        return
+    try:
         _handled(result, request)
+    except Exception as error:  # noqa: BLE001  # as of a Deferred
+        fail(request, error)
 
 
 def _handled(result: Any, request: Request) -> None:

@@ -50,6 +50,11 @@ class GroupApp(Klein):
         super().__init__()
         _twisted.replace_url_map(self, _Routes())
 
+    def __get__(self, instance: object, owner: object) -> GroupApp:
+        bound = super().__get__(instance, owner)
+        assert isinstance(bound, GroupApp)  # Klein makes the bound one from our class
+        return bound
+
     @property
     def routes(self) -> list[Route]:
         routes = _twisted.url_map(self)
