@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 
+from apiserver.drivers.linux.remove_tree import remove_tree
 from apiserver.drivers.threads import Threads
 from apiserver.errors import HostError
 from apiserver.local.paths import Paths
@@ -42,6 +42,4 @@ class LocalVolumes:
         return frozenset()
 
     def _remove(self, name: str) -> None:
-        # shutil works on descriptors: links that a container left in there are removed, not followed.
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self._paths.volume(name))
+        remove_tree(self._paths.volume(name))

@@ -278,6 +278,10 @@ def test_what_is_no_object_of_json_is_400(service: Service, body: bytes) -> None
         ({"Domainname": "a\nb"}, "Domainname"),
         ({"WorkingDir": "relative"}, "working directory"),
         ({"WorkingDir": "/a\nb"}, "WorkingDir"),
+        ({"WorkingDir": "/" + "x" * 100_000}, "WorkingDir"),
+        ({"Cmd": ["x" * 100_000]}, "Cmd"),
+        ({"Entrypoint": ["x" * 100_000]}, "Cmd"),
+        ({"HostConfig": {"MaskedPaths": ["/" + "x" * 100_000]}}, "MaskedPaths"),
         ({"StopSignal": "SIGNOTHING"}, "signal"),
         ({"StopSignal": "0"}, "signal"),
         ({"ExposedPorts": {"70000/tcp": {}}}, "ExposedPorts"),
@@ -309,6 +313,8 @@ def test_what_is_no_object_of_json_is_400(service: Service, body: bytes) -> None
         ({"HostConfig": {"GroupAdd": ["a\nb"]}}, "GroupAdd"),
         ({"HostConfig": {"SecurityOpt": ["nonsense"]}}, "security-opt"),
         ({"HostConfig": {"SecurityOpt": ["seccomp=[]"]}}, "seccomp"),
+        ({"HostConfig": {"SecurityOpt": [f'seccomp={{"defaultAction": "{"x" * 70_000}"}}']}}, "seccomp"),
+        ({"HostConfig": {"SecurityOpt": ['seccomp={"defaultAction": "SCMP_ACT_NOTIFY"}']}}, "seccomp"),
         ({"HostConfig": {"MaskedPaths": ["relative"]}}, "MaskedPaths"),
         ({"HostConfig": {"ReadonlyPaths": ["/a/../b"]}}, "ReadonlyPaths"),
         ({"HostConfig": {"RestartPolicy": {"Name": "x"}}}, "RestartPolicy"),
@@ -439,6 +445,8 @@ def test_an_exec_that_asks_for_the_impossible_is_400_and_names_it(service: Servi
         wrong = []
         asked: list[tuple[dict[str, Any], str]] = [({key: [[[]]]}, key) for key in keys(CreateExecBody)]
         asked += [
+            ({"Cmd": ["x" * 100_000]}, "Cmd"),
+            ({"WorkingDir": "/" + "x" * 100_000}, "WorkingDir"),
             ({"User": "-1"}, "User"),
             ({"WorkingDir": "x"}, "working directory"),
             ({"Env": ["=x"]}, "environment"),

@@ -159,7 +159,7 @@ async def test_what_cannot_be_undone_is_an_error_of_this_host_and_all_else_is_un
             await rig.runs.discard(made.plan)
         assert not any((rig.paths.runroot / "runtime").glob(f"*/{made.key.container_id}"))
     with monkeypatch.context() as broken:
-        broken.setattr(cleanup, "_remove_tree", _busy)
+        broken.setattr(cleanup, "remove_tree", _busy)
         with pytest.raises(HostError, match="is not undone"):
             await rig.runs.discard(made.plan)
         with pytest.raises(HostError, match="is not undone"):

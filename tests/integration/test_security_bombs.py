@@ -299,3 +299,14 @@ def test_environment_and_labels_within_the_limit_of_a_body_cost_what_they_are(se
     body = {"Image": "busybox", "Cmd": ["true"], "Labels": {f"k{n}": "v" * 50 for n in range(20_000)}}
     status, answer = service.request("POST", "/containers/create", body)
     assert status == 201, answer
+
+
+def test_a_tree_of_thousands_of_levels_is_removed(service: Service, docker: Docker) -> None:
+    """In a container's own layer, and in a volume."""
+    script = "for where in / /v; do cd $where; n=0; while [ $n -lt 1500 ]; do mkdir d; cd d; n=$((n+1)); done; done"
+    container = docker.ok("run", "-d", "--network", "none", "-v", "deep:/v", "busybox", "sh", "-c", script)
+    assert docker.ok("wait", container) == "0"
+    docker.ok("rm", container)
+    docker.ok("volume", "rm", "deep")
+    assert not list((service.root / "containers").iterdir())
+    assert not list((service.root / "volumes").iterdir())

@@ -15,7 +15,13 @@ from apiserver.engine.containers.exec_streams import ExecStreams, SaidStreams
 from apiserver.engine.containers.failures import ExecStarted, not_running, paused
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import Container, ExecSession, State
-from apiserver.engine.containers.options.process import check_env, check_user, check_working_dir
+from apiserver.engine.containers.options.process import (
+    LONGEST_PATH,
+    check_env,
+    check_user,
+    check_working_dir,
+    too_long,
+)
 from apiserver.engine.containers.resize import check_size
 from apiserver.engine.events.model import Action, Event
 from apiserver.engine.locks import Locks
@@ -106,6 +112,8 @@ class Execs:
         container = self._running(self._ledger.registry.get(name_or_id))
         if not argv or any("\0" in word for word in argv):
             raise InvalidParameter("No exec command specified" if not argv else "Cmd: a word of the command holds NUL")
+        if too_long(argv[0]):
+            raise InvalidParameter(f"Cmd: the name of a program has at most {LONGEST_PATH} bytes")
         check_user(user)
         check_working_dir(working_dir)
         if console_size is not None:

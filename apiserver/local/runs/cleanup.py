@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
@@ -17,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from apiserver.drivers.linux.cgroups import Cgroups
+from apiserver.drivers.linux.remove_tree import remove_tree
 from apiserver.drivers.oci_runtime import OciRuntime
 from apiserver.drivers.process import Programs
 from apiserver.drivers.threads import Threads
@@ -86,7 +85,7 @@ class Cleanup:
             end_monitor(self._reactor, plan.run)
         await self._empty(plan.cgroup)
         await self._empty(plan.monitor_cgroup)
-        await self._threads.run(_remove_tree, plan.run.directory)
+        await self._threads.run(remove_tree, plan.run.directory)
         with suppress(OSError):  # another run of it is there, or it is gone
             plan.run.directory.parent.rmdir()
 
@@ -100,7 +99,7 @@ class Cleanup:
             for plan in await self._plans_left(container_id):
                 await self.discard(plan)
             await self._rootfs.unmount(container)
-            await self._threads.run(_remove_tree, container.directory)
+            await self._threads.run(remove_tree, container.directory)
         except OSError as error:
             raise HostError(f"the files of {container_id} are not deleted: {error}") from error
 
@@ -116,7 +115,7 @@ class Cleanup:
             try:
                 plans.append(RunPlan.from_json(json.loads((directory / "plan.json").read_bytes())))
             except (FileNotFoundError, ValueError, HostError):
-                await self._threads.run(_remove_tree, directory)  # we died before anything but the directory was made
+                await self._threads.run(remove_tree, directory)  # we died before anything but the directory was made
         return plans
 
     async def _kill_first_process(self, plan: RunPlan) -> None:
@@ -144,7 +143,7 @@ class Cleanup:
             log.warn(
                 "{runtime} cannot delete {id}: {error}", runtime=plan.runtime, id=plan.key.container_id, error=error
             )
-            await self._threads.run(_remove_tree, plan.runtime_root / plan.key.container_id)
+            await self._threads.run(remove_tree, plan.runtime_root / plan.key.container_id)
 
     async def _empty(self, cgroup: str) -> None:
         """Kill what is still in a cgroup, and remove it."""
@@ -160,13 +159,3 @@ class Cleanup:
                 return
             await deferLater(self._reactor, _PAUSE)
         raise HostError(f"the cgroup {cgroup} cannot be removed: processes in it do not end")
-
-
-def _remove_tree(directory: Path) -> None:
-    """Remove a tree of ours; links in it are not followed (shutil works on descriptors)."""
-
-    def again(function: Callable[..., Any], path: str, failure: Any) -> None:
-        if not isinstance(failure[1], FileNotFoundError):
-            raise failure[1]
-
-    shutil.rmtree(directory, onerror=again)

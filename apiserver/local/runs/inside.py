@@ -161,6 +161,9 @@ def _covering(rootfs: Path, placed: Sequence[Placed], path: str) -> tuple[Path, 
 
 def _resolved(descriptor: int, rootfs: Path) -> str:
     """The path of an open file as the container sees it."""
-    path = os.readlink(f"/proc/self/fd/{descriptor}")
+    try:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError as error:
+        raise InvalidParameter(f"a path in the container is too long: {error.strerror}") from error
     root = str(rootfs)
     return path[len(root) :] or "/" if path == root or path.startswith(f"{root}/") else path

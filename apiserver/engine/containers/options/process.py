@@ -13,6 +13,9 @@ from apiserver.errors import InvalidParameter
 
 _USER = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]*[$]?")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
+LONGEST_PATH = 4095
+"""Bytes, the kernel's own limit. A runtime that complains of a longer one (over 64 KiB of it) and conmon wait for
+each other."""
 LARGEST_ID = 2**31 - 1
 """Docker's own limit: the kernel's -1 (4,294,967,295) means "no change" and must never get there."""
 
@@ -58,6 +61,8 @@ def validated(process: Process) -> Process:
             raise InvalidParameter(f"{field}: a word holds NUL")
     if not process.argv or not process.argv[0]:
         raise InvalidParameter("no command specified")
+    if too_long(process.argv[0]):
+        raise InvalidParameter(f"Cmd: the name of a program has at most {LONGEST_PATH} bytes")
     check_user(process.user)
     check_working_dir(process.working_dir)
     if process.stop_signal:
@@ -103,12 +108,18 @@ def check_user(user: str, field: str = "User") -> None:
             raise InvalidParameter(f"invalid {field}: {user!r}: ids are decimal numbers from 0 to {LARGEST_ID}")
 
 
+def too_long(path: str) -> bool:
+    return len(path.encode(errors="surrogatepass")) > LONGEST_PATH
+
+
 def check_working_dir(path: str) -> None:
     """Raises: InvalidParameter."""
     if not path:
         return
     if not path.startswith("/"):
         raise InvalidParameter(f"the working directory '{path}' is invalid, it needs to be an absolute path")
+    if too_long(path):
+        raise InvalidParameter(f"invalid WorkingDir: it has more than {LONGEST_PATH} bytes")
     if any(c in path for c in "\0\n"):
         raise InvalidParameter(f"invalid WorkingDir: {path!r}")
     parts = [part for part in path.split("/") if part not in ("", ".")]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apiserver.engine.containers.options.process import check_user
+from apiserver.engine.containers.options.process import check_user, too_long
 from apiserver.errors import InvalidParameter
 
 _NAMES = (
@@ -21,6 +21,9 @@ _NAMES = (
 CAPABILITIES = frozenset(f"CAP_{name}" for name in _NAMES.split())
 ALL = "ALL"
 UNCONFINED = "unconfined"
+_ACTIONS = frozenset(
+    f"SCMP_ACT_{name}" for name in ("KILL", "KILL_PROCESS", "KILL_THREAD", "TRAP", "ERRNO", "TRACE", "ALLOW", "LOG")
+)
 _PROFILE = re.compile(r"[a-zA-Z0-9_./:+-]{1,255}")
 
 
@@ -61,6 +64,8 @@ def validated(security: Security) -> Security:
         for path in paths or ():
             if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
                 raise InvalidParameter(f"invalid {field}: {path!r} is no absolute path")
+            if too_long(path):
+                raise InvalidParameter(f"invalid {field}: a path is longer than any can be")
     return replace(
         security,
         cap_add=capabilities("CapAdd", security.cap_add),
@@ -92,3 +97,10 @@ def _check_profile(text: str) -> None:
         raise InvalidParameter(f"Decoding seccomp profile failed: {error}") from None
     if not isinstance(profile, dict) or not isinstance(profile.get("defaultAction"), str):
         raise InvalidParameter("Decoding seccomp profile failed: it has no defaultAction")
+    rules = profile.get("syscalls") or []
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise InvalidParameter("Decoding seccomp profile failed: syscalls is no list of rules")
+    for action in (profile["defaultAction"], *(rule.get("action") for rule in rules)):
+        if action not in _ACTIONS:
+            # With NOTIFY a process waits for a listener, which nobody is.
+            raise InvalidParameter(f"invalid seccomp profile in SecurityOpt: action {str(action)[:100]!r}")
