@@ -6,6 +6,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from apiserver.drivers.conmon.exits import Exit, read_exit
 
 
