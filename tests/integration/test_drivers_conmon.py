@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -397,10 +398,7 @@ async def test_the_exit_command_runs_after_the_exit_files_and_after_a_failed_cre
     for command, code in (("true", "0"), ("nope", "")):
         note.unlink(missing_ok=True)
         made = box.options([command])
-        made = CreateOptions(
-            **{name: getattr(made, name) for name in made.__dataclass_fields__}
-            | {"exit_command": (str(program), str(made.exit_dir / made.id))}
-        )
+        made = replace(made, exit_command=(str(program), str(made.exit_dir / made.id)))
         try:
             await box.conmon.create(made)
             await box.runtime.start(made.id)
