@@ -19,6 +19,7 @@ class VersionGroup:
         self._system = system
 
     @app.route("/version", methods=["GET"])
-    def docker_version(self, request: Request) -> bytes:
+    async def docker_version(self, request: Request) -> bytes:
         system = self._system
+        await system.learn_versions()
         return reply_json(request, version_json(system.host, system.version, API_VERSION, MIN_API_VERSION))

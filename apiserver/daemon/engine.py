@@ -5,7 +5,7 @@ Its parts are built only after the lock on the root is ours, since they begin wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -69,6 +69,7 @@ class Ports(Struct, frozen=True):
     publisher: PortPublisher
     volumes: VolumeSource
     host: Callable[[], HostFacts]
+    ask_versions: Callable[[], Awaitable[object]] | None = None
 
 
 class Services(Struct, frozen=True):
@@ -120,7 +121,7 @@ def build_services(
     async def count_images() -> int:
         return len(await images.all())
 
-    system = System(ports.host, registry, count_images, journal, uris, reactor)
+    system = System(ports.host, registry, count_images, journal, uris, reactor, ports.ask_versions)
     return Services(containers, images, networks, volumes, system, journal, locks, reactor)
 
 

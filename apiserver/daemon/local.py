@@ -9,6 +9,7 @@ from twisted.internet.threads import deferToThreadPool
 from apiserver.config.host import read_host
 from apiserver.config.host.programs import VersionCache
 from apiserver.daemon.engine import Ports
+from apiserver.daemon.rlimits import raise_open_files
 from apiserver.deferreds import TimedLock
 from apiserver.drivers.buildah import Buildah
 from apiserver.drivers.containers_storage import StoreFiles
@@ -38,6 +39,7 @@ STORE_LIMIT = 3600.0
 def open_ports(paths: Paths, reactor: Any) -> Ports:
     """The lock on the root is held; blocks for some milliseconds, at start-up."""
     host = read_host()
+    raise_open_files()  # only now: what containers may have by default is what we were started with
     programs = Programs(reactor)
     versions = Versions(programs, VersionCache(paths.runroot / "versions.json"))
     threads = Threads(reactor)
@@ -58,6 +60,7 @@ def open_ports(paths: Paths, reactor: Any) -> Ports:
         publisher=LocalPublisher(),
         volumes=LocalVolumes(paths, threads),
         host=facts,
+        ask_versions=lambda: versions.ask(host.programs),
     )
 
 

@@ -47,6 +47,7 @@ class System:
     images: how many there are.
     uris: where the service listens.
     wall_clock: whose `seconds()` is the time of day.
+    ask: has the host's programs say their versions, so that `host` has them; once, as a rule.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class System:
         journal: EventLog,
         uris: Callable[[], Sequence[str]],
         wall_clock: IReactorTime,
+        ask: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._host = host
+        self._ask = ask
         self._registry = registry
         self._images = images
         self._journal = journal
@@ -69,12 +72,18 @@ class System:
     def host(self) -> HostFacts:
         return self._host()
 
+    async def learn_versions(self) -> None:
+        """From here on `host` has the versions of its programs."""
+        if self._ask is not None:
+            await self._ask()
+
     @property
     def version(self) -> str:
         """Our own."""
         return __version__
 
     async def info(self) -> Info:
+        await self.learn_versions()
         states = Counter(container.state for container in self._registry.all())
         running, paused = states[State.RUNNING] + states[State.STOPPING], states[State.PAUSED]
         return Info(

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,3 +192,15 @@ def test_system_routes(call: Client, docker: Docker) -> None:
     assert "28.5.2" in docker.ok("version")
     call("GET", "/v1.57/version", status=400)
     call("GET", "/v1.23/version", status=400)
+
+
+def test_the_version_names_the_programs_that_do_the_work(service: Service) -> None:
+    components = {each["Name"]: each["Version"] for each in Client(service)("GET", "/version")["Components"]}
+    for program in ("conmon", "skopeo", "netavark"):
+        assert components[program][:1].isdigit(), components
+
+
+def test_the_service_may_have_as_many_descriptors_as_it_is_allowed(service: Service) -> None:
+    lines = Path(f"/proc/{service.pid}/limits").read_text().splitlines()
+    ((soft, hard),) = ([line.split()[3], line.split()[4]] for line in lines if line.startswith("Max open files"))
+    assert soft == hard
