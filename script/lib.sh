@@ -147,12 +147,22 @@ install_package() {  # [EXTRA]: this checkout, editable, in .venv
     [ -x "$venv/bin/pip" ] && "$venv/bin/python" -c '' 2>/dev/null || make_venv
     # What the installation depends on: what we require, which Python, and where the checkout lies.
     state="$(sha256sum <"$checkout/pyproject.toml") $(readlink -f "$venv/bin/python") $checkout"
-    [ -f "$stamp" ] && [ "$(<"$stamp")" = "$state" ] && return
-    say "Installing apiserver${extra:+[$extra]} in $venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --use-pep517 \
-        --editable "$checkout${extra:+[$extra]}" >&2 ||
-        die 'Cannot install the Python packages that pyproject.toml names; pip says why above'
-    printf '%s' "$state" >"$stamp"
+    if ! { [ -f "$stamp" ] && [ "$(<"$stamp")" = "$state" ]; }; then
+        say "Installing apiserver${extra:+[$extra]} in $venv"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --use-pep517 \
+            --editable "$checkout${extra:+[$extra]}" >&2 ||
+            die 'Cannot install the Python packages that pyproject.toml names; pip says why above'
+        printf '%s' "$state" >"$stamp"
+    fi
+    compile_checkout
+}
+
+compile_checkout() {
+    # pip compiles what it installs, not what it only points to. Where PYTHONDONTWRITEBYTECODE is set, or the service
+    # may not write here, each start would compile all modules anew: 0.5 s and more. A module that is edited later is
+    # newer than what was compiled of it, and counts.
+    "$venv/bin/python" -m compileall -q "$checkout/apiserver" "$checkout/twisted" >&2 ||
+        die "Some modules in $checkout cannot be compiled; Python names them above"
 }
 
 make_venv() {

@@ -12,7 +12,9 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 # Stand for the real ones: every program that the script asks for is there, and pip notes that it was called.
 FAKE_PRESENT = "present() { :; }\n"
-FAKE_PYTHON = '#!/bin/sh\ncase "$*" in *"pip install"*) echo x >>"$0.installs";; esac\n'
+FAKE_PYTHON = (
+    '#!/bin/sh\ncase "$*" in *"pip install"*) echo x >>"$0.installs";; "-m compileall"*) exec python3 "$@";; esac\n'
+)
 FAKE_SERVICE = '#!/bin/sh\necho "$@"\n'
 
 
@@ -22,6 +24,9 @@ def checkout(tmp_path: Path) -> Path:
     with (tmp_path / "script" / "lib.sh").open("a") as library:
         library.write(FAKE_PRESENT)
     shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    for package in ("apiserver", "twisted"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "module.py").write_text("x = 1\n")
     binaries = tmp_path / ".venv" / "bin"
     binaries.mkdir(parents=True)
     for name, text in (("python", FAKE_PYTHON), ("pip", FAKE_PYTHON), ("apiserver", FAKE_SERVICE)):
@@ -69,6 +74,26 @@ def test_the_package_is_installed_once_and_again_when_its_requirements_change(ch
         file.write("# another requirement\n")
     serve(checkout)
     assert installs.read_text().count("x") == 2
+
+
+def test_the_checkout_is_compiled_when_it_is_served_even_where_python_would_not_and_an_edit_counts(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    serve(checkout)
+    (compiled,) = (checkout / "apiserver" / "__pycache__").glob("module.*.pyc")
+    (checkout / "apiserver" / "module.py").write_text("x = 'edited'\n")
+    said = subprocess.run(
+        ["python3", "-c", "from apiserver import module; print(module.x)"],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "edited\n"
+    before = compiled.read_bytes()
+    serve(checkout)
+    assert compiled.read_bytes() != before
 
 
 def test_the_example_makes_a_root_in_which_the_shell_runs(checkout: Path, tmp_path: Path) -> None:
