@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from datetime import datetime
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -11,11 +12,12 @@ from apiserver.engine.events.log import EventLog
 from apiserver.engine.events.match import matcher
 from apiserver.errors import InvalidParameter
 from apiserver.http.app import group_app
-from apiserver.http.query import filters, string
+from apiserver.http.query import filters, libpod_bool, string
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
 from apiserver.wire.docker.events import action_word, event_filters, event_json
-from apiserver.wire.gojson import parse_moment
+from apiserver.wire.gojson import EPOCH, parse_moment
+from apiserver.wire.libpod import events as libpod
 
 
 class EventsGroup:
@@ -34,12 +36,30 @@ class EventsGroup:
     @app.route("/events", methods=["GET"])
     async def docker_events(self, request: Request) -> None:
         match = matcher(event_filters(filters(request)), action_word)
+        since, until = self._span(request)
+        async with aclosing(self._events.subscribe(match, since=since, until=until)) as events:
+            stream = open_stream(request, "application/json", endless=True)
+            async for event in events:
+                await stream.write_json(event_json(event, request.version))
+
+    @app.route("/libpod/events", methods=["GET"])
+    async def libpod_events(self, request: Request) -> None:
+        match = matcher(libpod.event_filters(filters(request)), libpod.action_word)
+        since, until = self._span(request)
+        if not libpod_bool(request, "stream", True):
+            until = until or now(self._clock)
+        if until is not None and since is None:
+            since = EPOCH  # an end alone means all that was before it
+        async with aclosing(self._events.subscribe(match, since=since, until=until)) as events:
+            stream = open_stream(request, "application/json", endless=True)
+            async for event in events:
+                if libpod.is_told(event):
+                    await stream.write_json(libpod.event_json(event))
+
+    def _span(self, request: Request) -> tuple[datetime | None, datetime | None]:
         moment = now(self._clock)
         since = parse_moment("since", string(request, "since") or "", moment)
         until = parse_moment("until", string(request, "until") or "", moment)
         if since is not None and until is not None and since > until:
             raise InvalidParameter("`since` time cannot be after `until` time")
-        async with aclosing(self._events.subscribe(match, since=since, until=until)) as events:
-            stream = open_stream(request, "application/json", endless=True)
-            async for event in events:
-                await stream.write_json(event_json(event, request.version))
+        return since, until

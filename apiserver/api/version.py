@@ -8,6 +8,7 @@ from apiserver.http.reply import reply_json
 from apiserver.http.request import Request
 from apiserver.http.version import API_VERSION, MIN_API_VERSION
 from apiserver.wire.docker.system import version_json
+from apiserver.wire.libpod import system as libpod
 
 
 class VersionGroup:
@@ -23,3 +24,8 @@ class VersionGroup:
         system = self._system
         await system.learn_versions()
         return reply_json(request, version_json(system.host, system.version, API_VERSION, MIN_API_VERSION))
+
+    @app.route("/libpod/version", methods=["GET"])
+    def libpod_version(self, request: Request) -> bytes:
+        system = self._system
+        return reply_json(request, libpod.version_json(system.host, system.version, API_VERSION, MIN_API_VERSION))

@@ -10,14 +10,8 @@ from apiserver.engine.system import DOCKER_VERSION, PODMAN_VERSION, Info
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.docker.options.logging import DEFAULT_DRIVER
 from apiserver.wire.docker.versions import V1_44, V1_50, Version
+from apiserver.wire.goarch import go_architecture
 from apiserver.wire.gojson import go_time
-
-_GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-
-
-def go_architecture(machine: str) -> str:
-    """`amd64` for the kernel's `x86_64`."""
-    return _GO_ARCHITECTURES.get(machine, machine)
 
 
 def version_json(host: HostFacts, own_version: str, api_version: str, min_api_version: str) -> JsonObject:

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from apiserver.engine.events.model import Action, Event, Kind
+from apiserver.wire.libpod.events import action_word, event_filters, event_json, is_told
+from tests.support.containers import CREATED
+
+
+def test_a_volume_has_a_name_alone() -> None:
+    shown = event_json(Event(Kind.VOLUME, Action.DESTROY, "db", CREATED, {"driver": "local"}))
+    assert (shown["Action"], shown["Actor"]) == (
+        "remove",
+        {"ID": "", "Attributes": {"driver": "local", "image": "", "name": "db"}},
+    )
+    assert "id" not in shown
+
+
+def test_the_default_network_is_podman() -> None:
+    shown = event_json(Event(Kind.NETWORK, Action.CONNECT, "b" * 64, CREATED, {"name": "apiserver"}))
+    assert shown["Actor"] == {"ID": "b" * 64, "Attributes": {"image": "", "name": "podman"}}
+
+
+def test_a_container_has_its_image_outside_too_as_podman_has_it() -> None:
+    shown = event_json(Event(Kind.CONTAINER, Action.START, "c" * 64, CREATED, {"image": "bb:t", "name": "web"}))
+    assert (shown["id"], shown["from"], shown["status"], shown["Type"]) == ("c" * 64, "bb:t", "start", "container")
+    assert "HealthStatus" not in shown
+
+
+def test_an_image_has_an_id_of_digits_alone() -> None:
+    shown = event_json(Event(Kind.IMAGE, Action.LOAD, "d" * 64, CREATED, {"name": "bb:t"}))
+    assert (shown["id"], shown["Action"]) == ("d" * 64, "loadfromarchive")
+
+
+@pytest.mark.parametrize("action", [Action.EXEC_CREATE, Action.RESIZE, Action.DETACH, Action.OOM])
+def test_what_podman_has_no_word_for_is_not_told(action: Action) -> None:
+    event = Event(Kind.CONTAINER, action, "c" * 64, CREATED)
+    assert not is_told(event)
+    assert action_word(event) == ""
+
+
+def test_filters_know_podmans_other_names() -> None:
+    assert event_filters({"EVENT": ["die"], "status": ["start"], "network": ["podman"], "label": []}) == {
+        "event": ["died", "start"],
+        "network": ["apiserver"],
+    }
