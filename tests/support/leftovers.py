@@ -85,11 +85,15 @@ def empty_cgroups() -> set[Left]:
     One with processes may be another run's; where it is ours, `processes` knows those.
     """
     found = set()
-    for base in (CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink())):
-        ours = base / "apiserver"
-        if ours.is_dir():
-            found |= {Left("cgroup", str(path)) for path in ours.iterdir() if path.is_dir() and not _members(path)}
+    for ours in service_cgroups():
+        found |= {Left("cgroup", str(path)) for path in ours.iterdir() if path.is_dir() and not _members(path)}
     return found
+
+
+def service_cgroups() -> list[Path]:
+    """The cgroups that hold those of all containers of all services, one in each hierarchy where it is there."""
+    bases = (CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink()))
+    return [base / "apiserver" for base in bases if (base / "apiserver").is_dir()]
 
 
 def _members(cgroup: Path) -> list[int]:
