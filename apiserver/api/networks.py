@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from twisted.internet.interfaces import IReactorTime
+
+from apiserver.api.containers.surroundings import now
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.networks.service import Networks
 from apiserver.http.app import group_app
 from apiserver.http.query import filters
-from apiserver.http.reply import reply_json
+from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
 from apiserver.wire.docker.networks import network_json, select
+from apiserver.wire.libpod import networks as libpod
 
 
 class NetworksGroup:
-    """Networks: create, list, inspect, connect, disconnect, remove, prune."""
+    """Networks: create, list, inspect, connect, disconnect, remove, prune.
+
+    Args:
+        wall_clock: whose `seconds()` is the time of day, for `until=10m`.
+    """
 
     app = group_app()
 
-    def __init__(self, networks: Networks, containers: Containers) -> None:
+    def __init__(self, networks: Networks, containers: Containers, wall_clock: IReactorTime) -> None:
         self._networks = networks
         self._containers = containers
+        self._clock = wall_clock
 
     @app.route("/networks", methods=["GET"])
     def docker_list(self, request: Request) -> bytes:
@@ -29,3 +38,19 @@ class NetworksGroup:
     def docker_inspect(self, request: Request, name: str) -> bytes:
         network = self._networks.get(name)
         return reply_json(request, network_json(network, self._containers.registry.all(), request.version))
+
+    @app.route("/libpod/networks/json", methods=["GET"])
+    def libpod_list(self, request: Request) -> bytes:
+        containers = self._containers.registry.all()
+        chosen = libpod.select(self._networks.all(), filters(request), containers, now(self._clock))
+        return reply_json(request, [libpod.network_json(network) for network in chosen])
+
+    @app.route("/libpod/networks/<name:name>/json", methods=["GET"])
+    def libpod_inspect(self, request: Request, name: str) -> bytes:
+        network = self._networks.get(name)
+        return reply_json(request, libpod.inspect_json(network, self._containers.registry.all()))
+
+    @app.route("/libpod/networks/<name:name>/exists", methods=["GET"])
+    def libpod_exists(self, request: Request, name: str) -> bytes:
+        self._networks.get(name)
+        return reply_empty(request)

@@ -40,7 +40,7 @@ class NetworksDouble:
 
     def get(self, name_or_id: str) -> Network:
         for network in self.all():
-            if name_or_id in (network.name, network.id, "bridge" if network is BRIDGE else network.name):
+            if name_or_id in (network.name, network.id) or (network is BRIDGE and name_or_id in ("bridge", "podman")):
                 return network
         raise NoSuchNetwork(name_or_id)
 

@@ -88,6 +88,11 @@ class Making:
         self._known.update({volume.name: volume for volume in self._fresh})
 
 
+class VolumeExists(Conflict):
+    cause = "volume already exists"
+    libpod = "volume with name {subject} already exists: {cause}"
+
+
 class Volumes:
     """The volumes of this service.
 
@@ -135,15 +140,22 @@ class Volumes:
         options: Mapping[str, str] | None = None,
         driver: str = "",
         anonymous: bool = False,
+        exclusive: bool = False,
     ) -> Volume:
         """The volume of this name, made if it is not there; without a name, a new one named by 64 random digits.
 
+        Args:
+            exclusive: it must not be there yet.
+
         Raises:
             InvalidParameter: the name is impossible.
+            VolumeExists
             NotImplementedYet: a driver but `local`, or options of it.
         """
         wanted = Wanted(name or secrets.token_hex(32), labels or {}, options or {}, driver, anonymous)
         async with self.making([wanted]) as making:
+            if exclusive and wanted.name in self._volumes:
+                raise VolumeExists(wanted.name)
             await self._journal.commit(*making.changes)
             try:
                 await making.make()

@@ -5,7 +5,6 @@ Rules and words are the Docker Engine's (daemon/list.go).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
@@ -17,14 +16,11 @@ from apiserver.errors import InvalidParameter
 from apiserver.wire.docker.endpoints import docker_network_name, published
 from apiserver.wire.docker.options.ports import read_exposed
 from apiserver.wire.docker.status import STATES, exit_code, state_word
+from apiserver.wire.patterns import compile_pattern
 
 Filters = Mapping[str, Sequence[str]]
 Test = Callable[[Container], bool]
 
-_LONGEST_PATTERN = 300
-_QUANTIFIERS = 3
-_QUANTIFIER = re.compile(r"[*+?{]")
-_QUANTIFIED_GROUP = re.compile(r"\)[*+?{]|\\[1-9]|\(\?")
 _HEALTH = ("starting", "healthy", "unhealthy", "none")
 
 
@@ -127,18 +123,8 @@ def _integer(key: str, value: str) -> int:
 
 def _by_name(values: list[str]) -> Test:
     """A name is a regular expression to Docker, matched with and without the `/` in front."""
-    patterns = [_pattern(value) for value in values]
+    patterns = [compile_pattern("name", value) for value in values]
     return lambda c: any(p.search(c.name) or p.search(f"/{c.name}") for p in patterns)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    """Python's matcher backtracks where Go's cannot: what could take it long is refused."""
-    if len(text) > _LONGEST_PATTERN or _QUANTIFIED_GROUP.search(text) or len(_QUANTIFIER.findall(text)) > _QUANTIFIERS:
-        raise InvalidParameter(f"invalid filter 'name={text[:_LONGEST_PATTERN]}': the expression is too complex")
-    try:
-        return re.compile(text)
-    except re.error:
-        return re.compile(re.escape(text))
 
 
 def _by_age(key: str, other: Container) -> Test:
