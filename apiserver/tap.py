@@ -12,6 +12,7 @@ from twisted.application.service import Service
 from twisted.logger import ILogObserver
 from twisted.python import usage
 
+from apiserver.daemon.clocks import keep_time
 from apiserver.daemon.environment import take_invocation
 from apiserver.daemon.logging import observer
 from apiserver.daemon.options import UMASK, read_options, serve_parser
@@ -51,6 +52,7 @@ class ApiService(Service):
         from apiserver.daemon.assembly import build, where_to_listen
 
         reactor: Any = global_reactor
+        keep_time(reactor)
         os.umask(UMASK)  # twistd has chosen one if it became a daemon
         endpoints = where_to_listen(self._options, self._invocation)
         # Before the daemon's own start, which is the next to be called.

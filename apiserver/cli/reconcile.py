@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from apiserver.daemon.clocks import keep_time
 from apiserver.daemon.environment import take_invocation
 from apiserver.daemon.lean import import_lean
 from apiserver.daemon.options import UMASK, places_parser, read_options
@@ -27,5 +28,6 @@ def main(arguments: Sequence[str]) -> int:
     from apiserver.daemon.logging import begin_logging
     from apiserver.daemon.once import run_once
 
+    keep_time(reactor)
     begin_logging(options.log_level, options.log_format)
     return run_once(build_engine(options, reactor), reactor)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from apiserver.daemon.clocks import keep_time
 from apiserver.daemon.environment import take_invocation
 from apiserver.daemon.lean import import_lean
 from apiserver.daemon.options import UMASK, read_options, serve_parser
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     from apiserver.daemon.service import Daemon
 
     reactor: Any = global_reactor
+    keep_time(reactor)
     begin_logging(options.log_level, options.log_format)
     # Before the daemon's own start, which is the next to be called.
     reactor.callWhenRunning(lambda: heed(signals, reactor.callFromThread, daemon.signalled))

@@ -13,6 +13,7 @@ from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
+from apiserver.daemon.clocks import WallClock
 from apiserver.engine.containers.collaborators import Background
 from apiserver.engine.containers.registry import Registry
 from apiserver.engine.containers.services import Containers, build_containers
@@ -90,7 +91,8 @@ def build_services(
 ) -> Services:
     """The engine's services over any ports, by constructor alone."""
     remembered = ports.records.remembered()
-    journal = EventLog(ports.records, reactor)
+    wall_clock: Any = WallClock(reactor)
+    journal = EventLog(ports.records, wall_clock)
     locks = Locks(reactor)
     registry = Registry(remembered.containers)
 
@@ -98,9 +100,9 @@ def build_services(
         users = ((user, registry.find(user)) for user in registry.users_of_image(image_id))
         return [ImageUser(user, container is not None and container.alive) for user, container in users]
 
-    images = Images(ports.images, journal, locks, made_of, reactor)
+    images = Images(ports.images, journal, locks, made_of, wall_clock)
     networks = Networks(ports.networks, journal, remembered)
-    volumes = Volumes(remembered.volumes, ports.volumes, journal, locks, registry.users_of_volume, reactor)
+    volumes = Volumes(remembered.volumes, ports.volumes, journal, locks, registry.users_of_volume, wall_clock)
     containers = build_containers(
         registry=registry,
         remembered=remembered,
@@ -116,13 +118,14 @@ def build_services(
         background=background,
         host=ports.host(),
         clock=reactor,
+        wall_clock=wall_clock,
     )
 
     async def count_images() -> int:
         return len(await images.all())
 
-    system = System(ports.host, registry, count_images, journal, uris, reactor, ports.ask_versions)
-    return Services(containers, images, networks, volumes, system, journal, locks, reactor)
+    system = System(ports.host, registry, count_images, journal, uris, wall_clock, ports.ask_versions)
+    return Services(containers, images, networks, volumes, system, journal, locks, wall_clock)
 
 
 class LocalEngine:

@@ -96,6 +96,7 @@ def service(rig: Rig) -> Service:
         background=HoldsDouble(),
         host=host,
         clock=reactor,
+        wall_clock=reactor,
     )
     return Service(rig, containers, records, events)
 

@@ -203,6 +203,7 @@ class Engine:
                 boot_id=self.boot_id,
             ),
             clock=self.clock,
+            wall_clock=self.clock,
         )
 
     def next_service(self, boot_id: str | None = None) -> Engine:

@@ -72,15 +72,17 @@ def build_containers(
     background: Background,
     host: HostFacts,
     clock: IReactorTime,
+    wall_clock: IReactorTime,
 ) -> Containers:
     """
     Args:
         registry: filled with the remembered containers; images and volumes ask it who uses them.
-        clock: whose `seconds()` is the time of day.
+        clock: for time limits.
+        wall_clock: whose `seconds()` is the time of day.
     """
-    ledger = Ledger(registry, journal, clock)
+    ledger = Ledger(registry, journal, wall_clock)
     undo = Undo(runs, networks)
-    wait = Wait(registry, remembered.exit_codes, clock)
+    wait = Wait(registry, remembered.exit_codes, wall_clock)
     read = Logs(registry, logs)
     attach = Attach(ledger, streams, read)
     execs = Execs(ledger, locks, streams, clock, remembered.execs)

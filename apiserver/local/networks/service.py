@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import socket
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,16 +44,24 @@ class LocalNetworks:
     """Fulfils `Networks`. One netavark at a time: they would queue on the firewall's own lock, and disturb each other.
 
     Args:
-        reactor: whose `seconds()` is the time of day.
+        now: the time of day.
         routes: the kernel's routing table.
     """
 
-    def __init__(self, paths: Paths, programs: Programs, reactor: IReactorTime, *, routes: Path = ROUTES) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        programs: Programs,
+        reactor: IReactorTime,
+        *,
+        routes: Path = ROUTES,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._netavark = Netavark(programs, paths.runroot / "netavark")
         self._namespaces = NetworkNamespaces(programs)
         self._directory = paths.namespaces
         self._lock = TimedLock("the network set-up", reactor, LOCK_LIMIT)
-        self._clock = reactor
+        self._now = now
         self._routes = routes
         self._firewall = ""
 
@@ -66,7 +74,7 @@ class LocalNetworks:
             id=secrets.token_hex(32),
             name=name,
             driver="bridge",
-            created=datetime.fromtimestamp(self._clock.seconds(), UTC),
+            created=self._now(),
             interface=next(free for n in range(len(taken) + 1) if (free := f"{prefix}{n}") not in taken),
             subnet=subnet,
             gateway=subnet[1],
