@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -60,16 +59,6 @@ def test_all_of_standard_input_goes_through(docker: Docker) -> None:
         "run", "--rm", "-i", "--network", "none", "busybox", "cat", input=data[: 20 << 20], timeout=100
     )
     assert done.stdout == data[: 20 << 20]
-
-
-def test_many_at_once_have_each_their_own_output_and_code(docker: Docker) -> None:
-    def run(number: int) -> tuple[str, int]:
-        said = docker("run", "--rm", "--network", "none", "busybox", "sh", "-c", f"echo {number}; exit {number}")
-        return said.stdout, said.code
-
-    with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(run, range(64)))
-    assert results == [(f"{number}\n", number) for number in range(64)]
 
 
 def test_one_in_the_background_is_listed_followed_stopped_and_removed(docker: Docker) -> None:
