@@ -71,6 +71,8 @@ class Ports(Struct, frozen=True):
     volumes: VolumeSource
     host: Callable[[], HostFacts]
     ask_versions: Callable[[], Awaitable[object]] | None = None
+    let_go: Callable[[], object] = lambda: None
+    """Watch nothing any more: what is heard of after the end could not be recorded."""
 
 
 class Services(Struct, frozen=True):
@@ -192,6 +194,7 @@ class LocalEngine:
                 await self._finish(self.services)
         finally:
             if self._ports is not None:
+                self._ports.let_go()
                 await self._ports.records.close()
                 self._ports = self.services = None
             self._lock.release()

@@ -47,6 +47,12 @@ def open_ports(paths: Paths, reactor: Any) -> Ports:
     images = _images(paths, programs, reactor)
     runs = LocalRuns(reactor=reactor, paths=paths, host=host, programs=programs, layers=images)
 
+    logs = LocalLogs(reactor, paths)
+
+    def let_go() -> None:
+        runs.close()
+        logs.close()
+
     def facts() -> HostFacts:
         return host_facts(host, runs.machine, paths, versions.known(host.programs))
 
@@ -54,13 +60,14 @@ def open_ports(paths: Paths, reactor: Any) -> Ports:
         records=records,
         runs=runs,
         streams=LocalStreams(reactor, runs),
-        logs=LocalLogs(reactor, paths),
+        logs=logs,
         images=images,
         networks=LocalNetworks(paths, programs, reactor),
         publisher=LocalPublisher(),
         volumes=LocalVolumes(paths, threads),
         host=facts,
         ask_versions=lambda: versions.ask(host.programs),
+        let_go=let_go,
     )
 
 

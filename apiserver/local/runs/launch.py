@@ -73,6 +73,10 @@ class Launch:
             await placed
         return Started(at=started, pid=process.pid if process is not None else None)
 
+    def forget(self, key: RunKey) -> None:
+        """It is undone, whether or not it was started."""
+        self._placed.pop(key, None)
+
     def _created(self, plan: RunPlan, created: Created) -> None:
         remember(plan.run, created.pid)
         self._news.watch(plan.key, created.pid)

@@ -129,7 +129,9 @@ class LocalRuns:
         return await self.exit_files.end(RunPlan.from_json(plan).run) or unknown_end(self._now)
 
     async def discard(self, plan: JsonObject, *, processes: bool = True) -> None:
-        await self._cleanup.discard(RunPlan.from_json(plan), processes=processes)
+        undone = RunPlan.from_json(plan)
+        self._launch.forget(undone.key)
+        await self._cleanup.discard(undone, processes=processes)
 
     async def forget(self, container_id: str) -> None:
         await self._cleanup.forget(container_id)
