@@ -197,6 +197,19 @@ def test_a_code_that_is_recorded_in_time_is_kept_when_the_container_ends() -> No
     assert engine.containers.execs.get(session.id).exit_code == 5
 
 
+def test_nobody_is_locked_out_while_a_container_waits_for_the_code_of_its_exec() -> None:
+    engine = Engine()
+    engine.started()
+    session = create(engine)
+    start(engine, session)
+    engine.exit(3)  # the exec says nothing
+    assert engine.locks.held() == ()
+    assert engine.container().state is State.RUNNING
+    engine.clock.advance(1)
+    assert engine.container().state is State.EXITED
+    assert engine.containers.execs.get(session.id).exit_code == 137
+
+
 def test_an_ended_session_is_known_for_five_minutes_also_to_the_next_service() -> None:
     engine = Engine()
     engine.started()

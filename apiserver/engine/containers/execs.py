@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -216,12 +216,25 @@ class Execs:
         except NotRunning:
             raise ExecStarted(f"exec session {session.id} is not running") from None
 
-    async def end_with(self, container: Container) -> None:
-        """A container's run has ended, and so have the sessions in it. The caller holds its lock."""
-        sessions = [s for s in self.of(container.id) if container.run is not None and s.run <= container.run.number]
+    async def last_words(self, container: Container) -> Mapping[str, int]:
+        """The codes of the sessions that ended with their container, for `end_with`; no lock is held for this."""
+        sessions = [session for session in self._in_run(container) if session.running]
         words = [Deferred.fromCoroutine(self._last_word(container, session)) for session in sessions]
-        for session, word in zip(sessions, words, strict=True):
-            await self._end(container, session, await word)
+        said = {session.id: await word for session, word in zip(sessions, words, strict=True)}
+        return {exec_id: code for exec_id, code in said.items() if code is not None}
+
+    async def end_with(self, container: Container, words: Mapping[str, int]) -> None:
+        """A container's run has ended, and so have the sessions in it. The caller holds its lock.
+
+        Args:
+            words: of `last_words`; who has none there was killed.
+        """
+        for session in self._in_run(container):
+            await self._end(container, session, words.get(session.id, KILLED) if session.running else None)
+
+    def _in_run(self, container: Container) -> list[ExecSession]:
+        run = container.run
+        return [s for s in self.of(container.id) if run is not None and s.run <= run.number]
 
     async def reconcile(self) -> None:
         """After the containers: sessions of running ones are watched again, others have ended."""
@@ -247,14 +260,12 @@ class Execs:
             del self._sessions[session.id]
 
     async def _last_word(self, container: Container, session: ExecSession) -> int | None:
-        if not session.running:
-            return None
         assert container.run is not None
         ended = Deferred.fromCoroutine(self._streams.exec_end(container.run.plan, session))
         try:
             return await ended.addTimeout(LAST_WORD, self._clock)
         except (TimeoutError, EngineError):
-            return KILLED
+            return None
 
     def _watch(self, container: Container, session: ExecSession) -> None:
         async def watch() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from msgspec.structs import replace
@@ -121,11 +121,12 @@ class Exits:
         if end is None and not container.run.ended:
             # Its recording may take seconds: not under the lock.
             end = await self._runs.end(container.run.plan)
+        words = await self._execs.last_words(container)
         async with self._locks.container(key.container_id, "the end of its run"):
             container = self._newest(key)
             # Before the lock it may have been about to be recorded as running.
             if container is not None and container.state in _ENDING:
-                await self.finish(container, end, rebooted=rebooted)
+                await self.finish(container, end, words, rebooted=rebooted)
 
     def _newest(self, key: RunKey) -> Container | None:
         """The container, if the run is its newest and not done with."""
@@ -134,8 +135,13 @@ class Exits:
             return None
         return None if container.run.ended and container.state is not State.STOPPED else container
 
-    async def finish(self, container: Container, end: RunEnd | None, *, rebooted: bool = False) -> None:
+    async def finish(
+        self, container: Container, end: RunEnd | None, words: Mapping[str, int] = {}, *, rebooted: bool = False
+    ) -> None:
         """Record how a run ended, clean up, tell who waits. The caller holds the container's lock.
+
+        Args:
+            words: the codes of its exec sessions, as far as they are known.
 
         Raises:
             HostError: the end could not be recorded. What could not be cleaned up is logged; the container stays
@@ -158,7 +164,7 @@ class Exits:
         ended = container
         auto_remove = container.options.lifecycle.auto_remove and not self._kept[container.id]
         try:
-            await self._execs.end_with(container)
+            await self._execs.end_with(container, words)
             run = await self._undo.undo(container, rebooted=rebooted)
             if auto_remove:
                 container = container.become(State.REMOVING, run=run, remove_volumes=True)
