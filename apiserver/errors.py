@@ -151,7 +151,7 @@ class NoSuchExec(NotFound):
 
 
 class NoSuchImage(NotFound):
-    cause = "no such image"
+    cause = "image not known"
     docker = "No such image: {subject}"
     libpod = "failed to find image {subject}: {cause}"
 

@@ -49,7 +49,7 @@ def test_all_versions_are_served(api: Api, version: str) -> None:
 def test_a_missing_image_is_said_in_the_words_that_clients_pull_on(api: Api) -> None:
     answer = api.post("/containers/create", PLAIN | {"Image": "nope"})
     assert (answer.status, message(answer)) == (404, "No such image: nope")
-    assert answer.json()["cause"] == "no such image"
+    assert answer.json()["cause"] == "image not known"
 
 
 def test_a_name_that_is_taken_is_a_conflict_in_dockers_words(api: Api) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -12,11 +13,13 @@ from apiserver.engine.images.service import Images
 from apiserver.engine.ports.images import Image
 from apiserver.engine.system import System
 from apiserver.http.app import group_app
-from apiserver.http.query import docker_bool, filters, string
-from apiserver.http.reply import reply_json
+from apiserver.http.query import docker_bool, filters, libpod_bool, string
+from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
 from apiserver.wire.docker.image_filters import select
 from apiserver.wire.docker.images import history_json, image_json, summary_json
+from apiserver.wire.libpod import images as libpod
+from apiserver.wire.libpod.image_filters import select as libpod_select
 
 
 class ImageListGroup:
@@ -39,10 +42,7 @@ class ImageListGroup:
         wanted = filters(request)
         if name := string(request, "filter"):  # what `reference` was before 1.41
             wanted["reference"] = (*wanted.get("reference", ()), name)
-        found: dict[str, Image] = {}
-        for key in ("before", "since"):
-            for name in wanted.get(key, ())[-1:]:
-                found[name] = await self._images.find(name)
+        found = await self._named(name for key in ("before", "since") for name in wanted.get(key, ())[-1:])
         chosen = select(
             await self._images.all(),
             wanted,
@@ -50,9 +50,9 @@ class ImageListGroup:
             now(self._clock),
             intermediate=docker_bool(request, "all"),
         )
-        uses = Counter(container.image_id for container in self._containers.registry.all())
+        uses = self._uses()
         counted = docker_bool(request, "shared-size")
-        newest = sorted(chosen, key=lambda image: image.created.timestamp() if image.created else 0, reverse=True)
+        newest = _newest_first(chosen)
         return reply_json(
             request,
             [summary_json(image, uses[image.id] if counted else -1, request.version) for image in newest],
@@ -66,3 +66,42 @@ class ImageListGroup:
     @app.route("/images/<image:name>/history", methods=["GET"])
     async def docker_history(self, request: Request, name: str) -> bytes:
         return reply_json(request, history_json(await self._images.find(name)))
+
+    @app.route("/libpod/images/json", methods=["GET"])
+    async def libpod_list(self, request: Request) -> bytes:
+        wanted, uses = filters(request), self._uses()
+        found = await self._named(name for key in ("before", "since", "after") for name in wanted.get(key, ()))
+        chosen = libpod_select(
+            await self._images.all(),
+            wanted,
+            found.__getitem__,
+            uses.__contains__,
+            now(self._clock),
+            intermediate=libpod_bool(request, "all"),
+        )
+        return reply_json(request, [libpod.summary_json(image, uses[image.id]) for image in _newest_first(chosen)])
+
+    @app.route("/libpod/images/<image:name>/exists", methods=["GET"])
+    async def libpod_exists(self, request: Request, name: str) -> bytes:
+        await self._images.find(name)
+        return reply_empty(request)
+
+    @app.route("/libpod/images/<image:name>/json", methods=["GET"])
+    async def libpod_inspect(self, request: Request, name: str) -> bytes:
+        image = await self._images.find(name)
+        return reply_json(request, libpod.image_json(image, self._system.host.storage_driver))
+
+    @app.route("/libpod/images/<image:name>/history", methods=["GET"])
+    async def libpod_history(self, request: Request, name: str) -> bytes:
+        return reply_json(request, libpod.history_json(await self._images.find(name)))
+
+    async def _named(self, names: Iterable[str]) -> Mapping[str, Image]:
+        return {name: await self._images.find(name) for name in names}
+
+    def _uses(self) -> Counter[str]:
+        """How many containers are made of an image, by its id."""
+        return Counter(container.image_id for container in self._containers.registry.all())
+
+
+def _newest_first(images: Iterable[Image]) -> list[Image]:
+    return sorted(images, key=lambda image: image.created.timestamp() if image.created else 0, reverse=True)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from apiserver.deferreds import to_the_end
+from apiserver.engine.containers.services import Containers
+from apiserver.engine.images.remove import ImageInUse, Removed
 from apiserver.engine.images.service import Images
+from apiserver.errors import EngineError, InvalidParameter, NotFound
 from apiserver.http.app import group_app
-from apiserver.http.query import docker_bool, string
+from apiserver.http.flavour import Flavour
+from apiserver.http.query import docker_bool, libpod_bool, string, strings
 from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
 from apiserver.wire.docker.images import new_name, removed_json
+from apiserver.wire.libpod import images as libpod
 
 
 class ImageNamesGroup:
@@ -16,8 +21,9 @@ class ImageNamesGroup:
 
     app = group_app()
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: Images, containers: Containers) -> None:
         self._images = images
+        self._containers = containers
 
     @app.route("/images/<image:name>/tag", methods=["POST"])
     async def docker_tag(self, request: Request, name: str) -> bytes:
@@ -31,3 +37,71 @@ class ImageNamesGroup:
             self._images.remove(name, force=docker_bool(request, "force"), prune=not docker_bool(request, "noprune"))
         )
         return reply_json(request, removed_json(removal.untagged, removal.deleted))
+
+    @app.route("/libpod/images/<image:name>/tag", methods=["POST"])
+    async def libpod_tag(self, request: Request, name: str) -> bytes:
+        await to_the_end(self._images.tag(name, libpod.new_name(_repository(request), string(request, "tag"))))
+        return reply_empty(request, 201)
+
+    @app.route("/libpod/images/<image:name>/untag", methods=["POST"])
+    async def libpod_untag(self, request: Request, name: str) -> bytes:
+        whole = string(request, "repo") is None and string(request, "tag") is None
+        await to_the_end(
+            self._images.untag(name, None if whole else libpod.new_name(_repository(request), string(request, "tag")))
+        )
+        return reply_empty(request, 201)
+
+    @app.route("/libpod/images/remove", methods=["DELETE"])
+    async def libpod_remove_several(self, request: Request) -> bytes:
+        names = list(strings(request, "images"))
+        if libpod_bool(request, "all"):
+            names = [image.id for image in await self._images.all() if not image.intermediate]
+        force, prune = libpod_bool(request, "force"), not libpod_bool(request, "noprune")
+        ignore = libpod_bool(request, "ignore")
+        report, code = Removed(), 0
+        errors: list[str] = []
+        for name in names:
+            try:
+                one = await to_the_end(self._remove(name, force=force, prune=prune, ignore=ignore))
+            except EngineError as error:
+                errors.append(Flavour.LIBPOD.words(error))
+                code = max(code, _exit_code(error))
+            else:
+                report.untagged += one.untagged
+                report.deleted += one.deleted
+        return reply_json(request, libpod.removed_json(report.untagged, report.deleted, errors, code))
+
+    @app.route("/libpod/images/<image:name>", methods=["DELETE"])
+    async def libpod_remove(self, request: Request, name: str) -> bytes:
+        removal = await to_the_end(
+            self._remove(name, force=libpod_bool(request, "force"), prune=True, ignore=libpod_bool(request, "ignore"))
+        )
+        return reply_json(request, libpod.removed_json(removal.untagged, removal.deleted))
+
+    async def _remove(self, name: str, *, force: bool, prune: bool, ignore: bool) -> Removed:
+        """As Podman has it, a forced removal of an image, not just of one name of many, takes its containers along."""
+        try:
+            if force:
+                image = await self._images.find(name)
+                if len(image.names) <= 1 or image.id.startswith(name.removeprefix("sha256:")):
+                    for user in self._containers.registry.users_of_image(image.id):
+                        await self._containers.remove.remove(user, force=True)
+            return await self._images.remove(name, force=force, prune=prune)
+        except NotFound:
+            if ignore:
+                return Removed()
+            raise
+
+
+def _repository(request: Request) -> str:
+    repository = string(request, "repo")
+    if repository is None:
+        raise InvalidParameter("repo parameter is required to tag an image")
+    return repository
+
+
+def _exit_code(error: EngineError) -> int:
+    """What `podman rmi` ends with: 1 for an unknown image, 2 for one that is in use, else 125."""
+    if isinstance(error, NotFound):
+        return 1
+    return 2 if isinstance(error, ImageInUse) else 125

@@ -12,9 +12,11 @@ from apiserver.http.app import group_app
 from apiserver.http.body import body_stream
 from apiserver.http.errors import ClientGone
 from apiserver.http.query import string, strings
+from apiserver.http.reply import reply_json
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
 from apiserver.wire.docker.images import image_id, loaded_texts, new_name
+from apiserver.wire.libpod import images as libpod
 from apiserver.wire.progress import status_line, stream_line
 
 T = TypeVar("T")
@@ -53,6 +55,27 @@ class ImageTransferGroup:
         new_id = await to_the_end(_unless_gone(importing, ""))
         stream = open_stream(request, "application/json")
         await stream.write_json(status_line(image_id(new_id)))
+
+    @app.route("/libpod/images/load", methods=["POST"])
+    async def libpod_load(self, request: Request) -> bytes:
+        images = await to_the_end(_unless_gone(self._images.load(body_stream(request)), ()))
+        return reply_json(request, libpod.loaded_json(images))
+
+    @app.route("/libpod/images/import", methods=["POST"])
+    async def libpod_import(self, request: Request) -> bytes:
+        if string(request, "URL"):
+            raise NotImplementedYet("importing from a URL (POST /libpod/images/import?URL=)")
+        reference = string(request, "reference")
+        parts = [string(request, part) or "" for part in ("OS", "Architecture", "Variant")]
+        importing = self._images.import_layer(
+            body_stream(request),
+            name=libpod.new_name(reference) if reference else None,
+            changes=strings(request, "changes"),
+            message=string(request, "message") or "",
+            platform="/".join([parts[0] or "linux", *parts[1:]]).rstrip("/"),
+        )
+        new_id = await to_the_end(_unless_gone(importing, ""))
+        return reply_json(request, {"Id": image_id(new_id)})
 
 
 async def _unless_gone(work: Coroutine[Any, Any, T], nothing: T) -> T:

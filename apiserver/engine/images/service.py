@@ -15,7 +15,7 @@ from apiserver.engine.images.remove import Removal, Removed, Users
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import familiar_name
 from apiserver.engine.ports.images import ByteSource, Image, ImageConfig, ImageSource, LoadedImage, NewImage
-from apiserver.errors import InvalidParameter
+from apiserver.errors import InvalidParameter, NoSuchImage
 
 
 class Images:
@@ -115,6 +115,25 @@ class Images:
         async with self._locks.image(image.id, "tag"):
             await self._source.tag(image.id, name)
         await self._tell(image, Action.TAG, familiar_name(name))
+
+    async def untag(self, text: str, name: str | None = None) -> None:
+        """Take a name away and keep the image, nameless or not.
+
+        Args:
+            name: canonical; None for all that it has.
+
+        Raises:
+            NoSuchImage: also where the image is not called so.
+            InvalidReference
+        """
+        image = await self.find(text)
+        async with self._locks.image(image.id, "untag"):
+            image = await self.find(image.id)
+            if name is not None and name not in image.names:
+                raise NoSuchImage(name)
+            for each in image.names if name is None else (name,):
+                await self._source.untag(image.id, each)
+                await self.untagged(image, each)
 
     async def remove(self, text: str, *, force: bool = False, prune: bool = True) -> Removed:
         """Take a name away, or an image with all its names.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -11,6 +10,7 @@ from apiserver.engine.ports.images import Image
 from apiserver.errors import InvalidParameter
 from apiserver.wire.docker.container_filters import boolean, has_label
 from apiserver.wire.gojson import EPOCH, parse_moment
+from apiserver.wire.patterns import compile_glob
 
 Test = Callable[[Image], bool]
 Find = Callable[[str], Image]
@@ -59,7 +59,7 @@ def _test(key: str, values: list[str], find: Find, now: datetime) -> Test:
             moment = parse_moment("until", values[-1], now) or now
             return lambda image: _created(image) < moment
         case "reference":
-            patterns = [_reference(value) for value in values]
+            patterns = [compile_glob("reference", value) for value in values]
             return lambda image: any(pattern.fullmatch(name) for pattern in patterns for name in _names(image))
     raise InvalidParameter(f"invalid filter '{key}'")
 
@@ -77,28 +77,3 @@ def _names(image: Image) -> set[str]:
 def _repository(name: str) -> str:
     head, slash, last = name.partition("@")[0].rpartition("/")
     return head + slash + last.partition(":")[0]
-
-
-def _reference(pattern: str) -> re.Pattern[str]:
-    """Go's path.Match: `*` and `?` do not match a slash. Neighbouring stars are one: none of it can take long."""
-    text = ""
-    for part in re.split(r"(\*+|\?|\[[^\]/]+\])", pattern[:500]):
-        if part.startswith("*"):
-            text += "[^/]*"
-        elif part == "?":
-            text += "[^/]"
-        elif part.startswith("[") and part.endswith("]"):
-            body = part[1:-1].replace("\\", "\\\\").replace("[", "\\[").replace("&", "\\&").replace("~", "\\~")
-            text += f"[{body}]"
-        else:
-            text += re.escape(part)
-    try:
-        compiled = re.compile(text)
-    except re.error:
-        compiled = re.compile(re.escape(pattern))
-    if text.count("[^/]*") > _STARS:
-        raise InvalidParameter(f"invalid filter 'reference={pattern[:100]}': more than {_STARS} stars")
-    return compiled
-
-
-_STARS = 4

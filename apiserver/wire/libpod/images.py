@@ -1,0 +1,171 @@
+"""Images in Podman's shapes, with whole names and ids without `sha256:`.
+
+Podman: pkg/domain/entities/types/images.go, pkg/inspect/inspect.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from apiserver.engine.names import LOCAL, InvalidReference, parse_reference
+from apiserver.engine.ports.images import Healthcheck, Image, ImageConfig, LoadedImage
+from apiserver.jsonvalue import JsonObject
+from apiserver.wire.gojson import go_time, sorted_map, unix_seconds
+
+_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+def new_name(repository: str, tag: str | None = None) -> str:
+    """The canonical name that `repo` and `tag` of a query give an image: a short one is in `localhost`.
+
+    Raises:
+        InvalidReference
+    """
+    reference = parse_reference(repository, short_domain=LOCAL)
+    if reference.digest:
+        raise InvalidReference("cannot create a tag with a digest reference")
+    if tag:
+        reference = parse_reference(f"{reference.repository}:{tag}", short_domain=LOCAL)
+    return reference.tagged().canonical
+
+
+def summary_json(image: Image, containers: int) -> JsonObject:
+    """An entry of `GET /libpod/images/json`.
+
+    Args:
+        containers: how many are made of it.
+    """
+    shown: JsonObject = {
+        "Id": image.id,
+        "ParentId": image.parent or "",
+        "RepoTags": list(image.names),
+        "RepoDigests": _digests(image),
+        "Created": unix_seconds(image.created),
+        "Size": image.size_bytes,
+        "SharedSize": 0,
+        "VirtualSize": image.size_bytes,
+        "Labels": sorted_map(image.config.labels) or None,
+        "Containers": containers,
+        "Arch": image.architecture,
+        "Digest": image.manifest_digest,
+        "IsManifestList": False,
+        "Os": image.os,
+    }
+    if image.names:
+        shown |= {"History": list(image.names), "Names": list(image.names)}
+    else:
+        shown["Dangling"] = True
+    return shown
+
+
+def _digests(image: Image) -> list[str]:
+    """One for each repository, as Podman makes them of the manifest also where nothing was pulled."""
+    known = list(image.digests)
+    if image.manifest_digest:
+        known += [f"{parse_reference(name).repository}@{image.manifest_digest}" for name in image.names]
+    return list(dict.fromkeys(known))
+
+
+def image_json(image: Image, storage_driver: str) -> JsonObject:
+    """`GET /libpod/images/{name}/json`."""
+    shown: JsonObject = {
+        "Id": image.id,
+        "Digest": image.manifest_digest,
+        "RepoTags": list(image.names),
+        "RepoDigests": _digests(image),
+        "Parent": image.parent or "",
+        "Comment": image.comment,
+        "Created": None if image.created is None else go_time(image.created),
+        "Config": _config(image.config),
+        "Version": "",
+        "Author": image.author,
+        "Architecture": image.architecture,
+        "Os": image.os,
+        "Size": image.size_bytes,
+        "VirtualSize": image.size_bytes,
+        "GraphDriver": {"Name": storage_driver, "Data": {}},
+        "RootFS": {"Type": "layers", "Layers": [layer.diff_digest for layer in image.layers]},
+        "Labels": sorted_map(image.config.labels) or None,
+        "Annotations": {},
+        "ManifestType": _MANIFEST_TYPE,
+        "User": image.config.user,
+        "History": [
+            _without_zeros(
+                created=None if entry.created is None else go_time(entry.created),
+                created_by=entry.created_by,
+                author=entry.author,
+                comment=entry.comment,
+                empty_layer=entry.empty_layer,
+            )
+            for entry in image.history
+        ],
+        "NamesHistory": list(image.names),
+    }
+    if image.config.healthcheck is not None:
+        shown["Healthcheck"] = health_json(image.config.healthcheck)
+    return shown
+
+
+def _config(config: ImageConfig) -> JsonObject:
+    return _without_zeros(
+        User=config.user,
+        ExposedPorts={port: {} for port in config.exposed_ports},
+        Env=list(config.env),
+        Entrypoint=list(config.entrypoint or ()),
+        Cmd=list(config.cmd or ()),
+        Volumes={path: {} for path in config.volumes},
+        WorkingDir=config.working_dir,
+        Labels=sorted_map(config.labels),
+        StopSignal=config.stop_signal,
+    )
+
+
+def health_json(health: Healthcheck) -> JsonObject:
+    """Times in nanoseconds; a zero is the default and left out."""
+    return _without_zeros(
+        Test=list(health.test),
+        StartPeriod=health.start_period_ns,
+        StartInterval=health.start_interval_ns,
+        Interval=health.interval_ns,
+        Timeout=health.timeout_ns,
+        Retries=health.retries,
+    )
+
+
+def _without_zeros(**fields: Any) -> JsonObject:
+    return {name: value for name, value in fields.items() if value}
+
+
+def history_json(image: Image) -> list[JsonObject]:
+    """`GET /libpod/images/{name}/history`: newest first; only the newest step has an id and names."""
+    return [
+        {
+            "Id": "<missing>" if number else image.id,
+            "Created": unix_seconds(entry.created),
+            "CreatedBy": entry.created_by,
+            "Tags": None if number else list(image.names) or None,
+            "Size": entry.size_bytes,
+            "Comment": entry.comment,
+        }
+        for number, entry in enumerate(reversed(image.history))
+    ]
+
+
+def loaded_json(images: Sequence[LoadedImage]) -> JsonObject:
+    """Each name that came in, or the id of an image that has none."""
+    return {"Names": [name for image in images for name in image.names or (f"sha256:{image.id}",)]}
+
+
+def removed_json(
+    untagged: Iterable[str], deleted: Iterable[str], errors: Iterable[str] = (), exit_code: int = 0
+) -> JsonObject:
+    """What a removal did; lists that are empty are left out, but for the errors.
+
+    Args:
+        exit_code: of `podman rmi`.
+    """
+    return _without_zeros(Deleted=list(deleted), Untagged=list(untagged)) | {
+        "ExitCode": exit_code,
+        "Errors": list(errors),
+    }
