@@ -26,6 +26,7 @@ class VersionGroup:
         return reply_json(request, version_json(system.host, system.version, API_VERSION, MIN_API_VERSION))
 
     @app.route("/libpod/version", methods=["GET"])
-    def libpod_version(self, request: Request) -> bytes:
+    async def libpod_version(self, request: Request) -> bytes:
         system = self._system
+        await system.learn_versions()
         return reply_json(request, libpod.version_json(system.host, system.version, API_VERSION, MIN_API_VERSION))
