@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,10 @@ from apiserver.http import _twisted, middleware
 from apiserver.http.connection import Connection, Phase
 from apiserver.http.deadline import Deadline
 from apiserver.http.errors import HeadersTooLarge, RequestTimeout, status_of
-from apiserver.http.flow import Drain, Gate
+from apiserver.http.flow import Drain, Gate, Unpausable
 from apiserver.http.hijack import Duplex
 from apiserver.http.request import Request
+from apiserver.http.sockets import half_closes, hung_up
 
 if TYPE_CHECKING:
     from apiserver.http.site import HttpFactory
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 log = Logger()
 
 _LENGTH_DIGITS = 18
-_HALF_CLOSED_LOOK = 1.0
-"""Seconds between looks whether a client that shut down its sending side is still there to read."""
+_LOOK = 1.0
+"""Seconds between looks whether a client is still there, while nothing that is read from it would tell."""
+_PATIENCE = 5
+"""Looks at a client that is gone before what it sent is given up, if nobody reads it."""
 
 
 @provider(INonQueuedRequestFactory)
@@ -60,7 +62,8 @@ class Channel(HTTPChannel):
         self.maxHeaders = site.settings.max_header_lines
         self.totalHeadersSize = self.MAX_LENGTH = site.settings.max_header_bytes
         self._deadline = Deadline(site.clock, self._expired)
-        self._half_closed = Deadline(site.clock, self._look_for_client)
+        self._look = Deadline(site.clock, self._look_for_client)
+        self._patience = _PATIENCE
         self._uploading: Request | None = None
         self._answered_early: Request | None = None
         self._dropping = False
@@ -71,7 +74,8 @@ class Channel(HTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.gate = Gate(interfaces.IPushProducer(self.transport, None) or _Unpausable(self.transport))
+        pausable = interfaces.IPushProducer(self.transport, None) or Unpausable(self.transport)
+        self.gate = Gate(pausable, held=lambda: self._look.set(_LOOK))
         _twisted.set_network_producer(self, self.gate)
         handle = getattr(self.transport, "socket", None)
         self.connection.attach(self, handle)
@@ -81,7 +85,7 @@ class Channel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._deadline.stop()
-        self._half_closed.stop()
+        self._look.stop()
         self.drain.lose()
         hijacked, self._duplex = self._duplex, None
         super().connectionLost(reason)
@@ -108,16 +112,29 @@ class Channel(HTTPChannel):
         """We said that nothing more comes from us."""
 
     def _look_for_client(self) -> None:
-        """Where the client shut down only its sending side, its answer is still wanted."""
+        """Ask the kernel whether the client is there: it sends nothing more, or we do not read what it sends."""
         if self.connection.phase is Phase.CLOSED:
             return
-        if self.connection.is_unix and not _hung_up(self.transport.getHandle()):
-            self._half_closed.set(_HALF_CLOSED_LOOK)
-        elif self._duplex is None or self.connection.is_unix:
-            self.abort()
+        handle = getattr(self.transport, "socket", None)
+        if handle is not None and hung_up(handle):
+            if self._duplex is not None and self._duplex.unread and self._patience:
+                self._patience -= 1  # it sent its input and left: that is still wanted
+                self._look.set(_LOOK)
+            else:
+                self.abort()
+        elif self._read_ended and self._duplex is None and not self.connection.is_unix:
+            self.abort()  # on TCP a client that only stops sending looks like one that leaves
+        elif handle is not None and (self._read_ended or self.gate.held):
+            self._look.set(_LOOK)
 
     def abort(self) -> None:
         self.transport.abortConnection()
+
+    def break_off(self) -> None:
+        """End within an answer: what was sent of it goes out, and the client sees that it is not whole."""
+        self._dropping = True
+        self._deadline.set(self.site.settings.lingering)
+        self.loseConnection()
 
     # Reading.
 
@@ -272,7 +289,7 @@ class Channel(HTTPChannel):
         self.gate.release("body")
         self.gate.release("channel")
         self.gate.release("answers")
-        if _half_closes(self.transport) and not self._read_ended:
+        if half_closes(self.transport) and not self._read_ended:
             self.transport.loseWriteConnection()
         else:
             self.loseConnection()
@@ -360,32 +377,3 @@ class Channel(HTTPChannel):
     def close_hijacked_write(self) -> None:
         """The client reads an end once it has read what is written."""
         self.transport.loseWriteConnection()
-
-
-def _half_closes(transport: object) -> bool:
-    return interfaces.IHalfCloseableDescriptor.providedBy(transport) and not interfaces.ISSLTransport.providedBy(
-        transport
-    )
-
-
-def _hung_up(handle: socket.socket) -> bool:
-    """Whether the peer of a unix socket is gone, and did not just shut down its sending side."""
-    poll = select.poll()
-    poll.register(handle, 0)
-    return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
-
-
-class _Unpausable:
-    """A transport of a test that cannot be paused."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-
-    def pauseProducing(self) -> None:
-        """There is nothing to pause."""
-
-    def resumeProducing(self) -> None:
-        """There is nothing to resume."""
-
-    def unregisterProducer(self) -> None:
-        """None was registered."""

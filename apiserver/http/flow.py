@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,15 +17,24 @@ class Gate:
     """Stands between the channel and its transport, and reads only while nobody holds it.
 
     Twisted's own channel pauses and resumes through the producer interface; that is one reason among ours.
+
+    Args:
+        held: called when reading stops: from then on the reactor does not tell of a client that leaves.
     """
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Any, held: Callable[[], None] = lambda: None) -> None:
         self._transport = transport
+        self._on_hold = held
         self._reasons: set[str] = set()
+
+    @property
+    def held(self) -> bool:
+        return bool(self._reasons)
 
     def hold(self, reason: str) -> None:
         if not self._reasons:
             self._transport.pauseProducing()
+            self._on_hold()
         self._reasons.add(reason)
 
     def release(self, reason: str) -> None:
@@ -92,3 +102,19 @@ class Drain:
     def _forget(self, waiter: Deferred[None]) -> None:
         if waiter in self._waiters:
             self._waiters.remove(waiter)
+
+
+class Unpausable:
+    """Stands for a transport of a test that cannot be paused."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def pauseProducing(self) -> None:
+        """There is nothing to pause."""
+
+    def resumeProducing(self) -> None:
+        """There is nothing to resume."""
+
+    def unregisterProducer(self) -> None:
+        """None was registered."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import sys
-import termios
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from apiserver.http.errors import ClientGone
 from apiserver.http.once import Once
+from apiserver.http.sockets import unread_bytes
 
 if TYPE_CHECKING:
     from apiserver.http.channel import Channel
@@ -44,6 +42,11 @@ class Duplex:
     def closed(self) -> Deferred[None]:
         """Fires when the connection is gone in both directions; each caller has one of its own."""
         return self._closed.wait()
+
+    @property
+    def unread(self) -> bool:
+        """Whether something that the client sent waits for a reader."""
+        return bool(self._pieces)
 
     async def read(self) -> bytes:
         """What the client sent next; b"" once it shut down its sending side.
@@ -90,7 +93,7 @@ class Duplex:
             return
         for pause in _PAUSES:
             await deferLater(self._channel.site.clock, pause, lambda: None)  # what is written goes out first
-            if self._lost or _unread_bytes(handle) == 0:
+            if self._lost or unread_bytes(handle) == 0:
                 return
 
     def close_write(self) -> None:
@@ -139,12 +142,6 @@ class Duplex:
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.called:
             self._reader.callback(None)
-
-
-def _unread_bytes(handle: Any) -> int:
-    """How much of what was sent the other side has not read (a unix socket), or not acknowledged (TCP): SIOCOUTQ."""
-    answer = fcntl.ioctl(handle.fileno(), termios.TIOCOUTQ, bytes(4))
-    return int.from_bytes(answer, sys.byteorder)
 
 
 def hijack(request: Request, content_type: str) -> Duplex:

@@ -115,7 +115,7 @@ class Request(server.Request):
     def abandon(self) -> None:
         """Drop the connection: an answer has begun, so no other can be given."""
         if self.channel is not None and not self.finished:
-            self.channel.abort()
+            self.channel.break_off()
 
     def _send_continue(self) -> None:
         if self.continue_due and not self.startedWriting and self.channel is not None:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import unquote
 
-from msgspec import Struct
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter, Map, MapAdapter, ValidationError
 
 from apiserver.errors import NotImplementedYet
 from apiserver.http import answer, guard
-from apiserver.http._twisted import FastRule
-from apiserver.http.app import GroupApp, Route
+from apiserver.http.app import GroupApp
 from apiserver.http.errors import MethodNotAllowed, NoSuchRoute, UnsupportedMedia
 from apiserver.http.flavour import Flavour
 from apiserver.http.query import given
+from apiserver.http.table import LIBPOD_PREFIX, Table, Target, head_of
 from apiserver.http.version import LIBPOD, Version, check_docker_version
 
 if TYPE_CHECKING:
@@ -28,7 +24,7 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(rb"/v([0-9][0-9A-Za-z.-]*)(/.*)", re.DOTALL)
 _UNCLEAN = re.compile(rb"//|/\.\.?(?:/|$)")
-_LIBPOD_PREFIX: Final = b"/libpod/"
+_LIBPOD_PREFIX: Final = LIBPOD_PREFIX.encode()
 _UNVERSIONED_LIBPOD: Final = b"/libpod/_ping"
 
 
@@ -42,85 +38,31 @@ class Catalogue(Protocol):
         """Whether any method is known for `path`."""
 
 
-class Target(Struct, frozen=True):
-    """A route bound to the group that has it."""
-
-    route: Route
-    call: Callable[..., Any]
-
-    def serves(self, request: Request) -> bool:
-        route = self.route
-        if route.versions is not None and not route.versions[0] <= request.version.major <= route.versions[1]:
-            return False
-        return route.query is None or given(request, route.query)
-
-
-class Segment(BaseConverter):
-    """One segment, decoded: `%2F` stays inside it."""
-
-    regex = "[^/]+"
-
-    def to_python(self, value: str) -> str:
-        return _decoded(value)
-
-
-class Spanning(BaseConverter):
-    """One segment or more."""
-
-    regex = "[^/].*?"
-    part_isolating = False
-    weight = 200
-
-    def to_python(self, value: str) -> str:
-        return _decoded(value)
-
-
-def _decoded(value: str) -> str:
-    try:
-        return unquote(value, errors="strict")
-    except UnicodeDecodeError:
-        raise ValidationError from None
-
-
 class Router(Resource):
     """The root resource.
 
     Args:
         apps: the groups' apps, in order of precedence; bound ones where they have an instance.
         catalogue: gives the full list of routes, and is called when a request meets no handler for the first time.
+        later: apps that are only made when a path comes in that begins with their segment (see `head_of`);
+            these alone have its routes then.
     """
 
     isLeaf = True
 
-    def __init__(self, apps: Iterable[GroupApp], catalogue: Callable[[], Catalogue] | None = None) -> None:
+    def __init__(
+        self,
+        apps: Iterable[GroupApp],
+        catalogue: Callable[[], Catalogue] | None = None,
+        *,
+        later: Mapping[str, Callable[[], Iterable[GroupApp]]] | None = None,
+    ) -> None:
         super().__init__()
-        self._apps = list(apps)
         self._load_catalogue = catalogue
         self._catalogue: Catalogue | None = None
-        self._static: dict[bytes, dict[bytes, list[Target]]] = {}
-        self._dynamic: dict[tuple[str, str], list[Target]] = {}
-        self._prefixes: list[tuple[bytes, Target]] = []
-        self._adapter: MapAdapter | None = None
-        for app in self._apps:
-            for route in app.routes:
-                self._add(Target(route, partial(app.execute_endpoint, route.endpoint)))
-
-    def _add(self, target: Target) -> None:
-        route = target.route
-        if route.prefix:
-            self._prefixes.append((route.path.encode("ascii"), target))
-            return
-        for method in route.methods or ("*",):
-            if "<" in route.path:
-                self._dynamic.setdefault((route.path, method), []).append(target)
-            else:
-                by_method = self._static.setdefault(route.path.encode("ascii"), {})
-                by_method.setdefault(method.encode("ascii"), []).append(target)
-
-    @property
-    def routes(self) -> Sequence[Route]:
-        """All that is built, in order of precedence."""
-        return [route for app in self._apps for route in app.routes]
+        self._table = Table(apps)
+        self._later = dict(later or {})
+        self._tables: dict[str, Table] = {}
 
     def render(self, request: Request) -> int:
         """Answer `request`, now or later."""
@@ -152,13 +94,25 @@ class Router(Resource):
             raise NoSuchRoute(_text(path))
         if _UNCLEAN.search(request.path):
             raise answer.Moved(_clean(request.path) + request.uri[len(request.path) :])
-        by_method = self._static.get(path)
-        if by_method is not None:
-            for target in by_method.get(request.method) or by_method.get(b"*") or ():
-                if target.serves(request):
-                    request.route = target.route.path
-                    return target, {}
-        return self._find_dynamic(request, path)
+        text = _text(path)
+        table = self._table_of(head_of(text))
+        target = table.static(request, path)
+        variables: dict[str, Any] = {}
+        if target is None:
+            method = request.method.decode("ascii", "replace")
+            target, variables, others = table.dynamic(request, text, method)
+            if target is None:
+                target = self._missed(request, table, text, method, others)
+        if target is not None:
+            request.route = target.route.path
+        return target, variables
+
+    def _table_of(self, head: str) -> Table:
+        make = self._later.get(head)
+        if make is not None:
+            self._tables[head] = Table(make(), head)
+            del self._later[head]  # not before: what could not be imported is tried again
+        return self._tables.get(head, self._table)
 
     def _strip_version(self, request: Request) -> bytes:
         """The path without its version, which goes to the request together with the flavour.
@@ -183,39 +137,8 @@ class Router(Resource):
                 request.connection.first_version = request.version
         return path
 
-    def _find_dynamic(self, request: Request, path: bytes) -> tuple[Target | None, dict[str, Any]]:
-        text = _text(path)
-        method = request.method.decode("ascii", "replace")
-        adapter = self._adapter or self._compile()
-        others = path in self._static
-        try:
-            endpoint, variables = adapter.match(text, method)
-        except HTTPException as error:
-            others = others or error.code == 405
-        else:
-            targets = self._dynamic[endpoint]
-            for target in targets:
-                if target.serves(request):
-                    request.route = target.route.path
-                    return target, dict(variables)
-            others = others or not any(target.route.versions for target in targets)
-        return self._missed(request, text, method, others)
-
-    def _compile(self) -> MapAdapter:
-        # Not before the first request that needs it: an idle exit may come first.
-        rules = []
-        for path, method in self._dynamic:
-            methods = None if method == "*" else [method]
-            rule = FastRule(path, methods=methods, endpoint=(path, method))
-            if methods == ["GET"] and rule.methods is not None:
-                rule.methods.discard("HEAD")  # Werkzeug adds it unasked
-            rules.append(rule)
-        routes = Map(rules, converters={"name": Segment, "image": Spanning}, merge_slashes=False)
-        self._adapter = routes.bind("")
-        return self._adapter
-
-    def _missed(self, request: Request, path: str, method: str, others: bool) -> tuple[Target | None, dict[str, Any]]:
-        """Nothing has it: it is a preflight, below a prefix, not built yet, or unknown.
+    def _missed(self, request: Request, table: Table, path: str, method: str, others: bool) -> Target | None:
+        """Nothing has it: it is a preflight (then None), below a prefix, not built yet, or unknown.
 
         Raises:
             NotImplementedYet, MethodNotAllowed, NoSuchRoute
@@ -228,13 +151,11 @@ class Router(Resource):
             unbuilt = catalogue.unbuilt(method, path, request.version.major, lambda name: given(request, name))
             others = others or catalogue.knows(path)
         if method == "OPTIONS" and request.settings.cors_origin is not None and (others or unbuilt is not None):
-            return None, {}
+            return None
         if unbuilt is not None:
             raise NotImplementedYet(unbuilt)
-        for prefix, target in self._prefixes:
-            if path.encode().startswith(prefix):
-                request.route = target.route.path
-                return target, {}
+        if (target := table.below(path)) is not None:
+            return target
         if others:
             raise MethodNotAllowed(f"{method} {path}")
         raise NoSuchRoute(path)

@@ -1,0 +1,32 @@
+"""What the kernel tells of a socket and its peer."""
+
+from __future__ import annotations
+
+import fcntl
+import select
+import socket
+import sys
+import termios
+from typing import Any
+
+from twisted.internet import interfaces
+
+
+def half_closes(transport: object) -> bool:
+    """Whether our sending side can end alone; TLS ends both."""
+    return interfaces.IHalfCloseableDescriptor.providedBy(transport) and not interfaces.ISSLTransport.providedBy(
+        transport
+    )
+
+
+def hung_up(handle: socket.socket) -> bool:
+    """Whether the peer of a unix socket is gone, and did not just shut down its sending side; on TCP, after a reset."""
+    poll = select.poll()
+    poll.register(handle, 0)
+    return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
+
+
+def unread_bytes(handle: Any) -> int:
+    """How much of what was sent the other side has not read (a unix socket), or not acknowledged (TCP): SIOCOUTQ."""
+    answer = fcntl.ioctl(handle.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
