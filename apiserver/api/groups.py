@@ -1,91 +1,85 @@
-"""The groups of the API, in the order in which their routes take precedence."""
+"""The groups of the API, in the order in which their routes take precedence.
+
+A group is named here and imported when a path comes in that it may have: what no request needs yet is not there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache, partial
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
-from apiserver.api.archive import ArchiveGroup
-from apiserver.api.artifacts import ArtifactsGroup
-from apiserver.api.auth import AuthGroup
 from apiserver.api.catalogue import Catalogue, Entry, read_entries
-from apiserver.api.containers.attach import ContainerAttachGroup
-from apiserver.api.containers.life import ContainerLifeGroup
-from apiserver.api.containers.listing import ContainerListGroup
-from apiserver.api.containers.logs import ContainerLogsGroup
-from apiserver.api.containers.wait import ContainerWaitGroup
-from apiserver.api.distribution import DistributionGroup
-from apiserver.api.events import EventsGroup
-from apiserver.api.exec import ExecGroup
-from apiserver.api.generate import GenerateGroup
-from apiserver.api.healthcheck import HealthcheckGroup
-from apiserver.api.images.listing import ImageListGroup
-from apiserver.api.images.names import ImageNamesGroup
-from apiserver.api.images.transfer import ImageTransferGroup
-from apiserver.api.info import InfoGroup
-from apiserver.api.kube import KubeGroup
-from apiserver.api.manifest import ManifestGroup
-from apiserver.api.monitor import MonitorGroup
-from apiserver.api.networks import NetworksGroup
-from apiserver.api.ping import PingGroup
-from apiserver.api.plugins import PluginsGroup
-from apiserver.api.pods import PodsGroup
-from apiserver.api.quadlets import QuadletsGroup
-from apiserver.api.secrets import SecretsGroup
-from apiserver.api.swagger import SwaggerGroup
-from apiserver.api.swarm import SwarmGroup
-from apiserver.api.system import SystemGroup
-from apiserver.api.version import VersionGroup
-from apiserver.api.volumes import VolumesGroup
 from apiserver.http.app import GroupApp, Route
 from apiserver.http.router import Router
 
 
 class Group(NamedTuple):
-    """One group: its name in the list of routes, and its classes in order of precedence."""
+    """One group.
+
+    Attributes:
+        name: in the list of routes.
+        heads: what its paths begin with, `/libpod` aside.
+        classes: `module:class` below this package, in order of precedence.
+    """
 
     name: str
-    classes: tuple[Any, ...]
+    heads: tuple[str, ...]
+    classes: tuple[str, ...]
 
 
-def _group(name: str, *classes: Any) -> Group:
-    return Group(name, classes)
+def _group(name: str, heads: str, *classes: str) -> Group:
+    return Group(name, tuple(heads.split()), classes)
 
 
 GROUPS: Final = (
-    _group("auth", AuthGroup),
-    _group("artifacts", ArtifactsGroup),
-    _group("archive", ArchiveGroup),
+    _group("auth", "auth", "auth:AuthGroup"),
+    _group("artifacts", "artifacts", "artifacts:ArtifactsGroup"),
+    _group("archive", "containers", "archive:ArchiveGroup"),
     _group(
         "containers",
-        ContainerListGroup,
-        ContainerLifeGroup,
-        ContainerWaitGroup,
-        ContainerLogsGroup,
-        ContainerAttachGroup,
+        "containers",
+        "containers.listing:ContainerListGroup",
+        "containers.life:ContainerLifeGroup",
+        "containers.wait:ContainerWaitGroup",
+        "containers.logs:ContainerLogsGroup",
+        "containers.attach:ContainerAttachGroup",
     ),
-    _group("distribution", DistributionGroup),
-    _group("events", EventsGroup),
-    _group("exec", ExecGroup),
-    _group("generate", GenerateGroup),
-    _group("healthcheck", HealthcheckGroup),
-    _group("images", ImageListGroup, ImageTransferGroup, ImageNamesGroup),
-    _group("info", InfoGroup),
-    _group("manifest", ManifestGroup),
-    _group("monitor", MonitorGroup),
-    _group("networks", NetworksGroup),
-    _group("ping", PingGroup),
-    _group("kube", KubeGroup),
-    _group("plugins", PluginsGroup),
-    _group("pods", PodsGroup),
-    _group("quadlets", QuadletsGroup),
-    _group("secrets", SecretsGroup),
-    _group("swagger", SwaggerGroup),
-    _group("swarm", SwarmGroup),
-    _group("system", SystemGroup),
-    _group("version", VersionGroup),
-    _group("volumes", VolumesGroup),
+    _group("distribution", "distribution", "distribution:DistributionGroup"),
+    _group("events", "events", "events:EventsGroup"),
+    _group("exec", "containers exec", "exec:ExecGroup"),
+    _group("generate", "generate", "generate:GenerateGroup"),
+    _group("healthcheck", "containers", "healthcheck:HealthcheckGroup"),
+    _group(
+        "images",
+        "images commit build local session",
+        "images.listing:ImageListGroup",
+        "images.transfer:ImageTransferGroup",
+        "images.names:ImageNamesGroup",
+    ),
+    _group("info", "info", "info:InfoGroup"),
+    _group("manifest", "manifests", "manifest:ManifestGroup"),
+    _group("monitor", "monitor", "monitor:MonitorGroup"),
+    _group("networks", "networks", "networks:NetworksGroup"),
+    _group("ping", "_ping", "ping:PingGroup"),
+    _group("kube", "play kube", "kube:KubeGroup"),
+    _group("plugins", "plugins", "plugins:PluginsGroup"),
+    _group("pods", "pods", "pods:PodsGroup"),
+    _group("quadlets", "quadlets", "quadlets:QuadletsGroup"),
+    _group("secrets", "secrets", "secrets:SecretsGroup"),
+    _group("swagger", "swagger", "swagger:SwaggerGroup"),
+    _group("swarm", "configs nodes secrets services swarm tasks", "swarm:SwarmGroup"),
+    _group("system", "system", "system:SystemGroup"),
+    _group("version", "version", "version:VersionGroup"),
+    _group("volumes", "volumes", "volumes:VolumesGroup"),
 )
+
+
+def load_class(reference: str) -> Any:
+    """The class that a `Group` names."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(f"{__package__}.{module}"), name)
 
 
 def build_groups(**services: object) -> list[Any]:
@@ -94,10 +88,11 @@ def build_groups(**services: object) -> list[Any]:
     Raises:
         TypeError: a group needs a service that was not given.
     """
-    return [_build(name, kind, services) for name, classes in GROUPS for kind in classes]
+    return [_build(group.name, each, services) for group in GROUPS for each in group.classes]
 
 
-def _build(name: str, kind: Any, services: dict[str, object]) -> Any:
+def _build(name: str, reference: str, services: dict[str, object]) -> Any:
+    kind = load_class(reference)
     wanted = _parameters(kind)
     missing = [each for each in wanted if each not in services]
     if missing:
@@ -110,22 +105,27 @@ def _parameters(kind: Any) -> tuple[str, ...]:
     return () if code is None else tuple(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
 
 
-def build_apps(**services: object) -> list[GroupApp]:
-    """The bound apps of all groups, in order; see `build_groups`."""
-    return [group.app for group in build_groups(**services)]
-
-
 def build_router(**services: object) -> Router:
-    """The root resource over all groups; see `build_groups`."""
-    return Router(build_apps(**services), load_catalogue)
+    """The root resource over all groups, each made when it is first needed; see `build_groups`."""
+
+    @cache
+    def app(name: str, reference: str) -> GroupApp:
+        made: GroupApp = _build(name, reference, services).app
+        return made
+
+    def apps(head: str) -> list[GroupApp]:
+        return [app(group.name, each) for group in GROUPS if head in group.heads for each in group.classes]
+
+    heads = {head for group in GROUPS for head in group.heads}
+    return Router((), load_catalogue, later={head: partial(apps, head) for head in heads})
 
 
 def built_routes() -> Iterator[tuple[str, Route]]:
-    """Group and route of all that is built, without building anything."""
-    for name, classes in GROUPS:
-        for kind in classes:
-            for route in kind.app.routes:
-                yield name, route
+    """Group and route of all that is built; imports all groups, and builds none."""
+    for group in GROUPS:
+        for reference in group.classes:
+            for route in load_class(reference).app.routes:
+                yield group.name, route
 
 
 def load_catalogue() -> Catalogue:

@@ -9,7 +9,7 @@ from msgspec.structs import fields
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
-from apiserver.api.groups import build_router, missing_routes, served_routes
+from apiserver.api.groups import build_router, built_routes, missing_routes, served_routes
 from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, parse_endpoint
 from apiserver.daemon.engine import LocalEngine
 from apiserver.daemon.environment import Invocation
@@ -75,7 +75,7 @@ def _router(engine: LocalEngine, settings: HttpSettings) -> Router:
     services = {field.name: getattr(engine.services, field.name) for field in fields(engine.services)}
     router = build_router(**services)
     if settings.trace:
-        for route in router.routes:
+        for _, route in built_routes():
             log.debug("route {methods} {path}", methods=",".join(route.methods) or "*", path=route.path, trace=True)
     return router
 

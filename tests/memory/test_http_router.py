@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from apiserver.api.monitor import MonitorGroup
 from apiserver.api.ping import PingGroup
 from apiserver.api.swarm import SwarmGroup
 from apiserver.errors import NoSuchContainer, NotModified
-from apiserver.http.app import group_app
+from apiserver.http.app import GroupApp, group_app
 from apiserver.http.body import json_body
 from apiserver.http.reply import reply_empty, reply_json, reply_text
 from apiserver.http.request import Request
@@ -228,6 +229,40 @@ def test_the_list_of_routes_is_loaded_on_a_miss_only(things: Things) -> None:
     for _ in range(2):
         assert MemoryConnection(router, Clock()).request("GET", "/nothing").answer.status == 404
     assert loads == [1]
+
+
+def test_apps_that_come_later_are_made_once_for_a_path_that_begins_as_theirs(things: Things) -> None:
+    made: list[str] = []
+
+    def apps(head: str) -> list[GroupApp]:
+        made.append(head)
+        return [things.app]
+
+    router = Router([], later={head: partial(apps, head) for head in ("things", "images", "lists")})
+
+    def status(path: str) -> int:
+        return MemoryConnection(router, Clock()).request("GET", path).answer.status
+
+    assert status("/nothing/json") == 404
+    assert made == []
+    assert [status("/things/json"), status("/v1.44/things/a/json")] == [200, 200]
+    assert made == ["things"]
+    assert status("/v3.4.0/libpod/lists/a/b/json") == 200
+    assert made == ["things", "lists"]
+
+
+def test_an_app_that_could_not_be_made_is_tried_again(things: Things) -> None:
+    tries: list[int] = []
+
+    def apps() -> list[GroupApp]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("the disk is away")
+        return [things.app]
+
+    router = Router([], later={"things": apps})
+    answers = [MemoryConnection(router, Clock()).request("GET", "/things/json").answer for _ in range(2)]
+    assert [answer.status for answer in answers] == [500, 200]
 
 
 def test_a_query_may_decide_and_without_it_nothing_is_there(things: Things) -> None:

@@ -9,6 +9,7 @@ import pytest
 from apiserver.api.catalogue import Catalogue, Entry, Key, keys_of, read_entries
 from apiserver.api.groups import GROUPS, build_groups, built_routes, load_catalogue, missing_routes, served_routes
 from apiserver.http.app import Route
+from apiserver.http.table import head_of
 
 PRECEDENCE = [
     "auth",
@@ -41,6 +42,12 @@ PRECEDENCE = [
 
 def test_the_groups_are_in_order_of_precedence() -> None:
     assert [group.name for group in GROUPS] == PRECEDENCE
+
+
+def test_each_path_begins_with_a_head_of_its_group() -> None:
+    heads = {group.name: group.heads for group in GROUPS}
+    assert [entry for entry in read_entries() if head_of(entry.path) not in heads[entry.group]] == []
+    assert [route for name, route in built_routes() if head_of(route.path) not in heads[name]] == []
 
 
 def test_each_entry_belongs_to_a_group_and_is_there_once() -> None:
