@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection
 from pathlib import Path
 
@@ -23,6 +22,8 @@ def read_daemon_toml(path: Path, known: Collection[str]) -> dict[str, list[str]]
     Raises:
         BadConfiguration: not readable, not TOML, an unknown key, or a value that is no string or number.
     """
+    import tomllib  # not above: most starts read no file
+
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)

@@ -1,7 +1,7 @@
 """Keeps what no request needs from being imported at the start; called before Twisted is imported.
 
 Shares of a start on a loaded machine with two cores: OpenSSL and cryptography 60 to 130 ms, Werkzeug's development
-server and test client 25, http.cookiejar with urllib.request and http.client 29.
+server and test client 25, Klein's forms and sessions 14, http.cookiejar with urllib.request and http.client 29.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ def import_lean(*, tls: bool) -> None:
     if not tls:
         for name in ("OpenSSL", "service_identity"):
             sys.modules.setdefault(name, None)  # type: ignore[arg-type]
-    _without_its_init("werkzeug")  # which only re-exports
+    for package in ("werkzeug", "klein"):  # which only re-export
+        _without_its_init(package)
     _when_first_used("urllib.request")  # imported by xml.sax.saxutils, which twisted.web's templates import
     _when_first_used("http.cookiejar")  # twisted.python.compat passes it on to callers of old
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from klein import Klein
+# Not from `klein`, which imports forms and sessions for everybody (14 ms); see `daemon.lean`.
+from klein._app import Klein as Klein  # handed on
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import HTTPChannel
 from werkzeug.routing import Rule

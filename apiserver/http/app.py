@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from klein import Klein
 from msgspec import Struct
 
 from apiserver.http import _twisted
+from apiserver.http._twisted import Klein
 
 if TYPE_CHECKING:
     from apiserver.http.router import Router

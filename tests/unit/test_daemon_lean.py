@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-UNWANTED = ("OpenSSL", "cryptography", "service_identity", "werkzeug.serving", "werkzeug.test", "http.client", "treq")
+UNWANTED = (
+    *("OpenSSL", "cryptography", "service_identity", "werkzeug.serving", "werkzeug.test", "http.client", "treq"),
+    *("klein._form", "klein._session", "tomllib"),
+)
 
 
 def imported(code: str) -> set[str]:
@@ -26,6 +29,9 @@ def test_a_start_without_tls_imports_no_more_than_it_needs() -> None:
     )
     assert "apiserver.http.router" in modules
     assert modules.isdisjoint(UNWANTED)
+    groups = {name for name in modules if name.startswith("apiserver.api.")}
+    assert groups == {"apiserver.api.groups", "apiserver.api.catalogue"}
+    assert not {name for name in modules if name.startswith("apiserver.wire")}
 
 
 def test_with_tls_openssl_can_be_imported() -> None:
@@ -35,12 +41,13 @@ def test_with_tls_openssl_can_be_imported() -> None:
     assert "OpenSSL" in modules
 
 
-@pytest.mark.parametrize("what", ["http.cookiejar", "urllib.request", "werkzeug"])
+@pytest.mark.parametrize("what", ["http.cookiejar", "urllib.request", "werkzeug", "klein"])
 def test_what_is_put_off_is_there_when_somebody_wants_it(what: str) -> None:
     use = {
         "http.cookiejar": "import http.cookiejar as m; m.CookieJar",
         "urllib.request": "import urllib.request; urllib.request.Request('http://a/')",
         "werkzeug": "import werkzeug.routing as m; m.Map",
+        "klein": "import klein._app as m; m.Klein",
     }
     assert what in imported(f"from apiserver.daemon.lean import import_lean; import_lean(tls=False)\n{use[what]}")
 
