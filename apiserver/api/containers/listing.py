@@ -6,18 +6,22 @@ from twisted.internet.interfaces import IReactorTime
 
 from apiserver.api.containers.surroundings import mountpoints, networks_by_name, now
 from apiserver.engine.containers.services import Containers
+from apiserver.engine.containers.signals import signal_number
 from apiserver.engine.images.service import Images
 from apiserver.engine.networks.service import Networks
 from apiserver.engine.system import System
 from apiserver.engine.volumes.service import Volumes
-from apiserver.errors import NotFound
+from apiserver.errors import NotFound, NotImplementedYet
 from apiserver.http.app import group_app
-from apiserver.http.query import docker_bool, filters, integer
-from apiserver.http.reply import reply_json
+from apiserver.http.query import docker_bool, filters, integer, libpod_bool
+from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
 from apiserver.wire.docker.container_filters import LookUps, select, shows_stopped
 from apiserver.wire.docker.inspect import Surroundings, container_json
 from apiserver.wire.docker.listing import summary_json
+from apiserver.wire.libpod import container_filters as libpod_filters
+from apiserver.wire.libpod import inspect as libpod_inspect
+from apiserver.wire.libpod import listing as libpod_listing
 
 
 class ContainerListGroup:
@@ -71,6 +75,40 @@ class ContainerListGroup:
             exec_ids=tuple(session.id for session in self._containers.execs.of(container.id)),
         )
         return reply_json(request, container_json(container, around, request.version))
+
+    @app.route("/libpod/containers/json", methods=["GET"])
+    def libpod_list(self, request: Request) -> bytes:
+        wanted, limit = filters(request), integer(request, "last") or integer(request, "limit") or 0
+        if libpod_bool(request, "size"):
+            raise NotImplementedYet("the option size (podman ps --size)")
+        shown = self._containers.registry.all()
+        if not (libpod_bool(request, "all") or limit > 0 or wanted):
+            shown = tuple(container for container in shown if container.alive)
+        find, network = self._containers.registry.get, self._networks.get
+        chosen = libpod_filters.select(shown, wanted, find, network, now(self._clock))
+        if limit > 0:
+            chosen = chosen[:limit]
+        return reply_json(request, [libpod_listing.summary_json(each) for each in chosen])
+
+    @app.route("/libpod/containers/<name:name>/exists", methods=["GET"])
+    def libpod_exists(self, request: Request, name: str) -> bytes:
+        self._containers.registry.get(name)
+        return reply_empty(request)
+
+    @app.route("/libpod/containers/<name:name>/json", methods=["GET"])
+    def libpod_inspect(self, request: Request, name: str) -> bytes:
+        if libpod_bool(request, "size"):
+            raise NotImplementedYet("the option size (podman inspect --size)")
+        container = self._containers.registry.get(name)
+        around = libpod_inspect.Surroundings(
+            networks=networks_by_name(self._networks),
+            mountpoints=mountpoints(self._volumes),
+            storage_driver=self._system.host.storage_driver,
+            cgroup_manager=self._system.host.cgroup_manager,
+            exec_ids=tuple(session.id for session in self._containers.execs.of(container.id)),
+        )
+        stop_signal = signal_number(container.options.process.stop_signal or "SIGTERM")
+        return reply_json(request, libpod_inspect.container_json(container, around, request.version, stop_signal))
 
     async def _descendants(self, name: str) -> frozenset[str]:
         """Ids of an image and of all that were built upon it; none where there is no such image."""

@@ -1,0 +1,101 @@
+"""`HostConfig` of an inspection (podman: InspectContainerHostConfig in libpod/define/container_inspect.go)."""
+
+from __future__ import annotations
+
+from apiserver.engine.containers.model import Container
+from apiserver.engine.containers.options.limits import Limits
+from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.containers.options.namespaces import Namespace
+from apiserver.jsonvalue import JsonObject, JsonValue
+
+_UNSET_LISTS = (
+    *("VolumesFrom", "Links", "BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps"),
+    *("BlkioDeviceReadIOps", "BlkioDeviceWriteIOps", "CgroupConf"),
+)
+_UNSET_NUMBERS = (
+    *("BlkioWeight", "CpuRealtimePeriod", "CpuRealtimeRuntime", "DiskQuota", "KernelMemory", "CpuCount", "CpuPercent"),
+    *("IOMaximumIOps", "IOMaximumBandwidth"),
+)
+
+
+def host_config_json(container: Container, cgroup_manager: str) -> JsonObject:
+    options = container.options
+    security, network, mounts = options.security, options.network, options.mounts
+    namespaces = options.namespaces
+    config: JsonObject = {
+        "Binds": [_bind(mount) for mount in mounts.mounts if mount.kind is not MountKind.TMPFS],
+        "CgroupManager": cgroup_manager,
+        "CgroupMode": (namespaces.cgroup or Namespace.PRIVATE).value,
+        "ContainerIDFile": "",
+        "LogConfig": {"Type": "k8s-file", "Config": None, "Path": "", "Tag": "", "Size": "0B"},
+        "NetworkMode": "bridge" if network.bridged else network.mode,
+        "PortBindings": _bindings(container),
+        "RestartPolicy": {
+            "Name": options.lifecycle.restart.name,
+            "MaximumRetryCount": options.lifecycle.restart.maximum_retries,
+        },
+        "AutoRemove": options.lifecycle.auto_remove,
+        "AutoRemoveImage": False,
+        "Annotations": dict(sorted(options.identity.annotations.items())),
+        "VolumeDriver": "",
+        "CapAdd": list(security.cap_add),
+        "CapDrop": list(security.cap_drop),
+        "Dns": list(network.dns_servers),
+        "DnsOptions": list(network.dns_options),
+        "DnsSearch": list(network.dns_search),
+        "ExtraHosts": list(network.extra_hosts),
+        "HostsFile": "",
+        "GroupAdd": list(security.supplementary_groups),
+        "IpcMode": "shareable" if namespaces.ipc is Namespace.PRIVATE else namespaces.ipc.value,
+        "Cgroup": "",
+        "Cgroups": "default",
+        "PidMode": namespaces.pid.value,
+        "Privileged": security.privileged,
+        "PublishAllPorts": network.publish_all,
+        "ReadonlyRootfs": mounts.read_only_rootfs,
+        "SecurityOpt": ["no-new-privileges"] if security.no_new_privileges else [],
+        "Tmpfs": {mount.target: "" for mount in mounts.mounts if mount.kind is MountKind.TMPFS},
+        "UTSMode": namespaces.uts.value,
+        "UsernsMode": "",
+        "ShmSize": mounts.shm_size_bytes,
+        "Runtime": "oci",
+        "ConsoleSize": list(options.process.console_size or (0, 0)),
+        "Isolation": "",
+        "CgroupParent": "",
+        "Devices": [],
+        "Ulimits": [],
+    }
+    if options.lifecycle.init:
+        config["Init"] = True
+    return config | _limits(options.limits) | dict.fromkeys(_UNSET_LISTS) | dict.fromkeys(_UNSET_NUMBERS, 0)
+
+
+def _limits(limits: Limits) -> JsonObject:
+    return {
+        "OomScoreAdj": limits.oom_score_adj or 0,
+        "OomKillDisable": limits.oom_kill_disable,
+        "CpuShares": limits.cpu_shares or 0,
+        "Memory": limits.memory_bytes or 0,
+        "NanoCpus": limits.nano_cpus or 0,
+        "CpuPeriod": limits.cpu_period_us or 0,
+        "CpuQuota": limits.cpu_quota_us or 0,
+        "CpusetCpus": limits.cpuset_cpus,
+        "CpusetMems": limits.cpuset_mems,
+        "MemoryReservation": limits.memory_reservation_bytes or 0,
+        "MemorySwap": limits.memory_swap_bytes or 0,
+        "MemorySwappiness": limits.memory_swappiness or 0,
+        "PidsLimit": limits.pids or 0,
+    }
+
+
+def _bind(mount: Mount) -> str:
+    return f"{mount.source}:{mount.target}:{'ro' if mount.read_only else 'rw'},{mount.propagation or 'rprivate'},rbind"
+
+
+def _bindings(container: Container) -> JsonObject:
+    shown: dict[str, list[JsonValue]] = {}
+    for port in container.options.network.ports:
+        key = f"{port.container_port}/{port.transport}"
+        first = str(port.host_port_first) if port.host_port_first else ""
+        shown.setdefault(key, []).append({"HostIp": port.host_ip, "HostPort": first})
+    return dict(shown)

@@ -1,0 +1,210 @@
+"""A container in the shape of `GET /libpod/containers/{id}/json` (podman: libpod/define/container_inspect.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, field
+
+from apiserver.engine.containers.model import Container, State
+from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.ports.networks import Network
+from apiserver.jsonvalue import JsonObject
+from apiserver.wire.gojson import ZERO_TIME, go_time
+from apiserver.wire.libpod.host_config import host_config_json
+from apiserver.wire.libpod.images import health_json
+from apiserver.wire.libpod.listing import published
+from apiserver.wire.libpod.names import network_name
+from apiserver.wire.libpod.status import exit_code, state_word
+
+V5 = (5, 0, 0)
+"""From here on `Entrypoint` is a list and `StopSignal` a name."""
+
+
+class Surroundings(Struct, frozen=True):
+    """What an inspection says of things around the container.
+
+    Attributes:
+        networks: by the engine's name.
+        mountpoints: of the volumes, by name.
+        exec_ids: the sessions that have not ended.
+    """
+
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    mountpoints: Mapping[str, str] = field(default_factory=dict)
+    storage_driver: str = "overlay"
+    cgroup_manager: str = "cgroupfs"
+    exec_ids: tuple[str, ...] = ()
+
+
+def container_json(
+    container: Container, around: Surroundings, version: tuple[int, ...], stop_signal: int
+) -> JsonObject:
+    """
+    Args:
+        stop_signal: its number, for versions before 5.
+    """
+    path, *arguments = container.options.process.argv or ("",)
+    return {
+        "Id": container.id,
+        "Created": go_time(container.created),
+        "Path": path,
+        "Args": arguments,
+        "State": _state(container),
+        "Image": container.image_id,
+        "ImageDigest": "",
+        "ImageName": container.image_name,
+        "Rootfs": "",
+        "Pod": "",
+        "ResolvConfPath": "",
+        "HostnamePath": "",
+        "HostsPath": "",
+        "StaticDir": "",
+        "OCIRuntime": container.options.runtime or container.runtime,
+        "ConmonPidFile": "",
+        "PidFile": "",
+        "Name": container.name,
+        "RestartCount": container.restart_count,
+        "Driver": around.storage_driver,
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": container.options.security.apparmor,
+        "EffectiveCaps": None,
+        "BoundingCaps": None,
+        "ExecIDs": list(around.exec_ids),
+        "GraphDriver": {"Name": around.storage_driver, "Data": {}},
+        "Mounts": [_mount(mount, around.mountpoints) for mount in container.options.mounts.mounts],
+        "Dependencies": [],
+        "NetworkSettings": _network_settings(container, around),
+        "Namespace": "",
+        "IsInfra": False,
+        "IsService": False,
+        "KubeExitCodePropagation": "invalid",
+        "lockNumber": 0,
+        "Config": _config(container, version, stop_signal),
+        "HostConfig": host_config_json(container, around.cgroup_manager),
+        "UseImageHosts": False,
+        "UseImageHostname": False,
+    }
+
+
+def _state(container: Container) -> JsonObject:
+    run = container.run
+    state: JsonObject = {
+        "OciVersion": "",
+        "Status": state_word(container),
+        "Running": container.state in (State.RUNNING, State.STOPPING),
+        "Paused": container.state is State.PAUSED,
+        "Restarting": False,
+        "OOMKilled": run is not None and run.oom_killed,
+        "Dead": False,
+        "Pid": (run.pid or 0) if run is not None and container.alive else 0,
+        "ExitCode": exit_code(container),
+        "Error": run.error if run is not None else "",
+        "StartedAt": go_time(run.started if run is not None else None),
+        "FinishedAt": go_time(run.finished if run is not None else None),
+        "CheckpointedAt": ZERO_TIME,
+        "RestoredAt": ZERO_TIME,
+    }
+    if container.stopped_by_user:
+        state["StoppedByUser"] = True
+    return state
+
+
+def _config(container: Container, version: tuple[int, ...], stop_signal: int) -> JsonObject:
+    options = container.options
+    process, identity = options.process, options.identity
+    config: JsonObject = {
+        "Hostname": identity.hostname or container.id[:12],
+        "Domainname": identity.domainname,
+        "User": process.user,
+        "AttachStdin": process.attach_stdin,
+        "AttachStdout": process.attach_stdout,
+        "AttachStderr": process.attach_stderr,
+        "Tty": process.terminal,
+        "OpenStdin": process.stdin_open,
+        "StdinOnce": process.stdin_once,
+        "Env": list(process.env),
+        "Cmd": list(process.command or ()) or None,
+        "Image": container.image_name,
+        "Volumes": None,
+        "WorkingDir": process.working_dir or "/",
+        "Entrypoint": list(process.entrypoint or ()) or None,
+        "OnBuild": None,
+        "Labels": dict(sorted(identity.labels.items())),
+        "Annotations": dict(sorted(identity.annotations.items())),
+        "StopSignal": process.stop_signal or "SIGTERM",
+        "HealthcheckOnFailureAction": "none",
+        "Umask": "0022",
+        "Timeout": 0,
+        "StopTimeout": int(10 if process.stop_timeout is None else max(process.stop_timeout, 0)),
+        "Passwd": True,
+    }
+    if version < V5:
+        config |= {"Entrypoint": " ".join(process.entrypoint or ()), "StopSignal": stop_signal}
+    if options.lifecycle.health is not None:
+        config["Healthcheck"] = health_json(options.lifecycle.health)
+    if options.network.exposed:
+        config["ExposedPorts"] = {port: {} for port in sorted(options.network.exposed)}
+    return config
+
+
+def _mount(mount: Mount, mountpoints: Mapping[str, str]) -> JsonObject:
+    shown: JsonObject = {"Type": mount.kind.value}
+    if mount.kind is MountKind.VOLUME:
+        shown |= {"Name": mount.source, "Source": mountpoints.get(mount.source, ""), "Driver": "local"}
+    else:
+        shown |= {"Source": mount.source, "Driver": ""}
+    options: Sequence[str] = () if mount.kind is MountKind.TMPFS else ("rbind",)
+    return shown | {
+        "Destination": mount.target,
+        "Mode": "",
+        "Options": list(options),
+        "RW": not mount.read_only,
+        "Propagation": mount.propagation or ("" if mount.kind is MountKind.TMPFS else "rprivate"),
+    }
+
+
+def _network_settings(container: Container, around: Surroundings) -> JsonObject:
+    options = container.options.network
+    bound: dict[str, list[JsonObject]] = {}
+    for port in published(container):
+        key = f"{port.container_port}/{port.transport}"
+        bound.setdefault(key, []).append({"HostIp": port.host_ip, "HostPort": str(port.host_port)})
+    settings = _addresses(container) | {
+        "Bridge": "",
+        "SandboxID": "",
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "Ports": {**dict.fromkeys(options.exposed), **bound},
+        "SandboxKey": "",
+    }
+    if options.bridged:
+        network = around.networks.get(options.mode)
+        settings["Networks"] = {
+            network_name(options.mode): _addresses(container)
+            | {
+                "NetworkID": network.id if network else "",
+                "DriverOpts": None,
+                "IPAMConfig": None,
+                "Links": None,
+                "Aliases": [*options.aliases, container.id[:12]],
+            }
+        }
+    return settings
+
+
+def _addresses(container: Container) -> JsonObject:
+    run = container.run if container.alive else None
+    endpoint = next(iter(run.endpoints), None) if run is not None else None
+    return {
+        "EndpointID": "",
+        "Gateway": str(endpoint.gateway) if endpoint and endpoint.gateway else "",
+        "IPAddress": str(endpoint.address) if endpoint else "",
+        "IPPrefixLen": endpoint.prefix_length if endpoint else 0,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "MacAddress": endpoint.mac if endpoint else container.options.network.mac_address,
+    }

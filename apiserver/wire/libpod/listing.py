@@ -1,0 +1,80 @@
+"""A container in the shape of a listing (podman: pkg/domain/entities/types/container_ps.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from apiserver.engine.containers.model import Container
+from apiserver.engine.ports.publish import PublishedPort
+from apiserver.jsonvalue import JsonObject, JsonValue
+from apiserver.wire.gojson import go_time, sorted_map, unix_seconds
+from apiserver.wire.libpod.names import network_name
+from apiserver.wire.libpod.status import exit_code, state_word
+
+_NEVER: Final = -62135596800
+"""Go's zero time in Unix seconds."""
+
+
+def summary_json(container: Container) -> JsonObject:
+    """One entry; sizes and namespaces are not looked up, which Podman shows in the same way."""
+    options, run = container.options, container.run
+    ended = run is not None and run.ended
+    return {
+        "AutoRemove": options.lifecycle.auto_remove,
+        "Command": list(options.process.argv),
+        "Created": go_time(container.created),
+        "CreatedAt": "",
+        "CIDFile": "",
+        "Exited": ended,
+        "ExitedAt": _seconds(run.finished if run else None),
+        "ExitCode": exit_code(container),
+        "ExposedPorts": _exposed(options.network.exposed) or None,
+        "Id": container.id,
+        "Image": container.image_name,
+        "ImageID": container.image_id,
+        "IsInfra": False,
+        "Labels": sorted_map(options.identity.labels) or None,
+        "Mounts": sorted(mount.target for mount in options.mounts.mounts),
+        "Names": [container.name],
+        "Namespaces": {},
+        "Networks": [network_name(options.network.mode)] if options.network.bridged else [],
+        "Pid": (run.pid or 0) if run is not None and container.alive else 0,
+        "Pod": "",
+        "PodName": "",
+        "Ports": [_port(port) for port in published(container)] or None,
+        "Restarts": container.restart_count,
+        "Size": None,
+        "StartedAt": _seconds(run.started if run else None),
+        "State": state_word(container),
+        "Status": "",
+    }
+
+
+def published(container: Container) -> tuple[PublishedPort, ...]:
+    """The host ports that are taken for a running container."""
+    run = container.run
+    return run.network.ports if container.alive and run is not None and run.network is not None else ()
+
+
+def _seconds(moment: datetime | None) -> int:
+    return _NEVER if moment is None else unix_seconds(moment)
+
+
+def _port(port: PublishedPort) -> JsonObject:
+    return {
+        "host_ip": "" if port.host_ip in ("0.0.0.0", "::") else port.host_ip,  # noqa: S104  # it is shown, not bound
+        "container_port": port.container_port,
+        "host_port": port.host_port,
+        "range": 1,
+        "protocol": str(port.transport),
+    }
+
+
+def _exposed(ports: Sequence[str]) -> JsonObject:
+    shown: dict[str, list[JsonValue]] = {}
+    for port in sorted(ports):
+        number, _, transport = port.partition("/")
+        shown.setdefault(number, []).append(transport)
+    return dict(shown)
