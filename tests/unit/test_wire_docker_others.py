@@ -54,8 +54,12 @@ def test_the_removal_of_an_image_is_delete_and_of_a_container_destroy() -> None:
 
 
 def test_docker_never_hears_our_own_words() -> None:
-    native = {"died", "remove", "init", "cleanup", "history"}
+    native = {"died", "exec_died", "remove", "init", "cleanup", "history"}
     assert native.isdisjoint(action_word(event(Kind.CONTAINER, action)) for action in Action)
+
+
+def test_the_end_of_an_exec_is_exec_die() -> None:
+    assert action_word(event(Kind.CONTAINER, Action.EXEC_DIED)) == "exec_die"
 
 
 def test_an_exec_is_told_with_its_command() -> None:

@@ -10,7 +10,7 @@ from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.versions import V1_52, Version
 from apiserver.wire.gojson import sorted_map, unix_nanoseconds
 
-_CONTAINER = {Action.DIED: "die", Action.REMOVE: "destroy"}
+_CONTAINER = {Action.DIED: "die", Action.EXEC_DIED: "exec_die", Action.REMOVE: "destroy"}
 _IMAGE = {Action.REMOVE: "delete"}
 _WITH_COMMAND = (Action.EXEC_CREATE, Action.EXEC_START)
 
