@@ -156,7 +156,7 @@ def test_only_a_request_counts_as_stopped_by_the_user_and_a_start_forgets_it() -
     assert not engine.container().stopped_by_user
 
 
-@pytest.mark.parametrize("signal", ["", "0", "KILL", "sigkill", "9"])
+@pytest.mark.parametrize("signal", ["", "KILL", "sigkill", "9"])
 def test_kill_waits_for_the_end(signal: str) -> None:
     engine = Engine()
     engine.started()
@@ -164,6 +164,13 @@ def test_kill_waits_for_the_end(signal: str) -> None:
     assert engine.container().state is State.EXITED
     assert engine.told() == ["create", "start", "kill", "died"]
     assert engine.container().stopped_by_user
+
+
+def test_signal_0_is_refused_and_ends_nothing() -> None:
+    engine = Engine()
+    engine.started()
+    assert isinstance(failure_of(engine.containers.kill.kill("box", "0")), InvalidSignal)
+    assert engine.container().state is State.RUNNING
 
 
 def test_other_signals_are_sent_and_nothing_is_waited_for() -> None:

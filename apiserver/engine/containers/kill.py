@@ -33,13 +33,14 @@ class Kill:
         """Send a signal to its first process; SIGKILL waits for the end.
 
         Args:
-            signal: a name (`HUP`, `SIGHUP`) or a number as text; empty, or 0: SIGKILL.
+            signal: a name (`HUP`, `SIGHUP`) or a number as text; empty: SIGKILL. 0 is none: who asks with it whether
+                a process lives must not end it.
 
         Raises:
             ContainerNotRunning
             InvalidParameter: no such signal.
         """
-        number = SIGKILL if signal in ("", "0") else signal_number(signal)
+        number = SIGKILL if not signal else signal_number(signal)
         container_id = self._ledger.registry.get(name_or_id).id
         async with self._locks.container(container_id, "kill"):
             container = self._ledger.registry.by_id(container_id)
