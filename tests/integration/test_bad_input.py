@@ -432,9 +432,16 @@ def test_an_image_that_is_missing_is_404_so_that_clients_pull(service: Service) 
     status, message = create(service, BOX | {"Image": "nope"})
     assert status == 404
     assert message.startswith("No such image: nope")
-    status, message = create(service, BOX | {"HostConfig": {"NetworkMode": "nope"}})
-    assert status == 404
-    assert "network nope not found" in message
+
+
+def test_a_network_that_is_missing_is_404_at_start_where_no_client_pulls(service: Service) -> None:
+    status, created = service.request("POST", "/containers/create", BOX | {"HostConfig": {"NetworkMode": "nope"}})
+    assert status == 201
+    identity = json.loads(created)["Id"]
+    status, answer = service.request("POST", f"/containers/{identity}/start")
+    assert (status, json.loads(answer)["message"]) == (404, "network nope not found")
+    assert service.request("GET", f"/containers/{identity}/json")[0] == 200
+    assert service.request("DELETE", f"/containers/{identity}")[0] == 204
 
 
 def test_an_exec_that_asks_for_the_impossible_is_400_and_names_it(service: Service) -> None:

@@ -79,6 +79,7 @@ class NetworksDouble:
     async def plan(self, container: Container, run: int, ports: Sequence[PublishedPort]) -> NetworkPlan | None:
         if not container.options.network.bridged:
             return None
+        self.check(container.options.network)
         await self._gates.pass_by("networks.plan")
         self.leases.add((container.id, run))
         lease = Lease("apiserver", container.id, run, IPv4Address("10.89.0.2"), "02:00:00:00:00:02")

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from apiserver.engine.containers.create import OtherPlatform
 from apiserver.engine.containers.merge import merged_env
+from apiserver.engine.containers.model import State
 from apiserver.engine.containers.options import (
     ContainerOptions,
     Identity,
@@ -266,10 +267,12 @@ def test_an_image_of_another_platform_is_not_found() -> None:
     assert "was found but does not match the specified platform" in failure.subject
 
 
-def test_a_network_that_does_not_exist_is_refused_at_create() -> None:
+def test_a_network_that_does_not_exist_is_told_of_by_start() -> None:
     engine = Engine()
     options = replace(NO_NETWORK, network=Network(mode="nope"))
-    assert isinstance(failure_of(engine.containers.create.create("box", "busybox", options)), NoSuchNetwork)
+    result_of(engine.containers.create.create("box", "busybox", options))
+    assert isinstance(failure_of(engine.containers.start.start("box")), NoSuchNetwork)
+    assert engine.container().state is State.CONFIGURED
 
 
 def test_a_volume_driver_that_is_not_built_is_said_and_nothing_is_made() -> None:

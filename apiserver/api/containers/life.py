@@ -6,7 +6,7 @@ from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.containers.stop import DEFAULT, Default
 from apiserver.engine.networks.service import Networks
-from apiserver.errors import NotImplementedYet
+from apiserver.errors import NoSuchNetwork, NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.body import json_body
 from apiserver.http.query import docker_bool, integer, string
@@ -27,11 +27,18 @@ class ContainerLifeGroup:
     @app.route("/containers/create", methods=["POST"])
     async def docker_create(self, request: Request) -> bytes:
         body = await json_body(request, CreateBody)
-        options = read_create(body, lambda name: self._networks.get(name).name)
+        options = read_create(body, self._network_name)
         container = await to_the_end(
             self._containers.create.create(string(request, "name"), body.image, options, string(request, "platform"))
         )
         return reply_json(request, created_json(container), 201)
+
+    def _network_name(self, name_or_id: str) -> str:
+        """The engine's own; of a network that is missing start tells: at a 404 of create the CLI pulls the image."""
+        try:
+            return self._networks.get(name_or_id).name
+        except NoSuchNetwork:
+            return name_or_id
 
     @app.route("/containers/<name:name>/start", methods=["POST"])
     async def docker_start(self, request: Request, name: str) -> bytes:

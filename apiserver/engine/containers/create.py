@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.records import DeleteContainer, PutContainer
 from apiserver.engine.ports.runs import Runs
 from apiserver.engine.volumes.service import Making, Wanted
-from apiserver.errors import NotFound
+from apiserver.errors import NoSuchNetwork, NotFound
 
 
 class OtherPlatform(NotFound):
@@ -67,7 +67,6 @@ class Create:
         Raises:
             InvalidParameter: the message names the option.
             NoSuchImage, OtherPlatform
-            NoSuchNetwork
             NameTaken
         """
         name = container_name(name) if name else None
@@ -76,7 +75,8 @@ class Create:
             if platform:
                 _check_platform(image_name, image, platform)
             options = checked.validated(merged(options, image.config), processors=self._processors)
-            self._networks.check(options.network)
+            with suppress(NoSuchNetwork):  # as with Docker, start tells
+                self._networks.check(options.network)
             runtime = self._runs.choose_runtime(options.runtime)
             warnings = (*checked.warnings(options), *self._runs.warnings(options))
             options = replace(options, mounts=_named(options.mounts))
