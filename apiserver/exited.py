@@ -2,20 +2,21 @@
 
 A service that listens sees the end by itself, or, where only a holder of its socket is there, is started by our
 connection and looks at its start. If nobody accepts, or whoever does has not the lock on the root and so is no service
-of it, this becomes the service's own `reconcile`. A copy of this file
-lies under the root, outside of any virtual environment, and is run with `-IS` by the interpreter that the environment
-was made of: standard library alone, and little of it. Its arguments and the files that it looks at
-(`RUNROOT/listeners`, `ROOT/lock`, `ROOT/libexec/interpreter`) are an interface between versions of the service.
+of it, this becomes the service's own `reconcile`. A copy of this file lies under the root,
+outside of any virtual environment, and is run with `-IS` by the interpreter that the environment was made of: standard
+library alone, and little of it. Its arguments and the paths that it looks at (`RUNROOT/listeners`, `ROOT/lock`,
+`ROOT/libexec/interpreter`, and `RUNROOT/runs/ID/RUN`, which is gone once the end is settled) are an interface between
+versions of the service.
 
-Exit status: 0: a service knows; 1: nobody could be reached or started, the next start of the service does the rest;
-2: wrong arguments. Else that of `apiserver reconcile`.
+Exit status: 0: a service knows, or the end is settled; 1: nobody could be reached or started, the next start of the
+service does the rest; 2: wrong arguments. Else that of `apiserver reconcile`.
 """
 
 import os
 import sys
 import time
 from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, socket
-from fcntl import LOCK_NB, LOCK_SH, flock
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 
 # The public module `socket` costs 5 ms of the 15 that this may take, for names of constants.
 
@@ -85,20 +86,32 @@ def _locked(path: str) -> bool:
     return False
 
 
+def served(root: str, runroot: str) -> bool:
+    """Whether a service is there, and sees by itself what has ended."""
+    return any(accepts(uri) for uri in listeners(runroot) if uri) and owned(root)
+
+
 def main(arguments: list[str]) -> int:
     if len(arguments) != 4:
         print("usage: exited ROOT RUNROOT ID RUN", file=sys.stderr)
         return 2
     root, runroot = arguments[:2]
-    if any(accepts(uri) for uri in listeners(runroot) if uri) and owned(root):
+    run = f"{runroot}/runs/{arguments[2]}/{arguments[3]}"
+    known = os.path.exists(run)  # where the run root was lost, its absence says nothing
+    if served(root, runroot):
         return 0
     try:
         with open(f"{root}/libexec/interpreter", encoding="utf-8") as file:
+            # One at a time: a whole host's containers may end at one moment, and the first settles them all.
+            flock(file, LOCK_EX)
+            if (known and not os.path.exists(run)) or served(root, runroot):
+                return 0
             interpreter = file.read().removesuffix("\n")
-        os.execv(  # noqa: S606 - this program becomes the other
-            interpreter,
-            [interpreter, "-I", "-m", "apiserver", "reconcile", "--root", root, "--runroot", runroot],
-        )
+            os.set_inheritable(file.fileno(), True)  # the turn lasts until the reconcile ends
+            os.execv(  # noqa: S606 - this program becomes the other
+                interpreter,
+                [interpreter, "-I", "-m", "apiserver", "reconcile", "--root", root, "--runroot", runroot],
+            )
     except OSError as error:
         print(f"exited: the service's interpreter cannot be run: {error}", file=sys.stderr)
     return 1

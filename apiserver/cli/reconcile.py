@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 from apiserver.daemon.clocks import keep_time
 from apiserver.daemon.environment import take_invocation
 from apiserver.daemon.lean import import_lean
 from apiserver.daemon.options import UMASK, places_parser, read_options
+
+STDERR = 2
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -20,6 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     options = read_options(parser, arguments)
     os.umask(UMASK)
     take_invocation()
+    _keep_from_children()
     import_lean(tls=False)
 
     from twisted.internet import reactor
@@ -31,3 +35,11 @@ def main(arguments: Sequence[str]) -> int:
     keep_time(reactor)
     begin_logging(options.log_level, options.log_format)
     return run_once(build_engine(options, reactor), reactor)
+
+
+def _keep_from_children() -> None:
+    """What we were given to hold for our own life, the exit program's turn, must end with us."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the one that listed them
+            if int(name) > STDERR:
+                os.set_inheritable(int(name), False)

@@ -104,6 +104,40 @@ def test_where_no_service_ever_listened_it_reconciles_too(paths: Paths, tmp_path
     assert (tmp_path / "told").exists()
 
 
+@pytest.mark.parametrize("settled", [True, False])
+def test_who_waits_while_another_reconciles_does_it_only_where_that_did_not_settle_its_run(
+    paths: Paths, tmp_path: Path, settled: bool
+) -> None:
+    directory = paths.run(ID, 1).directory
+    directory.mkdir(parents=True)
+    command = [str(paths.exit_program), str(paths.root), str(paths.runroot), ID, "1"]
+    with (paths.root / "libexec" / "interpreter").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        with subprocess.Popen(command, cwd="/", env={}) as program:
+            time.sleep(0.3)
+            assert program.poll() is None
+            if settled:
+                directory.rmdir()
+            fcntl.flock(turn, fcntl.LOCK_UN)
+            assert program.wait(5) == (0 if settled else 7)
+    assert (tmp_path / "told").exists() is not settled
+
+
+def test_its_turn_lasts_until_the_reconcile_ends(paths: Paths, tmp_path: Path) -> None:
+    (tmp_path / "service python").write_text(f'#!/bin/sh\ntouch "{tmp_path}/began"\nread -r _\n')
+    command = [str(paths.exit_program), str(paths.root), str(paths.runroot), ID, "1"]
+    with (
+        subprocess.Popen(command, cwd="/", env={}, stdin=subprocess.PIPE) as program,
+        (paths.root / "libexec" / "interpreter").open() as turn,
+    ):
+        while not (tmp_path / "began").exists():
+            time.sleep(0.01)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        program.communicate(b"\n", timeout=5)
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_an_interpreter_that_is_gone_leaves_it_to_the_next_start(paths: Paths) -> None:
     (paths.root / "libexec" / "interpreter").write_text("/nonexistent/python\n")
     done = run(paths)
