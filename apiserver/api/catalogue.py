@@ -30,6 +30,7 @@ class Entry(Struct, frozen=True):
         versions: lowest and highest major version, or None for all.
         query: name that the query must have, or None.
         prefix: whether everything below the path matches, too.
+        meaning: what a user asked for who was led here by another command, and what to do instead; or "".
     """
 
     group: str
@@ -39,6 +40,7 @@ class Entry(Struct, frozen=True):
     versions: tuple[int, int] | None = None
     query: str | None = None
     prefix: bool = False
+    meaning: str = ""
 
     @property
     def key(self) -> Key:
@@ -106,7 +108,8 @@ class Catalogue:
             (self.built if entry.key in keys or below else self.missing).append(entry)
 
     def unbuilt(self, method: str, path: str, major: int, query: Callable[[str], bool]) -> str | None:
-        """The template of the route that is missing for this request, with its method; None if there is none.
+        """The template of the route that is missing for this request, with its method and what it means to a user;
+        None if there is none.
 
         Args:
             path: percent-encoded, without version.
@@ -120,7 +123,8 @@ class Catalogue:
                 and (entry.versions is None or entry.versions[0] <= major <= entry.versions[1])
                 and (entry.query is None or query(entry.query))
             ):
-                return f"{method} {entry.path}"
+                asked = f"{method} {entry.path}"
+                return f"{entry.meaning}: {asked}" if entry.meaning else asked
         return None
 
     def knows(self, path: str) -> bool:

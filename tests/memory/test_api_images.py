@@ -76,6 +76,12 @@ def test_what_cannot_be_imported_is_refused(api: Api, query: dict[str, str], sta
     assert answer.json()["message"]
 
 
+def test_a_pull_is_refused_with_what_to_do_instead(api: Api) -> None:
+    said = api.post("/images/create", fromImage="busybox").json()["message"]
+    assert "docker load or docker import" in said
+    assert said.endswith("POST /images/create is not supported by this version of apiserver")
+
+
 def test_tag_is_201_and_the_tag_of_the_query_wins(api: Api) -> None:
     load(api, ("one", ["docker.io/library/foo:bar"]))
     assert api.post("/images/foo:bar/tag", repo="other").status == 201
