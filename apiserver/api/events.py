@@ -54,7 +54,7 @@ class EventsGroup:
             stream = open_stream(request, "application/json", endless=True)
             async for event in events:
                 if libpod.is_told(event):
-                    await stream.write_json(libpod.event_json(event))
+                    await stream.write_json(libpod.event_json(event, request.version))
 
     def _span(self, request: Request) -> tuple[datetime | None, datetime | None]:
         moment = now(self._clock)

@@ -6,9 +6,11 @@ from apiserver.engine.events.model import Action, Event, Kind
 from apiserver.wire.libpod.events import action_word, event_filters, event_json, is_told
 from tests.support.containers import CREATED
 
+V5 = (5, 0, 0)
+
 
 def test_a_volume_has_a_name_alone() -> None:
-    shown = event_json(Event(Kind.VOLUME, Action.DESTROY, "db", CREATED, {"driver": "local"}))
+    shown = event_json(Event(Kind.VOLUME, Action.DESTROY, "db", CREATED, {"driver": "local"}), V5)
     assert (shown["Action"], shown["Actor"]) == (
         "remove",
         {"ID": "", "Attributes": {"driver": "local", "image": "", "name": "db"}},
@@ -17,18 +19,18 @@ def test_a_volume_has_a_name_alone() -> None:
 
 
 def test_the_default_network_is_podman() -> None:
-    shown = event_json(Event(Kind.NETWORK, Action.CONNECT, "b" * 64, CREATED, {"name": "apiserver"}))
+    shown = event_json(Event(Kind.NETWORK, Action.CONNECT, "b" * 64, CREATED, {"name": "apiserver"}), V5)
     assert shown["Actor"] == {"ID": "b" * 64, "Attributes": {"image": "", "name": "podman"}}
 
 
 def test_a_container_has_its_image_outside_too_as_podman_has_it() -> None:
-    shown = event_json(Event(Kind.CONTAINER, Action.START, "c" * 64, CREATED, {"image": "bb:t", "name": "web"}))
+    shown = event_json(Event(Kind.CONTAINER, Action.START, "c" * 64, CREATED, {"image": "bb:t", "name": "web"}), V5)
     assert (shown["id"], shown["from"], shown["status"], shown["Type"]) == ("c" * 64, "bb:t", "start", "container")
     assert "HealthStatus" not in shown
 
 
 def test_an_image_has_an_id_of_digits_alone() -> None:
-    shown = event_json(Event(Kind.IMAGE, Action.LOAD, "d" * 64, CREATED, {"name": "bb:t"}))
+    shown = event_json(Event(Kind.IMAGE, Action.LOAD, "d" * 64, CREATED, {"name": "bb:t"}), V5)
     assert (shown["id"], shown["Action"]) == ("d" * 64, "loadfromarchive")
 
 
@@ -43,4 +45,12 @@ def test_filters_know_podmans_other_names() -> None:
     assert event_filters({"EVENT": ["die"], "status": ["start"], "network": ["podman"], "label": []}) == {
         "event": ["died", "start"],
         "network": ["apiserver"],
+    }
+
+
+def test_clients_before_5_get_an_exit_code_with_every_event() -> None:
+    started = Event(Kind.CONTAINER, Action.START, "c" * 64, CREATED)
+    assert event_json(started, (4, 3, 1))["Actor"] == {
+        "ID": "c" * 64,
+        "Attributes": {"containerExitCode": "0", "image": "", "name": ""},
     }

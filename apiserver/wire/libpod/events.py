@@ -32,6 +32,7 @@ _WORDS: Mapping[Action, str] = {
     Action.UNTAG: "untag",
 }
 _ALSO_CALLED = {"status": "event"}
+_V5 = (5, 0, 0)
 _OURS_ALONE = frozenset({"command", "exitCode"})
 
 
@@ -45,7 +46,7 @@ def action_word(event: Event) -> str:
     return _WORDS.get(event.action, "")
 
 
-def event_json(event: Event) -> JsonObject:
+def event_json(event: Event, version: tuple[int, ...]) -> JsonObject:
     """One record of `GET /libpod/events`; volumes have a name alone, images an id without `sha256:`."""
     attributes = {name: value for name, value in event.attributes.items() if name not in _OURS_ALONE}
     if event.kind is Kind.NETWORK:
@@ -55,6 +56,8 @@ def event_json(event: Event) -> JsonObject:
         subject, attributes["name"] = "", event.subject
     if "exitCode" in event.attributes:
         attributes["containerExitCode"] = event.attributes["exitCode"]
+    elif version < _V5:
+        attributes["containerExitCode"] = "0"  # podman 4 dies of an event without it
     attributes.setdefault("image", "")
     attributes.setdefault("name", "")
     nanoseconds, word = unix_nanoseconds(event.time), action_word(event)
