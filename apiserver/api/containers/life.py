@@ -6,10 +6,10 @@ from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.containers.stop import DEFAULT, Default
 from apiserver.engine.networks.service import Networks
-from apiserver.errors import NoSuchNetwork, NotImplementedYet
+from apiserver.errors import NoSuchContainer, NoSuchNetwork, NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.body import json_body
-from apiserver.http.query import docker_bool, integer, string
+from apiserver.http.query import docker_bool, integer, libpod_bool, string
 from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
 from apiserver.wire.docker.create import CreateBody, created_json, read_create
@@ -74,6 +74,48 @@ class ContainerLifeGroup:
             self._containers.remove.remove(name, force=docker_bool(request, "force"), volumes=docker_bool(request, "v"))
         )
         return reply_empty(request)
+
+    @app.route("/libpod/containers/<name:name>/start", methods=["POST"])
+    async def libpod_start(self, request: Request, name: str) -> bytes:
+        await to_the_end(self._containers.start.start(name))
+        return reply_empty(request)
+
+    @app.route("/libpod/containers/<name:name>/stop", methods=["POST"])
+    async def libpod_stop(self, request: Request, name: str) -> bytes:
+        await to_the_end(self._containers.stop.stop(name, _libpod_timeout(request)))
+        return reply_empty(request)
+
+    @app.route("/libpod/containers/<name:name>/restart", methods=["POST"])
+    async def libpod_restart(self, request: Request, name: str) -> bytes:
+        await to_the_end(self._containers.restart.restart(name, _libpod_timeout(request, "t")))
+        return reply_empty(request)
+
+    @app.route("/libpod/containers/<name:name>/kill", methods=["POST"])
+    async def libpod_kill(self, request: Request, name: str) -> bytes:
+        await to_the_end(self._containers.kill.kill(name, string(request, "signal") or ""))
+        return reply_empty(request)
+
+    @app.route("/libpod/containers/<name:name>", methods=["DELETE"])
+    async def libpod_remove(self, request: Request, name: str) -> bytes:
+        volumes = libpod_bool(request, "volumes", libpod_bool(request, "v"))
+        force, ignore = libpod_bool(request, "force"), libpod_bool(request, "ignore")
+        try:
+            container_id = self._containers.registry.get(name).id
+            await to_the_end(self._containers.remove.remove(container_id, force=force, volumes=volumes))
+        except NoSuchContainer:
+            if not ignore:
+                raise
+            return reply_json(request, [])
+        return reply_json(request, [{"Id": container_id}])
+
+
+def _libpod_timeout(request: Request, *other_names: str) -> float | Default:
+    """Whole seconds, `timeout` or another name of it; without one it is the container's own."""
+    for name in ("timeout", *other_names):
+        seconds = integer(request, name, minimum=0)
+        if seconds is not None:
+            return float(seconds)
+    return DEFAULT
 
 
 def stop_timeout(request: Request) -> float | Default | None:

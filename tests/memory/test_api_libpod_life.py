@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from tests.support.api import Api
+
+CONTAINERS = "/v5.0.0/libpod/containers"
+PLAIN: dict[str, Any] = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
+
+
+@pytest.fixture
+def api() -> Generator[Api, None, None]:
+    api = Api()
+    yield api
+    api.hang_up()
+
+
+def create(api: Api, **body: Any) -> str:
+    answer = api.post("/containers/create", PLAIN | body, name="box")
+    assert answer.status == 201
+    container_id: str = answer.json()["Id"]
+    return container_id
+
+
+def start(api: Api) -> str:
+    container_id = create(api)
+    assert api.post(f"{CONTAINERS}/box/start").status == 204
+    return container_id
+
+
+def test_a_second_start_changes_nothing(api: Api) -> None:
+    start(api)
+    again = api.post(f"{CONTAINERS}/box/start")
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_stop_kill_and_restart_are_without_a_body(api: Api) -> None:
+    start(api)
+    assert api.post(f"{CONTAINERS}/box/restart", timeout=0).status == 204
+    assert api.post(f"{CONTAINERS}/box/kill", signal="SIGKILL").status == 204
+    assert api.post(f"{CONTAINERS}/box/stop", timeout=0).status == 304
+    assert api.post(f"{CONTAINERS}/box/start").status == 204
+    assert api.post(f"{CONTAINERS}/box/stop", timeout=0).status == 204
+    refused = api.post(f"{CONTAINERS}/box/kill")
+    assert (refused.status, refused.json()["cause"]) == (409, "can only be done to a running container")
+    assert api.post(f"{CONTAINERS}/box/stop", timeout=-1).status == 400
+
+
+def test_a_removal_is_reported_by_id(api: Api) -> None:
+    container_id = start(api)
+    assert api.delete(f"{CONTAINERS}/box").status == 409
+    removed = api.delete(f"{CONTAINERS}/box", force="true", v="true")
+    assert (removed.status, removed.json()) == (200, [{"Id": container_id}])
+    assert api.delete(f"{CONTAINERS}/box").status == 404
+    ignored = api.delete(f"{CONTAINERS}/box", ignore="true")
+    assert (ignored.status, ignored.json()) == (200, [])
+
+
+@pytest.mark.parametrize("query", ["", "?condition=stopped&condition=exited"])
+def test_wait_tells_the_code_as_text(api: Api, query: str) -> None:
+    start(api)
+    waiting = api.open("POST", f"{CONTAINERS}/box/wait{query}")
+    api.engine.exit(3)
+    assert (waiting.answer.status, waiting.answer.body, waiting.answer.whole) == (200, b"3\n", True)
+    assert api.post(f"{CONTAINERS}/box/wait").body == b"3\n"
+
+
+def test_wait_for_one_that_never_ran_waits_for_its_end(api: Api) -> None:
+    create(api)
+    waiting = api.open("POST", f"{CONTAINERS}/box/wait")
+    api.post(f"{CONTAINERS}/box/start")
+    api.engine.exit(5)
+    assert waiting.answer.body == b"5\n"
+
+
+def test_the_code_of_a_removed_container_is_known_by_its_whole_id(api: Api) -> None:
+    container_id = start(api)
+    api.engine.exit(7)
+    api.delete(f"{CONTAINERS}/box")
+    assert api.post(f"{CONTAINERS}/{container_id}/wait").body == b"7\n"
+    assert api.post(f"{CONTAINERS}/{container_id}/wait?condition=exited").status == 404
+    assert api.post(f"{CONTAINERS}/box/wait").status == 404
+
+
+def test_conditions_that_cannot_be_waited_for_are_refused(api: Api) -> None:
+    start(api)
+    assert api.post(f"{CONTAINERS}/box/wait?condition=nonsense").status == 400
+    assert api.post(f"{CONTAINERS}/box/wait?condition=healthy").status == 501
