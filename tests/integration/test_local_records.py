@@ -186,8 +186,10 @@ async def test_a_change_that_cannot_even_be_rolled_back_is_an_answer_and_the_nex
     path = tmp_path / "state.sqlite"
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Broken)
     writer = Writer(connection, reactor)  # type: ignore[arg-type]  # the reactor module
-    with pytest.raises(StateUnwritable, match="no room"):
+    with pytest.raises(StateUnwritable, match="no room") as refused:
         await writer.submit(fails)
+    told = refused.value.docker.format(subject=refused.value.subject, cause=refused.value.cause)
+    assert told == "state cannot be written below the root directory: no room"
     assert await writer.submit(lambda _: "written") == "written"
     await writer.close()
 

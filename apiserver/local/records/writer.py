@@ -30,6 +30,7 @@ class StateUnwritable(HostError):
     """The disk is full or broken, or the file is damaged."""
 
     cause = "state cannot be written"
+    docker = "{cause} below the root directory: {subject}"
 
 
 def connect(path: Path) -> sqlite3.Connection:
