@@ -6,6 +6,7 @@ and one that it drops is ignored.
 
 from __future__ import annotations
 
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -41,7 +42,12 @@ class Decoder:
     """
 
     def __init__(self, kind: Any) -> None:
-        self._decoder = msgspec.json.Decoder(kind, dec_hook=_rich)
+        self._kind = kind
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[Any]:
+        # Not before there is a row: looking through all types of a container takes 4 ms.
+        return msgspec.json.Decoder(self._kind, dec_hook=_rich)
 
     def __call__(self, row: bytes) -> Any:
         return self._decoder.decode(row)
