@@ -13,6 +13,7 @@ from apiserver.daemon.rlimits import raise_open_files
 from apiserver.deferreds import TimedLock
 from apiserver.drivers.buildah import Buildah
 from apiserver.drivers.containers_storage import StoreFiles
+from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.process import Programs
 from apiserver.drivers.skopeo import Skopeo
 from apiserver.drivers.threads import Threads
@@ -29,6 +30,7 @@ from apiserver.local.paths import Paths
 from apiserver.local.publish import LocalPublisher
 from apiserver.local.records.sqlite import SqliteRecords
 from apiserver.local.runs.service import LocalRuns
+from apiserver.local.runs.stepping_out import step_out
 from apiserver.local.streams.service import LocalStreams
 from apiserver.local.volumes import LocalVolumes
 
@@ -40,6 +42,7 @@ def open_ports(paths: Paths, reactor: Any) -> Ports:
     """The lock on the root is held; blocks for some milliseconds, at start-up."""
     host = read_host()
     raise_open_files()  # only now: what containers may have by default is what we were started with
+    step_out(Cgroups(host.hierarchies))
     programs = Programs(reactor)
     versions = Versions(programs, VersionCache(paths.runroot / "versions.json"))
     threads = Threads(reactor)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
+KEPT_CGROUP = "cleanup"  # what reconciles step into; one for all, and it stays
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def empty_cgroups() -> set[Left]:
     """
     found = set()
     for ours in service_cgroups():
-        found |= {Left("cgroup", str(path)) for path in ours.iterdir() if path.is_dir() and not _members(path)}
+        paths = (path for path in ours.iterdir() if path.is_dir() and path.name != KEPT_CGROUP)
+        found |= {Left("cgroup", str(path)) for path in paths if not _members(path)}
     return found
 
 

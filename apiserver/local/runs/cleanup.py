@@ -28,7 +28,6 @@ from apiserver.local.runs.rootfs import Rootfs
 
 log = Logger()
 
-_LEAF = "/apiserver/cleanup"
 _TRIES = 500
 _PAUSE = 0.01
 _KILLED_LIMIT = 10.0
@@ -149,10 +148,6 @@ class Cleanup:
         """Kill what is still in a cgroup, and remove it."""
         if not self._cgroups.exists(cgroup):
             return
-        if os.getpid() in self._cgroups.pids(cgroup):
-            # We are what conmon ran at the container's end: before this becomes nobody's cgroup, leave it.
-            self._cgroups.create(_LEAF)
-            await self._threads.run(self._cgroups.move, _LEAF, os.getpid())
         for _ in range(_TRIES):
             self._cgroups.kill(cgroup)
             if self._cgroups.remove(cgroup):
