@@ -10,8 +10,8 @@ from apiserver.engine.ports.logs import LogRecord
 from apiserver.engine.ports.streams import Stream
 from apiserver.errors import InvalidParameter
 from apiserver.wire.detach_keys import DEFAULT, DetachScanner, read_keys
-from apiserver.wire.docker.logs import LogLines
 from apiserver.wire.frames import frame
+from apiserver.wire.log_lines import LogLines
 from apiserver.wire.progress import error_line
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -8,7 +8,7 @@ from apiserver.engine.containers.services import Containers
 from apiserver.errors import InvalidParameter
 from apiserver.http.app import group_app
 from apiserver.http.hijack import hijack
-from apiserver.http.query import docker_bool, integer, string
+from apiserver.http.query import docker_bool, given, integer, libpod_bool, string
 from apiserver.http.reply import reply_empty
 from apiserver.http.request import Request
 from apiserver.wire.detach_keys import read_keys
@@ -47,6 +47,37 @@ class ContainerAttachGroup:
 
     @app.route("/containers/<name:name>/resize", methods=["POST"])
     async def docker_resize(self, request: Request, name: str) -> bytes:
+        height, width = terminal_size(request)
+        await to_the_end(self._containers.resize.resize(name, height, width))
+        return reply_empty(request, 200)
+
+    @app.route("/libpod/containers/<name:name>/attach", methods=["POST"])
+    async def libpod_attach(self, request: Request, name: str) -> None:
+        """All three streams where the client names none; it goes on unless it says not to."""
+        keys = read_keys(string(request, "detachKeys") or "")
+        unnamed = not any(given(request, stream) for stream in ("stdin", "stdout", "stderr"))
+        wanted = [libpod_bool(request, stream, unnamed) for stream in ("stdin", "stdout", "stderr")]
+        if not any(wanted):
+            raise InvalidParameter("at least one of stdin, stdout, stderr must be true")
+        stream, logs = libpod_bool(request, "stream", True), libpod_bool(request, "logs")
+        if not (stream or logs):
+            raise InvalidParameter("at least one of Logs or Stream must be set")
+        container = self._containers.registry.get(name)
+        terminal = container.options.process.terminal
+        stdin = wanted[0] and stream and container.options.process.stdin_open
+        streams = await opened(
+            self._containers.attach.attach(
+                container.id, stdin=stdin, stdout=wanted[1], stderr=wanted[2], stream=stream, logs=logs
+            )
+        )
+        try:
+            duplex = hijack(request, stream_type(request, terminal=terminal))
+            await carry(duplex, streams, terminal=terminal, stdin=stdin, detach_keys=keys)
+        finally:
+            streams.close()
+
+    @app.route("/libpod/containers/<name:name>/resize", methods=["POST"])
+    async def libpod_resize(self, request: Request, name: str) -> bytes:
         height, width = terminal_size(request)
         await to_the_end(self._containers.resize.resize(name, height, width))
         return reply_empty(request, 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from datetime import datetime
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -10,13 +11,13 @@ from apiserver.api.containers.surroundings import now
 from apiserver.engine.containers.services import Containers
 from apiserver.errors import InvalidParameter
 from apiserver.http.app import group_app
-from apiserver.http.query import docker_bool, string
+from apiserver.http.query import docker_bool, libpod_bool, string
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
-from apiserver.wire.docker.logs import LogLines
 from apiserver.wire.docker.versions import V1_42
 from apiserver.wire.frames import MULTIPLEXED, RAW
-from apiserver.wire.gojson import parse_moment
+from apiserver.wire.gojson import ZERO_TIME, parse_moment
+from apiserver.wire.log_lines import LogLines
 
 
 class ContainerLogsGroup:
@@ -58,6 +59,35 @@ class ContainerLogsGroup:
             stream = open_stream(request, MULTIPLEXED if framed else RAW, endless=follow)
             async for record in records:
                 await stream.write(lines.encode(record))
+
+    @app.route("/libpod/containers/<name:name>/logs", methods=["GET"])
+    async def libpod_logs(self, request: Request, name: str) -> None:
+        """As Docker's, but framed also where the container has a terminal."""
+        stdout, stderr = libpod_bool(request, "stdout"), libpod_bool(request, "stderr")
+        container = self._containers.registry.get(name)
+        if not (stdout or stderr):
+            raise InvalidParameter("you must choose at least one stream")
+        follow, moment = libpod_bool(request, "follow"), now(self._clock)
+        records = self._containers.logs.read(
+            container.id,
+            stdout=stdout,
+            stderr=stderr,
+            since=_libpod_moment(request, "since", moment),
+            until=_libpod_moment(request, "until", moment),
+            tail=_tail(string(request, "tail")),
+            follow=follow,
+        )
+        lines = LogLines(terminal=False, timestamps=libpod_bool(request, "timestamps"), details=False)
+        async with aclosing(records):
+            stream = open_stream(request, MULTIPLEXED, endless=follow)
+            async for record in records:
+                await stream.write(lines.encode(record))
+
+
+def _libpod_moment(request: Request, name: str, moment: datetime) -> datetime | None:
+    """Podman's clients send Go's zero time where they mean none."""
+    text = string(request, name) or ""
+    return None if text == ZERO_TIME else parse_moment(name, text, moment)
 
 
 def _tail(text: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Lines of a container's log as a Docker client gets them."""
+"""Lines of a container's log as clients of both flavours get them."""
 
 from __future__ import annotations
 

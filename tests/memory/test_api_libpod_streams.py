@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from apiserver.engine.ports.logs import LogRecord
+from apiserver.engine.ports.streams import Stream
+from tests.support.api import Api
+from tests.support.engine import NOON
+from tests.support.http_memory import MemoryConnection
+
+PLAIN: dict[str, Any] = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
+BOX = "libpod/containers/box"
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
+MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
+RAW = "application/vnd.docker.raw-stream"
+HELLO = b"\x01\0\0\0\0\0\0\x03hi\n"
+
+
+@pytest.fixture
+def api() -> Generator[Api, None, None]:
+    api = Api()
+    yield api
+    api.hang_up()
+
+
+def start(api: Api, **body: Any) -> None:
+    assert api.post("/containers/create", PLAIN | body, name="box").status == 201
+    assert api.post("/containers/box/start").status == 204
+
+
+def attach(api: Api, version: str = "/v5.0.0", **query: Any) -> MemoryConnection:
+    return api.open("POST", f"{version}/{BOX}/attach", **({"headers": UPGRADE} | query))
+
+
+def test_an_attach_that_names_no_stream_has_all_and_goes_on(api: Api) -> None:
+    start(api, OpenStdin=True)
+    connection = attach(api)
+    api.engine.process().say(b"hi\n")
+    api.engine.process().say(b"hi\n", Stream.STDERR)
+    assert (connection.answer.status, connection.answer.headers["content-type"]) == (101, MULTIPLEXED)
+    assert connection.answer.body == HELLO + b"\x02" + HELLO[1:]
+    assert not connection.closed
+
+
+@pytest.mark.parametrize(("version", "kind"), [("/v4.6.0", RAW), ("/v4.7.0", MULTIPLEXED)])
+def test_the_frames_have_a_type_of_their_own_from_4_7_on(api: Api, version: str, kind: str) -> None:
+    start(api)
+    assert attach(api, version).answer.headers["content-type"] == kind
+
+
+def test_what_cannot_be_attached_to_is_refused_before_the_head(api: Api) -> None:
+    start(api)
+    assert attach(api, stdin="false").answer.status == 400
+    assert attach(api, stream="false").answer.status == 400
+    assert api.post("/v5.0.0/libpod/containers/nope/attach").status == 404
+
+
+def test_a_resize_needs_both_sides(api: Api) -> None:
+    start(api, Tty=True)
+    assert api.post(f"/v5.0.0/{BOX}/resize", h=10, w=20).status == 200
+    assert api.post(f"/v5.0.0/{BOX}/resize", h=10).status == 400
+
+
+def test_logs_of_no_stream_are_refused(api: Api) -> None:
+    start(api)
+    assert api.get(f"/v5.0.0/{BOX}/logs").status == 400
+    assert api.get("/v5.0.0/libpod/containers/nope/logs", stdout="true").status == 404
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_logs_are_framed_with_and_without_a_terminal(api: Api, terminal: bool) -> None:
+    start(api, Tty=terminal)
+    container_id = api.get("/containers/box/json").json()["Id"]
+    api.engine.logs.put(container_id, LogRecord(NOON, 0, Stream.STDOUT, b"hi", False))
+    assert api.get(f"/v5.0.0/{BOX}/logs", stdout="true").body == HELLO
+    zero = "0001-01-01T00:00:00Z"  # as podman sends where nobody gave a time
+    assert api.get(f"/v4.3.1/{BOX}/logs", stdout="true", since=zero, until=zero, tail=-1).body == HELLO
