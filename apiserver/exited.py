@@ -26,6 +26,9 @@ LIMIT = 5.0
 TAKING = 10.0
 """Seconds for a service that our connection has started to take the root."""
 
+SETTLING = 30.0
+"""Seconds for a service to settle an end; after that it has its own reasons, and tries again by itself."""
+
 
 def accepts(uri: str) -> bool:
     """Whether somebody accepts a connection at `unix:///PATH`, `tcp://HOST:PORT` or `ssl://HOST:PORT`."""
@@ -91,6 +94,16 @@ def served(root: str, runroot: str) -> bool:
     return any(accepts(uri) for uri in listeners(runroot) if uri) and owned(root)
 
 
+def dies_before(root: str, run: str) -> bool:
+    """Whether the service lets go of the root before it has settled the end: it is killed in the middle, say."""
+    limit = time.monotonic() + SETTLING
+    while os.path.exists(run) and time.monotonic() < limit:
+        if not _locked(f"{root}/lock"):
+            return os.path.exists(run)
+        time.sleep(0.1)
+    return False
+
+
 def main(arguments: list[str]) -> int:
     if len(arguments) != 4:
         print("usage: exited ROOT RUNROOT ID RUN", file=sys.stderr)
@@ -98,7 +111,7 @@ def main(arguments: list[str]) -> int:
     root, runroot = arguments[:2]
     run = f"{runroot}/runs/{arguments[2]}/{arguments[3]}"
     known = os.path.exists(run)  # where the run root was lost, its absence says nothing
-    if served(root, runroot):
+    if served(root, runroot) and not (known and dies_before(root, run)):
         return 0
     try:
         with open(f"{root}/libexec/interpreter", encoding="utf-8") as file:

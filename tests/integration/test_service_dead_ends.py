@@ -134,6 +134,24 @@ def test_how_it_was_killed_is_recorded(service: Service, docker: Docker) -> None
     docker.ok("rm", "greedy", "killed")
 
 
+def test_a_service_that_dies_in_the_middle_of_cleaning_up_has_that_done_for_it(
+    service: Service, docker: Docker
+) -> None:
+    outside = Outside(service)
+    for number in range(4):
+        run(docker, f"c{number}", "exit 2", "-p", "127.0.0.1::80")
+    before = outside.containers()
+    for container in before:
+        go(container)
+    until(lambda: any(each["state"] != "running" for each in outside.containers()), "the service hears of one")
+    with dead(service):
+        until(lambda: {each["state"] for each in outside.containers()} == {"exited"}, "all are cleaned up")
+        until(lambda: not any(outside.things(each["id"]) for each in before), "their things are gone")
+        assert not any(rules_of(end["address"]) for each in before for end in each["run"]["endpoints"])
+        assert [len(outside.deaths(each["id"])) for each in before] == [1] * 4
+    docker.ok("rm", *(each["name"] for each in before))
+
+
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     until(lambda: not alive(pid), "it is gone")

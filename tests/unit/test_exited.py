@@ -105,6 +105,26 @@ def test_where_no_service_ever_listened_it_reconciles_too(paths: Paths, tmp_path
 
 
 @pytest.mark.parametrize("settled", [True, False])
+def test_a_service_that_dies_before_it_has_settled_the_end_is_not_relied_upon(
+    paths: Paths, tmp_path: Path, settled: bool
+) -> None:
+    directory = paths.run(ID, 1).directory
+    directory.mkdir(parents=True)
+    command = [str(paths.exit_program), str(paths.root), str(paths.runroot), ID, "1"]
+    with socket.create_server(("127.0.0.1", 0)) as listening, root_taken(paths):
+        (paths.runroot / "listeners").write_text(f"tcp://127.0.0.1:{listening.getsockname()[1]}\n")
+        program = subprocess.Popen(command, cwd="/", env={})
+        listening.accept()[0].close()
+        time.sleep(0.3)
+        assert program.poll() is None
+        if settled:
+            directory.rmdir()
+            assert program.wait(5) == 0
+    assert program.wait(5) == (0 if settled else 7)
+    assert (tmp_path / "told").exists() is not settled
+
+
+@pytest.mark.parametrize("settled", [True, False])
 def test_who_waits_while_another_reconciles_does_it_only_where_that_did_not_settle_its_run(
     paths: Paths, tmp_path: Path, settled: bool
 ) -> None:
