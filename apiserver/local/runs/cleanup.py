@@ -68,6 +68,8 @@ class Cleanup:
         self._news.forget(plan.key)
         if processes:
             await self._kill_first_process(plan)
+            # Before its exit command gets far: that costs as much as all of this does.
+            end_monitor(self._reactor, plan.run)
         # The root is free as soon as the first process is gone: its mount namespace went with it.
         # Each is waited for: what fails must not let go of the container while the other still works on it.
         both: Sequence[tuple[bool, object]] = await DeferredList(
@@ -80,8 +82,6 @@ class Cleanup:
         for _, result in both:
             if isinstance(result, Failure):
                 result.raiseException()
-        if processes:
-            end_monitor(self._reactor, plan.run)
         await self._empty(plan.cgroup)
         await self._empty(plan.monitor_cgroup)
         await self._threads.run(remove_tree, plan.run.directory)
