@@ -28,8 +28,9 @@ from apiserver.local.runs.rootfs import Rootfs
 
 log = Logger()
 
-_TRIES = 500
-_PAUSE = 0.01
+_PAUSES = (0.001, 0.002, 0.004, *[0.01] * 500)
+"""Seconds between two looks at a cgroup: what was killed is mostly gone at the first."""
+
 _KILLED_LIMIT = 10.0
 """Seconds that a killed process may take to go: a kernel that is in the middle of something keeps it."""
 
@@ -68,8 +69,7 @@ class Cleanup:
         self._news.forget(plan.key)
         if processes:
             await self._kill_first_process(plan)
-            # Before its exit command gets far: that costs as much as all of this does.
-            end_monitor(self._reactor, plan.run)
+            self._end_monitor(plan)
         # The root is free as soon as the first process is gone: its mount namespace went with it.
         # Each is waited for: what fails must not let go of the container while the other still works on it.
         both: Sequence[tuple[bool, object]] = await DeferredList(
@@ -131,6 +131,15 @@ class Cleanup:
         finally:
             process.close()
 
+    def _end_monitor(self, plan: RunPlan) -> None:
+        """Kill conmon, and its exit command before that gets far: it costs as much as all the rest.
+
+        Where we are that command ourselves, only conmon. What is missed here is ended with its cgroup.
+        """
+        end_monitor(self._reactor, plan.run)
+        if os.getpid() not in self._cgroups.pids(plan.monitor_cgroup):
+            self._cgroups.kill(plan.monitor_cgroup)
+
     async def _runtime_delete(self, plan: RunPlan) -> None:
         if not (plan.runtime_root / plan.key.container_id).exists():
             return
@@ -148,9 +157,9 @@ class Cleanup:
         """Kill what is still in a cgroup, and remove it."""
         if not self._cgroups.exists(cgroup):
             return
-        for _ in range(_TRIES):
+        for pause in _PAUSES:
             self._cgroups.kill(cgroup)
             if self._cgroups.remove(cgroup):
                 return
-            await deferLater(self._reactor, _PAUSE)
+            await deferLater(self._reactor, pause)
         raise HostError(f"the cgroup {cgroup} cannot be removed: processes in it do not end")
