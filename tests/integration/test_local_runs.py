@@ -104,12 +104,15 @@ async def test_stop_ends_what_listens_at_once(rig: Rig) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_stop_kills_what_does_not_listen_once_the_time_is_over(rig: Rig) -> None:
-    made = await rig.create(shell("trap '' TERM; while :; do sleep 0.05; done"))
+    made = await rig.create(shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done"))
+    streams = await rig.streams.attach(made.plan)
     await rig.runs.start(made.plan)
+    assert await streams.read() == (1, b"deaf\n")
     began = time.monotonic()
     await rig.runs.stop(made.plan, signal.SIGTERM, 0.3)
     assert 0.3 <= time.monotonic() - began < 3
     assert (await rig.over(made)).exit_code == 137
+    streams.close()
 
 
 @pytest_twisted.ensureDeferred

@@ -136,6 +136,7 @@ def test_the_socket_is_never_open_to_others_not_even_before_it_listens(make_serv
             except OSError:
                 continue
         service.wait_until_it_answers()
+        seen.add(mode(service.socket))
         service.terminate()
     # Between bind(2) and chmod(2) it has what the umask leaves: nobody else may write, which connecting needs.
     assert {each & 0o002 for each in seen} == {0}

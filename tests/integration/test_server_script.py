@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -82,10 +83,13 @@ def test_the_checkout_is_compiled_when_it_is_served_even_where_python_would_not_
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     serve(checkout)
     (compiled,) = (checkout / "apiserver" / "__pycache__").glob("module.*.pyc")
-    (checkout / "apiserver" / "module.py").write_text("x = 'edited'\n")
+    module = checkout / "apiserver" / "module.py"
+    module.write_text("x = 'edited'\n")
+    later = module.stat().st_mtime + 2  # compiled modules know their source's time in whole seconds
+    os.utime(module, (later, later))
     said = subprocess.run(
-        ["python3", "-c", "from apiserver import module; print(module.x)"],
-        cwd=checkout,
+        ["python3", "-c", "import module; print(module.x)"],
+        cwd=checkout / "apiserver",
         capture_output=True,
         text=True,
         check=True,
