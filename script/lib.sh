@@ -159,7 +159,7 @@ install_package() {  # [EXTRA]: this checkout, editable, in .venv
 
 compile_checkout() {
     # pip compiles what it installs, not what it only points to. Where PYTHONDONTWRITEBYTECODE is set, or the service
-    # may not write here, each start would compile all modules anew: 0.5 s and more. A module that is edited later is
+    # may not write here, each start would compile all modules anew: 0.2 s and more. A module that is edited later is
     # newer than what was compiled of it, and counts.
     "$venv/bin/python" -m compileall -q "$checkout/apiserver" "$checkout/twisted" >&2 ||
         die "Some modules in $checkout cannot be compiled; Python names them above"
