@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -67,9 +66,7 @@ def test_the_address_is_where_the_options_make_it_listen(checkout: Path, options
 def test_the_package_is_installed_once_and_again_when_its_requirements_change(checkout: Path) -> None:
     installs = checkout / ".venv" / "bin" / "python.installs"
     serve(checkout)
-    began = time.monotonic()
     serve(checkout)
-    assert time.monotonic() - began < 1
     assert installs.read_text().count("x") == 1
     with (checkout / "pyproject.toml").open("a") as file:
         file.write("# another requirement\n")
