@@ -1,4 +1,4 @@
-"""`script/server` on a machine that has all it needs: what it prints, what it runs, and that it is quick."""
+"""`script/server` on a machine that has all it needs: what it prints, what it runs, and that it installs once."""
 
 from __future__ import annotations
 
