@@ -108,8 +108,11 @@ def everything(folder: Path) -> set[Left]:
     return processes(folder) | mounts(folder) | interfaces() | rules()
 
 
-def settled(look: Callable[[], set[Left]], before: set[Left], seconds: float = 5) -> set[Left]:
-    """What is there and was not `before`; what is on its way out gets some time."""
+def settled(look: Callable[[], set[Left]], before: set[Left], seconds: float = 30) -> set[Left]:
+    """What is there and was not `before`; what is on its way out gets some time.
+
+    An `apiserver reconcile` that finds the root served waits 10 s for its lock before it gives up.
+    """
     deadline = time.monotonic() + seconds
     while (left := look() - before) and time.monotonic() < deadline:
         time.sleep(0.05)
