@@ -60,7 +60,6 @@ UNBUILT_HOST: dict[str, Any] = {
     "KernelMemoryTCP": 1 << 26,
     "Links": ["other:alias"],
     "StorageOpt": {"size": "1G"},
-    "Sysctls": {"net.ipv4.ip_forward": "1"},
     "Ulimits": [{"Name": "nofile", "Soft": 10, "Hard": 10}],
     "UsernsMode": "private",
     "VolumeDriver": "nfs",
@@ -191,7 +190,7 @@ def test_options_at_their_defaults_are_what_a_client_sends_for_nothing(service: 
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        (("--userns", "host", "--sysctl", "net.ipv4.ip_forward=1"), "--sysctl"),
+        (("--userns", "host", "--storage-opt", "size=1G"), "--storage-opt"),
         (("--device", "/dev/fuse"), "--device"),
         (("--ip", "10.89.0.77"), "--ip"),
         (("--gpus", "all"), "--gpus"),

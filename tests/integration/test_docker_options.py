@@ -248,3 +248,12 @@ def test_a_port_in_use_is_told_at_start_and_given_back(docker: Docker) -> None:
         assert said.code == 125
         assert "port is already allocated" in said.stderr or "address already in use" in said.stderr
     assert docker.ok("start", "late") == "late"
+
+
+def test_kernel_parameters_are_set_in_a_network_of_the_service(docker: Docker, run: Run) -> None:
+    options = ("--sysctl", "net.ipv4.ip_default_ttl=77", "--sysctl", "net.ipv4.conf.eth0.arp_notify=1")
+    script = "cd /proc/sys/net/ipv4; cat ip_default_ttl conf/eth0/arp_notify"
+    assert run(*options, script=script, network="bridge") == "77\n1"
+    refused = docker("run", "--rm", "--network", "host", "--sysctl", "net.ipv4.ip_forward=1", "busybox", "true")
+    assert refused.code == 125
+    assert 'sysctl "net.ipv4.ip_forward" not allowed in host network namespace' in refused.stderr

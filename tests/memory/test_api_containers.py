@@ -63,10 +63,10 @@ def test_a_name_that_is_taken_is_a_conflict_in_dockers_words(api: Api) -> None:
 
 
 def test_an_option_that_is_not_built_is_501_and_nothing_is_made(api: Api) -> None:
-    body = PLAIN | {"HostConfig": {"Sysctls": {"a": "b"}}}
+    body = PLAIN | {"HostConfig": {"CgroupParent": "/x"}}
     answer = api.post("/containers/create", body, name="box")
     assert answer.status == 501
-    assert "--sysctl" in message(answer)
+    assert "--cgroup-parent" in message(answer)
     create(api)
 
 

@@ -134,7 +134,6 @@ def test_unknown_keys_are_ignored() -> None:
     ("host", "name"),
     [
         ({"UsernsMode": "private"}, "UsernsMode"),
-        ({"Sysctls": {"net.ipv4.ip_forward": "1"}}, "Sysctls"),
         ({"Devices": [{"PathOnHost": "/dev/null"}]}, "Devices"),
         ({"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, "--gpus"),
         ({"DeviceCgroupRules": ["c 1:3 r"]}, "DeviceCgroupRules"),
@@ -462,3 +461,8 @@ def test_a_wrong_type_names_its_field(body: dict[str, Any], path: str) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         read(body)
     assert path in str(caught.value)
+
+
+def test_kernel_parameters_are_taken_as_they_are_given() -> None:
+    assert with_host(Sysctls={"net.ipv4.ip_forward": "1"}).sysctls == {"net.ipv4.ip_forward": "1"}
+    assert with_host(Sysctls=None).sysctls == {}

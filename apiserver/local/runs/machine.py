@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from apiserver.config.host import CgroupMode, Hierarchy, Host
 from apiserver.local.runs.spec.limits import Acting
+from apiserver.local.runs.spec.sysctls import known_defaults
 
 
 class Machine(Struct, frozen=True):
@@ -17,6 +19,7 @@ class Machine(Struct, frozen=True):
         apparmor: the profiles loaded; None where there is no AppArmor.
         thermal: the paths of `security.THERMAL` that are here.
         oom_score_adj: our own.
+        sysctls: what a container with a network of its own has without asking.
     """
 
     host: Host
@@ -24,6 +27,7 @@ class Machine(Struct, frozen=True):
     apparmor: frozenset[str] | None = None
     thermal: tuple[str, ...] = ()
     oom_score_adj: int = 0
+    sysctls: Mapping[str, str] = {}
 
     @property
     def unified(self) -> bool:
@@ -59,6 +63,7 @@ def look(host: Host) -> Machine:
         apparmor=_loaded_profiles() if host.apparmor else None,
         thermal=tuple(sorted(map(str, thermal))),
         oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text()),
+        sysctls=known_defaults(),
     )
 
 

@@ -45,6 +45,7 @@ def read_create(body: CreateBody, name_of: NetworkName) -> ContainerOptions:
         network=read_network(body, host, name_of),
         logging=read_logging(host.log_config),
         lifecycle=read_lifecycle(body, host),
+        sysctls=host.sysctls or {},
         runtime=host.runtime,
     )
 

@@ -135,6 +135,8 @@ def _host_config(container: Container, *, unified: bool) -> JsonObject:
         config["Mounts"] = objects
     if options.identity.annotations:
         config["Annotations"] = sorted_map(options.identity.annotations)
+    if options.sysctls:
+        config["Sysctls"] = sorted_map(options.sysctls)
     if options.lifecycle.init:
         config["Init"] = True
     return config

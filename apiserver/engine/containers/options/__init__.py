@@ -6,6 +6,8 @@ to the OCI spec in `local`. Optional values are None where the client left the c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct, field
 
 from apiserver.engine.containers.options.identity import Identity
@@ -44,5 +46,7 @@ class ContainerOptions(Struct, frozen=True):
     network: Network = field(default_factory=Network)
     logging: Logging = field(default_factory=Logging)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    sysctls: Mapping[str, str] = {}
+    """Kernel parameter -> value, as given."""
     runtime: str = ""
     """Name or path of the OCI runtime asked for; empty: what works on this host."""

@@ -14,6 +14,7 @@ from apiserver.engine.containers.options import (
     network,
     process,
     security,
+    sysctls,
 )
 from apiserver.engine.containers.options.namespaces import Namespace
 
@@ -35,6 +36,7 @@ def validated(options: ContainerOptions, *, processors: int) -> ContainerOptions
         network=network.validated(options.network),
         logging=logging.validated(options.logging),
         lifecycle=lifecycle.validated(options.lifecycle),
+        sysctls=sysctls.validated(options.sysctls, options.namespaces, options.network),
     )
 
 

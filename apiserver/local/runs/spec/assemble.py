@@ -15,7 +15,7 @@ from apiserver.errors import HostError, InvalidParameter
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
-from apiserver.local.runs.spec import devices, identity, limits, mounts, namespaces, process, security
+from apiserver.local.runs.spec import devices, limits, mounts, namespaces, process, security, sysctls
 from apiserver.local.runs.spec.mounts import Placed
 from apiserver.local.runs.spec.users import User
 
@@ -131,6 +131,9 @@ def configuration(
         "maskedPaths": security.masked_paths(options.security, machine.thermal),
         "readonlyPaths": security.read_only_paths(options.security),
     }
+    sysctl = sysctls.entries(options, machine.sysctls)
+    if sysctl:
+        linux["sysctl"] = dict(sysctl)
     if options.security.privileged:
         linux["devices"] = devices.host_devices()
     profile = seccomp_profiles.profile(options.security, capabilities)
@@ -145,7 +148,4 @@ def configuration(
     }
     if options.namespaces.uts is Namespace.PRIVATE:
         found["hostname"] = hostname
-        domain = identity.domainname(options.identity)
-        if domain:
-            linux["sysctl"] = {"kernel.domainname": domain}  # the field `domainname` is unknown to runc before 1.2
     return found

@@ -17,7 +17,6 @@ def refuse_unsupported(body: CreateBody, host: HostConfig) -> None:
         raise InvalidParameter(f"HostConfig.Isolation: {host.isolation!r}: linux only supports 'default'")
     asked: tuple[tuple[object, str], ...] = (
         (host.userns_mode not in ("", "host"), "HostConfig.UsernsMode (--userns)"),
-        (host.sysctls, "HostConfig.Sysctls (--sysctl)"),
         (host.devices, "HostConfig.Devices (--device)"),
         (host.device_requests, "HostConfig.DeviceRequests (--gpus)"),
         (host.device_cgroup_rules, "HostConfig.DeviceCgroupRules (--device-cgroup-rule)"),
