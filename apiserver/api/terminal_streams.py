@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from apiserver.deferreds import to_the_end
+from apiserver.engine.ports.runs import StartFailed
 from apiserver.engine.ports.streams import ProcessStreams, Stream
 from apiserver.errors import EngineError
 from apiserver.http.errors import ClientGone
@@ -55,17 +56,23 @@ async def open_and_carry(
     duplex: Duplex,
     work: Coroutine[Any, Any, ProcessStreams | None],
     *,
+    flavour: Flavour,
     terminal: bool,
     stdin: bool,
     detach_keys: bytes | None = None,
 ) -> None:
-    """As `carry`, with the streams that `work` opens; why they could not be is said in the place of output."""
+    """As `carry`, with the streams that `work` opens; why they could not be is said in the place of output.
+
+    Docker says so on standard output where it is the program's fault, Podman always on standard error.
+    """
     try:
         streams = await opened(work)
     except EngineError as error:
         log.info("said in the stream: {error}", error=error)
-        said = (Flavour.DOCKER.words(error) + "\r\n").encode()
-        await duplex.write(said if terminal else frame(Stream.STDERR, said))
+        said = (flavour.words(error) + "\r\n").encode()
+        as_output = flavour is Flavour.DOCKER and isinstance(error, StartFailed)
+        await duplex.head_read()
+        await duplex.write(said if terminal else frame(Stream.STDOUT if as_output else Stream.STDERR, said))
         return
     if streams is not None:
         await carry(duplex, streams, terminal=terminal, stdin=stdin, detach_keys=detach_keys)

@@ -20,6 +20,7 @@ from tests.support import leftovers
 from tests.support.docker import Docker
 from tests.support.image_archive import busybox_image, docker_archive
 from tests.support.leftovers import Left
+from tests.support.podman import Podman
 from tests.support.service import FOLDERS, Service
 
 
@@ -114,6 +115,14 @@ def docker_for(tmp_path: Path) -> Callable[[Service], Docker]:
 def docker(service: Service, docker_for: Callable[[Service], Docker]) -> Docker:
     """The docker CLI for the module's service."""
     return docker_for(service)
+
+
+@pytest.fixture
+def podman(service: Service, tmp_path: Path) -> Podman:
+    """The podman CLI for the module's service."""
+    home = tmp_path / "podman"
+    home.mkdir()
+    return Podman(service.host, home)
 
 
 @pytest.fixture

@@ -92,6 +92,11 @@ ROWS: dict[tuple[str, str], tuple[str, Any, int]] = {
     ("POST", "/exec/{id}/start"): ("/exec/{exec}/start", {"Detach": True}, 200),
     ("GET", "/exec/{id}/json"): ("/exec/{exec}/json", NOTHING, 200),
     ("POST", "/exec/{id}/resize"): ("/exec/nope/resize?h=1&w=1", NOTHING, 404),
+    ("POST", "/libpod/containers/{name}/exec"): ("/v5.0.0/libpod/containers/box/exec", {"Cmd": ["true"]}, 201),
+    ("POST", "/libpod/exec/{id}/start"): ("/v5.0.0/libpod/exec/{exec}/start", {"Detach": True}, 409),
+    ("GET", "/libpod/exec/{id}/json"): ("/v5.0.0/libpod/exec/{exec}/json", NOTHING, 200),
+    ("POST", "/libpod/exec/{id}/resize"): ("/v5.0.0/libpod/exec/{exec}/resize?h=1&w=1&running=true", NOTHING, 201),
+    ("POST", "/libpod/exec/{id}/remove"): ("/v5.0.0/libpod/exec/{exec}/remove", {"Force": True}, 200),
 }
 
 

@@ -45,7 +45,7 @@ def test_stop_kill_and_restart_are_without_a_body(api: Api) -> None:
     assert api.post(f"{CONTAINERS}/box/start").status == 204
     assert api.post(f"{CONTAINERS}/box/stop", timeout=0).status == 204
     refused = api.post(f"{CONTAINERS}/box/kill")
-    assert (refused.status, refused.json()["cause"]) == (409, "can only be done to a running container")
+    assert (refused.status, refused.json()["cause"]) == (409, "container state improper")
     assert api.post(f"{CONTAINERS}/box/stop", timeout=-1).status == 400
 
 

@@ -98,30 +98,40 @@ def test_two_starts_at_once_make_one_process() -> None:
 
 
 @pytest.mark.parametrize("code", [126, 127])
-def test_a_program_that_cannot_be_run_is_said_where_its_output_would_be(code: int) -> None:
+@pytest.mark.parametrize("detach", [False, True])
+def test_a_session_whose_program_cannot_be_run_has_the_code_that_tells_why(code: int, detach: bool) -> None:
     engine = Engine()
     engine.started()
     session = create(engine, "nope")
     engine.gates.failing["streams.start_exec"] = StartFailed('exec: "nope": executable file not found in $PATH', code)
-    streams = start(engine, session)
-    said = result_of(streams.read())
-    assert said is not None
-    assert b"executable file not found" in said[1]
-    assert result_of(streams.read()) is None
+    assert isinstance(failure_of(engine.containers.execs.start(session.id, detach=detach)), StartFailed)
     ended = engine.containers.execs.get(session.id)
     assert (ended.running, ended.exit_code) == (False, code)
-    result_of(streams.write(b"x"))
-    streams.close_write()
-    streams.close()
 
 
-def test_a_detached_program_that_cannot_be_run_is_an_error() -> None:
+def test_a_running_session_is_removed_only_by_force_and_killed() -> None:
     engine = Engine()
     engine.started()
     session = create(engine)
-    engine.gates.failing["streams.start_exec"] = StartFailed("nope", 127)
-    assert isinstance(failure_of(engine.containers.execs.start(session.id, detach=True)), StartFailed)
-    assert engine.containers.execs.get(session.id).exit_code == 127
+    streams = start(engine, session)
+    assert isinstance(failure_of(engine.containers.execs.remove(session.id)), ExecStarted)
+    read = spawn(streams.read())
+    result_of(engine.containers.execs.remove(session.id, force=True))
+    assert result_of(read) is None
+    assert isinstance(failure_of(engine.containers.execs.remove(session.id)), NoSuchExec)
+    assert (engine.records.execs, engine.machine.execs) == ({}, {})
+    assert engine.last_event().attributes["exitCode"] == "137"
+
+
+def test_a_session_that_has_not_run_or_has_ended_is_removed_at_once() -> None:
+    engine = Engine()
+    engine.started()
+    fresh, ended = create(engine), create(engine)
+    start(engine, ended)
+    end(engine, ended, 0)
+    for session in (fresh, ended):
+        result_of(engine.containers.execs.remove(session.id))
+    assert engine.records.execs == {}
 
 
 def test_a_host_that_fails_ends_the_session() -> None:

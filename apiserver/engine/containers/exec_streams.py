@@ -39,21 +39,3 @@ class ExecStreams:
 
     def close(self) -> None:
         self._inner.close()
-
-
-class SaidStreams:
-    """What is left to say of a program that could not be run, as the output that it would have had."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    async def read(self) -> tuple[Stream, bytes] | None:
-        text, self._text = self._text, ""
-        return (Stream.STDOUT, text.encode()) if text else None
-
-    async def write(self, data: bytes) -> None:
-        """Nobody reads it."""
-
-    def close_write(self) -> None: ...
-
-    def close(self) -> None: ...

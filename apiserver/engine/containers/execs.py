@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from apiserver.engine.containers.exec_streams import ExecStreams, SaidStreams
+from apiserver.engine.containers.exec_streams import ExecStreams
 from apiserver.engine.containers.failures import ExecStarted, not_running, paused
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import Container, ExecSession, State
@@ -154,8 +154,7 @@ class Execs:
     ) -> ProcessStreams | None:
         """Run it; None where detached, else its streams, which end after its end is recorded.
 
-        A program that cannot be run is no error of an attached start: the streams say why, and the session has
-        126 or 127. Close the streams in any case.
+        Close the streams in any case.
 
         Args:
             terminal: None: as created.
@@ -163,7 +162,7 @@ class Execs:
         Raises:
             NoSuchExec
             Conflict: it was started before, or the container does not run, or is paused.
-            StartFailed: where detached.
+            StartFailed: the session has ended with its exit code, 126 or 127.
         """
         if console_size is not None:
             check_size(*console_size)
@@ -184,9 +183,7 @@ class Execs:
                 made = await self._streams.start_exec(run.plan, session, attach=not detach)
             except StartFailed as failed:
                 await self._end(container, session, failed.exit_code, error=failed.subject)
-                if detach:
-                    raise
-                return SaidStreams(f"{failed.docker.format(subject=failed.subject, cause=failed.cause)}\r\n")
+                raise
             except NotRunning as failed:
                 await self._end(container, session, None, error=str(failed))
                 raise not_running(container) from None
@@ -215,6 +212,25 @@ class Execs:
             await self._streams.resize_exec(container.run.plan, session, height, width)
         except NotRunning:
             raise ExecStarted(f"exec session {session.id} is not running") from None
+
+    async def remove(self, exec_id: str, *, force: bool = False) -> None:
+        """Forget a session.
+
+        Args:
+            force: kill it first where it runs.
+
+        Raises:
+            NoSuchExec
+            ExecStarted: it runs, and not forced.
+        """
+        async with self._locks.container(self.get(exec_id).container_id, "removal of an exec session"):
+            session = self.get(exec_id)
+            if session.running:
+                if not force:
+                    raise ExecStarted(f"exec session {session.id} is still running, cannot remove")
+                await self._end(self._ledger.registry.by_id(session.container_id), session, KILLED)
+            await self._ledger.commit(DeleteExec(session.id))
+            del self._sessions[session.id]
 
     async def last_words(self, container: Container) -> Mapping[str, int]:
         """The codes of the sessions that ended with their container, for `end_with`; no lock is held for this."""

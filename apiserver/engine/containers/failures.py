@@ -7,37 +7,43 @@ from apiserver.errors import Conflict
 
 
 class ContainerNotRunning(Conflict):
-    cause = "can only be done to a running container"
-    docker = libpod = "{subject}"
+    cause = "container state improper"
+    docker = "{subject}"
+    libpod = "{subject}: {cause}"
 
 
 class ContainerPaused(Conflict):
-    cause = "container is paused"
-    docker = libpod = "{subject}"
+    cause = "container state improper"
+    docker = "{subject}"
+    libpod = "{subject}: {cause}"
 
 
 class ContainerRunning(Conflict):
     """It would have to be stopped first."""
 
-    cause = "container is running"
-    docker = libpod = "{subject}"
+    cause = "container state improper"
+    docker = "{subject}"
+    libpod = "{subject}: {cause}"
 
 
 class StartOfPaused(Conflict):
     cause = "container state improper"
-    docker = libpod = "{subject}"
+    docker = "{subject}"
+    libpod = "{subject}: {cause}"
 
 
 class MarkedForRemoval(Conflict):
     cause = "container is being removed"
-    docker = libpod = "{subject}"
+    docker = "{subject}"
+    libpod = "{subject}: {cause}"
 
 
 class ExecStarted(Conflict):
     """An exec session runs once."""
 
     cause = "exec session state improper"
-    docker = libpod = "{subject}"
+    docker = "{subject}"
+    libpod = "{subject}: {cause}"
 
 
 def not_running(container: Container) -> ContainerNotRunning:
