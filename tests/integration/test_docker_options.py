@@ -257,3 +257,19 @@ def test_kernel_parameters_are_set_in_a_network_of_the_service(docker: Docker, r
     refused = docker("run", "--rm", "--network", "host", "--sysctl", "net.ipv4.ip_forward=1", "busybox", "true")
     assert refused.code == 125
     assert 'sysctl "net.ipv4.ip_forward" not allowed in host network namespace' in refused.stderr
+
+
+def test_ulimits_hold_in_a_container_and_in_its_execs(docker: Docker) -> None:
+    docker.ok("run", "-d", "--name", "few", "--network", "none", "--ulimit", "nofile=64:128", "busybox", "sleep", "60")
+    script = "ulimit -Sn; ulimit -Hn"
+    assert docker.ok("exec", "few", "sh", "-c", script) == "64\n128"
+    assert docker.ok("inspect", "-f", "{{json .HostConfig.Ulimits}}", "few") == (
+        '[{"Name":"nofile","Hard":128,"Soft":64}]'
+    )
+
+
+def test_a_ulimit_above_the_services_own_is_a_warning(docker: Docker) -> None:
+    said = docker("run", "--rm", "--network", "none", "--ulimit", "nofile=99999999", "busybox", "sh", "-c", "ulimit -n")
+    assert said.code == 0
+    assert int(said.stdout) < 99_999_999
+    assert "Ulimit clamped" in said.stderr

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+from apiserver.engine.containers.options import Limits
+from apiserver.engine.containers.options.ulimits import Ulimit
 from tests.integration.local_rig import rig
 from tests.support.local_runs import Rig, shell
 
@@ -46,3 +48,22 @@ async def test_kernel_parameters_are_the_containers_own(rig: Rig, runtime: str) 
 async def test_any_user_may_ping_and_listen_at_any_port(rig: Rig, runtime: str) -> None:
     script = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range"
     assert (await said(rig, script, runtime)).split() == ["0", "0", "2147483647"]
+
+
+# ulimits
+
+
+@pytest_twisted.ensureDeferred
+async def test_ulimits_are_those_asked_for(rig: Rig, runtime: str) -> None:
+    limits = Limits(ulimits=(Ulimit("nofile", 64, 128), Ulimit("core", 0, 0), Ulimit("fsize", 1 << 20, -1)))
+    script = "ulimit -Sn; ulimit -Hn; ulimit -Hc; ulimit -Sf; ulimit -Hf"
+    assert (await said(rig, script, runtime, limits=limits)).split() == ["64", "128", "0", "2048", "unlimited"]
+    assert rig.runs.warnings(shell("true", limits=limits)) == ()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_ulimit_above_our_own_is_clamped_not_failed(rig: Rig, runtime: str) -> None:
+    options = shell("ulimit -Hn", runtime=runtime, limits=Limits(ulimits=(Ulimit("nofile", 1 << 30, 1 << 30),)))
+    ran = await rig.run(options)
+    assert int(ran.text) == rig.runs.machine.highest_ulimits["nofile"]
+    assert "Ulimit clamped" in rig.runs.warnings(options)[0]

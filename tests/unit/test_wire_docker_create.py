@@ -10,10 +10,12 @@ from apiserver.engine.containers.options.lifecycle import RestartPolicy
 from apiserver.engine.containers.options.logging import DEFAULT_MAX_SIZE, LogDriver
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
+from apiserver.engine.containers.options.ulimits import Ulimit
 from apiserver.engine.ports.images import Healthcheck
 from apiserver.engine.ports.publish import PortRequest, Transport
 from apiserver.errors import InvalidParameter, NoSuchNetwork, NotImplementedYet
 from apiserver.wire.docker.create import CreateBody, read_create
+from apiserver.wire.docker.options.limits import show_limits
 from apiserver.wire.docker.options.logging import ignored
 
 # What `docker run bb echo hi` of docker 28.2.2 sends, every field at its default.
@@ -137,7 +139,6 @@ def test_unknown_keys_are_ignored() -> None:
         ({"Devices": [{"PathOnHost": "/dev/null"}]}, "Devices"),
         ({"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, "--gpus"),
         ({"DeviceCgroupRules": ["c 1:3 r"]}, "DeviceCgroupRules"),
-        ({"Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 2}]}, "Ulimits"),
         ({"Links": ["a:b"]}, "Links"),
         ({"VolumesFrom": ["a"]}, "VolumesFrom"),
         ({"StorageOpt": {"size": "1G"}}, "StorageOpt"),
@@ -466,3 +467,10 @@ def test_a_wrong_type_names_its_field(body: dict[str, Any], path: str) -> None:
 def test_kernel_parameters_are_taken_as_they_are_given() -> None:
     assert with_host(Sysctls={"net.ipv4.ip_forward": "1"}).sysctls == {"net.ipv4.ip_forward": "1"}
     assert with_host(Sysctls=None).sysctls == {}
+
+
+def test_ulimits_are_taken_and_shown_again() -> None:
+    shown = [{"Name": "nofile", "Soft": 10, "Hard": 20}]
+    limits = with_host(Ulimits=shown).limits
+    assert limits.ulimits == (Ulimit("nofile", 10, 20),)
+    assert show_limits(limits)["Ulimits"] == shown

@@ -10,6 +10,7 @@ from msgspec import Struct
 from apiserver.config.host import CgroupMode, Hierarchy, Host
 from apiserver.local.runs.spec.limits import Acting
 from apiserver.local.runs.spec.sysctls import known_defaults
+from apiserver.local.runs.spec.ulimits import ceilings
 
 
 class Machine(Struct, frozen=True):
@@ -19,6 +20,7 @@ class Machine(Struct, frozen=True):
         apparmor: the profiles loaded; None where there is no AppArmor.
         thermal: the paths of `security.THERMAL` that are here.
         oom_score_adj: our own.
+        highest_ulimits: short name -> the highest hard limit that can be given here.
         sysctls: what a container with a network of its own has without asking.
     """
 
@@ -27,6 +29,7 @@ class Machine(Struct, frozen=True):
     apparmor: frozenset[str] | None = None
     thermal: tuple[str, ...] = ()
     oom_score_adj: int = 0
+    highest_ulimits: Mapping[str, int] = {}
     sysctls: Mapping[str, str] = {}
 
     @property
@@ -39,7 +42,7 @@ class Machine(Struct, frozen=True):
 
     @property
     def rlimits(self) -> dict[str, tuple[int, int]]:
-        return {"RLIMIT_NOFILE": self.host.open_files, "RLIMIT_NPROC": self.host.processes}
+        return {"nofile": self.host.open_files, "nproc": self.host.processes}
 
     @property
     def may_lower_oom_score(self) -> bool:
@@ -63,6 +66,7 @@ def look(host: Host) -> Machine:
         apparmor=_loaded_profiles() if host.apparmor else None,
         thermal=tuple(sorted(map(str, thermal))),
         oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text()),
+        highest_ulimits=ceilings(may_raise="CAP_SYS_RESOURCE" in host.capabilities),
         sysctls=known_defaults(),
     )
 

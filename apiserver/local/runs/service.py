@@ -27,7 +27,7 @@ from apiserver.local.runs.news import News
 from apiserver.local.runs.placing import Placing
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Layers, Rootfs
-from apiserver.local.runs.spec import limits, mounts, security
+from apiserver.local.runs.spec import limits, mounts, security, ulimits
 from apiserver.local.runs.stop import Stop
 from apiserver.local.runs.survey import Survey
 
@@ -100,6 +100,7 @@ class LocalRuns:
         security.apparmor_profile(options.security, self.machine.apparmor)
         missing = security.clamped(options.security, self.machine.capabilities)
         found = list(limits.warnings(options.limits, self.machine.acting))
+        found += ulimits.warnings(options.limits.ulimits, self.machine.highest_ulimits)
         if missing:
             found.append(f"The service does not have {', '.join(missing)} itself. Capability discarded.")
         wanted = options.limits.oom_score_adj

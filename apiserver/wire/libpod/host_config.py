@@ -63,7 +63,10 @@ def host_config_json(container: Container, cgroup_manager: str) -> JsonObject:
         "Isolation": "",
         "CgroupParent": "",
         "Devices": [],
-        "Ulimits": [],
+        "Ulimits": [
+            {"Name": f"RLIMIT_{each.name.upper()}", "Soft": each.soft, "Hard": each.hard}
+            for each in options.limits.ulimits
+        ],
     }
     if options.lifecycle.init:
         config["Init"] = True

@@ -7,6 +7,8 @@ import re
 from msgspec import Struct
 from msgspec.structs import replace
 
+from apiserver.engine.containers.options import ulimits
+from apiserver.engine.containers.options.ulimits import Ulimit
 from apiserver.errors import InvalidParameter
 
 SMALLEST_MEMORY = 6 << 20
@@ -34,6 +36,7 @@ class Limits(Struct, frozen=True):
     cpuset_mems: str = ""
     pids: int | None = None
     """None or -1: no limit."""
+    ulimits: tuple[Ulimit, ...] = ()
 
 
 def validated(limits: Limits, *, processors: int) -> Limits:
@@ -51,7 +54,7 @@ def validated(limits: Limits, *, processors: int) -> Limits:
         raise InvalidParameter("PidsLimit: use a positive number, or -1 for no limit")
     if limits.pids in (0, -1):
         limits = replace(limits, pids=None)
-    return limits
+    return replace(limits, ulimits=ulimits.validated(limits.ulimits))
 
 
 def _memory(limits: Limits) -> Limits:

@@ -15,7 +15,7 @@ from apiserver.errors import HostError, InvalidParameter
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
-from apiserver.local.runs.spec import devices, limits, mounts, namespaces, process, security, sysctls
+from apiserver.local.runs.spec import devices, limits, mounts, namespaces, process, security, sysctls, ulimits
 from apiserver.local.runs.spec.mounts import Placed
 from apiserver.local.runs.spec.users import User
 
@@ -90,7 +90,7 @@ def process_of(spec: RunSpec, machine: Machine, *, user: User, hostname: str) ->
         terminal=terminal,
         console_size=options.process.console_size,
         capabilities=security.capabilities(options.security, machine.capabilities),
-        rlimits=limits.rlimits(machine.rlimits),
+        rlimits=ulimits.rlimits(options.limits.ulimits, machine.rlimits, machine.highest_ulimits),
         no_new_privileges=options.security.no_new_privileges,
         apparmor=security.apparmor_profile(options.security, machine.apparmor),
         oom_score_adj=limits.oom_score_adj(

@@ -1,8 +1,6 @@
-"""What the container may use: `linux.resources`, rlimits and the OOM score."""
+"""What the container may use: `linux.resources`, and the OOM score."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -11,8 +9,6 @@ from apiserver.jsonvalue import JsonObject, JsonValue
 
 PERIOD_US = 100_000
 """The kernel's default period of the processor quota, and Docker's for NanoCPUs."""
-
-RLIMITS = ("RLIMIT_NOFILE", "RLIMIT_NPROC")
 
 
 class Acting(Struct, frozen=True):
@@ -64,19 +60,6 @@ def warnings(limits: Limits, acting: Acting) -> tuple[str, ...]:
     )
 
 
-def rlimits(process: Mapping[str, tuple[int, int]]) -> list[dict[str, JsonValue]]:
-    """`process.rlimits`: the service's own hard limits, which need no privilege to give.
-
-    Args:
-        process: `RLIMIT_X` -> soft and hard limit of this service; -1 is unlimited.
-    """
-    return [
-        {"type": name, "hard": _unsigned(process[name][1]), "soft": _unsigned(process[name][1])}
-        for name in RLIMITS
-        if name in process
-    ]
-
-
 def oom_score_adj(limits: Limits, own: int, *, may_lower: bool) -> int | None:
     """The score to set; never below our own where the kernel would refuse it (no CAP_SYS_RESOURCE)."""
     if limits.oom_score_adj is None:
@@ -123,7 +106,3 @@ def _cpu(limits: Limits, acting: Acting) -> dict[str, JsonValue]:
         if limits.cpuset_mems:
             found["mems"] = limits.cpuset_mems
     return found
-
-
-def _unsigned(limit: int) -> int:
-    return (1 << 64) - 1 if limit < 0 else limit

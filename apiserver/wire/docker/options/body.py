@@ -46,6 +46,12 @@ class PortBinding(Body):
     host_port: str = ""
 
 
+class UlimitBody(Body):
+    name: str = ""
+    soft: Int64 = 0
+    hard: Int64 = 0
+
+
 class BindOptions(Body):
     propagation: str = ""
     non_recursive: bool = False
@@ -153,7 +159,7 @@ class HostConfig(Body):
     blkio_device_read_iops: Anything = field(name="BlkioDeviceReadIOps", default=None)
     blkio_device_write_iops: Anything = field(name="BlkioDeviceWriteIOps", default=None)
     pids_limit: Int64 | None = None
-    ulimits: Anything = None
+    ulimits: list[UlimitBody | None] | None = None
     devices: Anything = None
     device_cgroup_rules: Strings = None
     device_requests: Anything = None

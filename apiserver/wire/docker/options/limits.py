@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apiserver.engine.containers.options import Limits
+from apiserver.engine.containers.options.ulimits import Ulimit
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.options.body import HostConfig
 
@@ -23,6 +24,7 @@ def read_limits(host: HostConfig) -> Limits:
         cpuset_cpus=host.cpuset_cpus,
         cpuset_mems=host.cpuset_mems,
         pids=host.pids_limit if host.pids_limit is not None and host.pids_limit > 0 else None,
+        ulimits=tuple(Ulimit(each.name, each.soft, each.hard) for each in host.ulimits or () if each is not None),
     )
 
 
@@ -55,7 +57,7 @@ def show_limits(limits: Limits) -> JsonObject:
         "MemorySwappiness": limits.memory_swappiness,
         "OomKillDisable": limits.oom_kill_disable,
         "PidsLimit": limits.pids,
-        "Ulimits": [],
+        "Ulimits": [{"Name": each.name, "Hard": each.hard, "Soft": each.soft} for each in limits.ulimits],
         "CpuCount": 0,
         "CpuPercent": 0,
         "IOMaximumIOps": 0,

@@ -20,7 +20,6 @@ def refuse_unsupported(body: CreateBody, host: HostConfig) -> None:
         (host.devices, "HostConfig.Devices (--device)"),
         (host.device_requests, "HostConfig.DeviceRequests (--gpus)"),
         (host.device_cgroup_rules, "HostConfig.DeviceCgroupRules (--device-cgroup-rule)"),
-        (host.ulimits, "HostConfig.Ulimits (--ulimit)"),
         (host.links, "HostConfig.Links (--link)"),
         (host.volumes_from, "HostConfig.VolumesFrom (--volumes-from)"),
         (host.storage_opt, "HostConfig.StorageOpt (--storage-opt)"),
