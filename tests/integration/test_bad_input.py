@@ -50,9 +50,7 @@ UNBUILT_HOST: dict[str, Any] = {
     "CpuPercent": 50,
     "CpuRealtimePeriod": 1_000_000,
     "CpuRealtimeRuntime": 950_000,
-    "DeviceCgroupRules": ["c 1:3 rwm"],
     "DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}],
-    "Devices": [{"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rwm"}],
     "IOMaximumBandwidth": 1,
     "IOMaximumIOps": 1,
     "Init": True,
@@ -190,7 +188,6 @@ def test_options_at_their_defaults_are_what_a_client_sends_for_nothing(service: 
     ("options", "name"),
     [
         (("--userns", "host", "--storage-opt", "size=1G"), "--storage-opt"),
-        (("--device", "/dev/fuse"), "--device"),
         (("--ip", "10.89.0.77"), "--ip"),
         (("--gpus", "all"), "--gpus"),
         (("--log-driver", "journald"), "--log-driver"),

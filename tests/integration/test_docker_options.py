@@ -273,3 +273,14 @@ def test_a_ulimit_above_the_services_own_is_a_warning(docker: Docker) -> None:
     assert said.code == 0
     assert int(said.stdout) < 99_999_999
     assert "Ulimit clamped" in said.stderr
+
+
+def test_devices_of_the_host_can_be_given(docker: Docker, run: Run) -> None:
+    options = ("--device", "/dev/null:/dev/mine:rw", "--device-cgroup-rule", "c 1:5 r")
+    assert run(*options, script="echo x > /dev/mine; stat -c %t,%T /dev/mine") == "1,3"
+    missing = docker("run", "--rm", "--network", "none", "--device", "/dev/nothing-here", "busybox", "true")
+    assert missing.code != 0
+    assert (
+        'error gathering device information while adding custom device "/dev/nothing-here": no such file or directory'
+        in missing.stderr
+    )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
 
-from apiserver.engine.containers.options import Limits
+from apiserver.engine.containers.options import Devices, Limits
+from apiserver.engine.containers.options.devices import Device, DeviceRule
+from apiserver.engine.containers.options.devices import validated as checked
 from apiserver.engine.containers.options.ulimits import Ulimit
+from apiserver.errors import HostError
 from tests.integration.local_rig import rig
-from tests.support.local_runs import Rig, shell
+from tests.support.image_archive import Entry
+from tests.support.local_runs import Rig, shell, unpack
 
 __all__ = ["rig"]
 
@@ -67,3 +72,60 @@ async def test_a_ulimit_above_our_own_is_clamped_not_failed(rig: Rig, runtime: s
     ran = await rig.run(options)
     assert int(ran.text) == rig.runs.machine.highest_ulimits["nofile"]
     assert "Ulimit clamped" in rig.runs.warnings(options)[0]
+
+
+# devices
+
+_OPENED = ": > {} && echo opened"
+"""For /dev/kmsg (1:11), which a container may not use without asking, whatever else the kernel says of reading it."""
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_is_there_with_what_it_may_be_used_for(rig: Rig, runtime: str) -> None:
+    devices = Devices((Device("/dev/null", "/dev/mine", "rwm"), Device("/dev/zero", "/data/zeros", "r")))
+    script = "stat -c '%F %t,%T %a' /dev/mine /data/zeros; echo x > /dev/mine; head -c 2 /data/zeros | wc -c"
+    special = "character special file"
+    assert (await said(rig, script, runtime, devices=devices)).splitlines() == [
+        f"{special} 1,3 666",
+        f"{special} 1,5 666",
+        "2",
+    ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_may_be_used_only_as_allowed(rig: Rig, runtime: str) -> None:
+    script = _OPENED.format("/dev/kmsg")
+    devices = Devices((Device("/dev/kmsg", access="w"),))
+    assert await said(rig, script, runtime, devices=checked(devices)) == "opened"
+    ran = await rig.run(shell(script, runtime=runtime, devices=checked(Devices((Device("/dev/kmsg", access="r"),)))))
+    assert (ran.code, b"not permitted" in ran.err) == (1, True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rule_allows_what_is_made_inside(rig: Rig, runtime: str) -> None:
+    script = "mknod /x c 1 11; " + _OPENED.format("/x")
+    ran = await rig.run(shell(script, runtime=runtime))
+    assert (ran.code, b"not permitted" in ran.err) == (1, True)
+    assert await said(rig, script, runtime, devices=Devices(rules=(DeviceRule("c", 1, 11, "w"),))) == "opened"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_never_leaves_the_container_by_a_link_of_its_image(
+    rig: Rig, runtime: str, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    unpack(rig.layers.directories[0], [Entry("out", link=f"../../../../../..{outside}"), Entry("abs", link="/etc")])
+    devices = Devices((Device("/dev/null", "/out/mine"), Device("/dev/null", "/abs/mine")))
+    made = await rig.run(shell("test -c /etc/mine", runtime=runtime, devices=devices))
+    assert made.code == 0
+    assert list(outside.iterdir()) == []
+    assert not Path("/etc/mine").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_that_is_not_there_fails_the_start_and_makes_nothing(rig: Rig) -> None:
+    with pytest.raises(HostError, match='custom device "/dev/nothing-here": no such file or directory'):
+        await rig.create(shell("true", devices=Devices((Device("/dev/nothing-here", "/dev/x"),))))
+    key = rig.made[-1].key
+    assert not rig.paths.run(key.container_id, key.number).directory.exists()

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.containers.options.devices import Device
 from apiserver.engine.containers.options.lifecycle import RestartPolicy
 from apiserver.engine.containers.options.logging import DEFAULT_MAX_SIZE, LogDriver
 from apiserver.engine.containers.options.mounts import Mount, MountKind
@@ -15,6 +16,7 @@ from apiserver.engine.ports.images import Healthcheck
 from apiserver.engine.ports.publish import PortRequest, Transport
 from apiserver.errors import InvalidParameter, NoSuchNetwork, NotImplementedYet
 from apiserver.wire.docker.create import CreateBody, read_create
+from apiserver.wire.docker.options.devices import show_devices
 from apiserver.wire.docker.options.limits import show_limits
 from apiserver.wire.docker.options.logging import ignored
 
@@ -136,9 +138,7 @@ def test_unknown_keys_are_ignored() -> None:
     ("host", "name"),
     [
         ({"UsernsMode": "private"}, "UsernsMode"),
-        ({"Devices": [{"PathOnHost": "/dev/null"}]}, "Devices"),
         ({"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, "--gpus"),
-        ({"DeviceCgroupRules": ["c 1:3 r"]}, "DeviceCgroupRules"),
         ({"Links": ["a:b"]}, "Links"),
         ({"VolumesFrom": ["a"]}, "VolumesFrom"),
         ({"StorageOpt": {"size": "1G"}}, "StorageOpt"),
@@ -474,3 +474,13 @@ def test_ulimits_are_taken_and_shown_again() -> None:
     limits = with_host(Ulimits=shown).limits
     assert limits.ulimits == (Ulimit("nofile", 10, 20),)
     assert show_limits(limits)["Ulimits"] == shown
+
+
+def test_devices_and_their_rules_are_taken_and_shown_again() -> None:
+    asked = [{"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}]
+    devices = with_host(Devices=asked, DeviceCgroupRules=["c 1:3 rwm", "b *:1 r"]).devices
+    assert devices.devices == (Device("/dev/a", "/dev/b", "r"),)
+    shown = {"Devices": asked, "DeviceCgroupRules": ["c 1:3 rwm", "b *:1 r"], "DeviceRequests": None}
+    assert show_devices(devices) == shown
+    with pytest.raises(InvalidParameter, match="invalid device cgroup rule format"):
+        with_host(DeviceCgroupRules=["x"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from apiserver.drivers.threads import Threads
 from apiserver.engine.containers.options.mounts import MountKind, Mounts
 from apiserver.engine.containers.options.network import HOST
 from apiserver.engine.ports.runs import RunSpec
@@ -20,7 +21,7 @@ from apiserver.local.runs.filters import Filters
 from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Rootfs
-from apiserver.local.runs.spec import assemble, identity, mounts, process, users
+from apiserver.local.runs.spec import assemble, host_devices, identity, mounts, process, users
 from apiserver.local.runs.spec.mounts import Placed
 
 _CONTAINERENV = 'engine="apiserver"\nname="{name}"\nid="{id}"\nimageid="{image}"\n'
@@ -34,9 +35,12 @@ class HostFiles(Struct, frozen=True):
 
 
 class Bundles:
-    def __init__(self, machine: Machine, rootfs: Rootfs, *, host_files: HostFiles | None = None) -> None:
+    def __init__(
+        self, machine: Machine, rootfs: Rootfs, threads: Threads, *, host_files: HostFiles | None = None
+    ) -> None:
         self._machine = machine
         self._rootfs = rootfs
+        self._threads = threads
         self._seccomp = assemble.Seccomp(machine)
         self._filters = Filters()
         self._host_files = host_files or HostFiles()
@@ -58,6 +62,7 @@ class Bundles:
         )
         cwd = process.working_dir(options.process.working_dir)
         texts = self._texts(spec, hostname)
+        nodes = await self._threads.run(host_devices.find, options.devices.devices) if options.devices.devices else ()
         make_sources(options.mounts)
         plan.run.make()
         write_whole(plan.run.plan, json.dumps(plan.to_json()).encode())
@@ -77,6 +82,7 @@ class Bundles:
             hostname=hostname,
             ours=ours,
             asked=asked,
+            nodes=nodes,
         )
         unknown_filter = self._filters.annotate(configuration, plan)
         defaults = Defaults(options.process.user, options.security.supplementary_groups, options.process.env, hostname)

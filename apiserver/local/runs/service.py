@@ -69,7 +69,7 @@ class LocalRuns:
             paths,
             programs,
             Conmon(programs),
-            Bundles(self.machine, rootfs, host_files=host_files),
+            Bundles(self.machine, rootfs, threads, host_files=host_files),
             self.changes,
             self.placing,
             now=now,

@@ -9,6 +9,7 @@ from apiserver.engine.containers.options import ContainerOptions
 from apiserver.errors import InvalidParameter
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.options.body import CreateBody, HostConfig
+from apiserver.wire.docker.options.devices import read_devices
 from apiserver.wire.docker.options.identity import read_identity
 from apiserver.wire.docker.options.lifecycle import read_lifecycle
 from apiserver.wire.docker.options.limits import read_limits
@@ -45,6 +46,7 @@ def read_create(body: CreateBody, name_of: NetworkName) -> ContainerOptions:
         network=read_network(body, host, name_of),
         logging=read_logging(host.log_config),
         lifecycle=read_lifecycle(body, host),
+        devices=read_devices(host),
         sysctls=host.sysctls or {},
         runtime=host.runtime,
     )

@@ -12,6 +12,7 @@ from apiserver.engine.ports.networks import Network
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.docker.endpoints import endpoint_id, endpoint_of, networks_json, published
 from apiserver.wire.docker.mount_points import mount_points
+from apiserver.wire.docker.options.devices import show_devices
 from apiserver.wire.docker.options.lifecycle import show_health, show_restart
 from apiserver.wire.docker.options.limits import show_limits
 from apiserver.wire.docker.options.logging import show_logging
@@ -127,6 +128,7 @@ def _host_config(container: Container, *, unified: bool) -> JsonObject:
     }
     config |= show_namespaces(options.namespaces, unified=unified)
     config |= show_limits(options.limits)
+    config |= show_devices(options.devices)
     tmpfs = _tmpfs(mounts)
     if tmpfs:
         config["Tmpfs"] = tmpfs

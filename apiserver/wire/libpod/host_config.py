@@ -62,7 +62,10 @@ def host_config_json(container: Container, cgroup_manager: str) -> JsonObject:
         "ConsoleSize": list(options.process.console_size or (0, 0)),
         "Isolation": "",
         "CgroupParent": "",
-        "Devices": [],
+        "Devices": [
+            {"PathOnHost": each.on_host, "PathInContainer": each.in_container, "CgroupPermissions": ""}
+            for each in options.devices.devices
+        ],
         "Ulimits": [
             {"Name": f"RLIMIT_{each.name.upper()}", "Soft": each.soft, "Hard": each.hard}
             for each in options.limits.ulimits

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
+from apiserver.engine.containers.options.devices import Devices
 from apiserver.engine.containers.options.identity import Identity
 from apiserver.engine.containers.options.lifecycle import Lifecycle
 from apiserver.engine.containers.options.limits import Limits
@@ -22,6 +23,7 @@ from apiserver.engine.containers.options.security import Security
 
 __all__ = [
     "ContainerOptions",
+    "Devices",
     "Identity",
     "Lifecycle",
     "Limits",
@@ -46,6 +48,7 @@ class ContainerOptions(Struct, frozen=True):
     network: Network = field(default_factory=Network)
     logging: Logging = field(default_factory=Logging)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    devices: Devices = field(default_factory=Devices)
     sysctls: Mapping[str, str] = {}
     """Kernel parameter -> value, as given."""
     runtime: str = ""

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from apiserver.engine.containers.options import (
     ContainerOptions,
+    devices,
     identity,
     lifecycle,
     limits,
@@ -36,6 +37,7 @@ def validated(options: ContainerOptions, *, processors: int) -> ContainerOptions
         network=network.validated(options.network),
         logging=logging.validated(options.logging),
         lifecycle=lifecycle.validated(options.lifecycle),
+        devices=devices.validated(options.devices),
         sysctls=sysctls.validated(options.sysctls, options.namespaces, options.network),
     )
 

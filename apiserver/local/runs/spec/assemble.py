@@ -16,6 +16,7 @@ from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.spec import devices, limits, mounts, namespaces, process, security, sysctls, ulimits
+from apiserver.local.runs.spec.host_devices import DeviceNode
 from apiserver.local.runs.spec.mounts import Placed
 from apiserver.local.runs.spec.users import User
 
@@ -109,6 +110,7 @@ def configuration(
     hostname: str,
     ours: Sequence[Placed],
     asked: Sequence[Placed],
+    nodes: Sequence[DeviceNode] = (),
 ) -> JsonObject:
     """`config.json`.
 
@@ -117,7 +119,7 @@ def configuration(
     options = spec.options
     capabilities = security.capabilities(options.security, machine.capabilities)
     resources: dict[str, JsonValue] = dict(limits.resources(options.limits, machine.acting))
-    resources["devices"] = devices.rules(privileged=options.security.privileged)
+    resources["devices"] = devices.rules(nodes, options.devices.rules, privileged=options.security.privileged)
     linux: dict[str, JsonValue] = {
         "namespaces": namespaces.entries(
             options.namespaces,
@@ -134,8 +136,8 @@ def configuration(
     sysctl = sysctls.entries(options, machine.sysctls)
     if sysctl:
         linux["sysctl"] = dict(sysctl)
-    if options.security.privileged:
-        linux["devices"] = devices.host_devices()
+    if nodes or options.security.privileged:
+        linux["devices"] = devices.nodes(nodes, privileged=options.security.privileged)
     profile = seccomp_profiles.profile(options.security, capabilities)
     if profile is not None:
         linux["seccomp"] = profile

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from apiserver.engine.containers.options.devices import DeviceRule
 from apiserver.jsonvalue import JsonValue
+from apiserver.local.runs.spec.host_devices import DeviceNode
 
 _NUMBERS = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2))
 """null, zero, full, random, urandom, tty, console, ptmx."""
@@ -16,8 +18,10 @@ _NOT_COPIED = frozenset({"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".
 """moby, opencontainers/runc libcontainer/devices: what belongs to each container itself."""
 
 
-def rules(*, privileged: bool) -> list[dict[str, JsonValue]]:
-    """`linux.resources.devices`: nothing but the harmless ones; nodes of any kind may be made, not opened."""
+def rules(
+    nodes: Sequence[DeviceNode] = (), asked: Sequence[DeviceRule] = (), *, privileged: bool
+) -> list[dict[str, JsonValue]]:
+    """`linux.resources.devices`: the harmless ones and what was asked for; any node may be made, not opened."""
     if privileged:
         return [{"allow": True, "access": "rwm"}]
     allowed: list[dict[str, JsonValue]] = [
@@ -28,7 +32,22 @@ def rules(*, privileged: bool) -> list[dict[str, JsonValue]]:
     for major, minor in _NUMBERS:
         allowed.append({"allow": True, "type": "c", "major": major, "minor": minor, "access": "rwm"})
     allowed.append({"allow": True, "type": "c", "major": 136, "access": "rwm"})  # pseudo terminals
-    return allowed
+    return [*allowed, *(node.rule() for node in nodes), *map(_rule, asked)]
+
+
+def nodes(asked: Sequence[DeviceNode], *, privileged: bool) -> list[dict[str, JsonValue]]:
+    """`linux.devices`: those asked for, and every one of the host's for a privileged container."""
+    found = {str(node["path"]): node for node in (host_devices() if privileged else ())}
+    return [*(found | {each.path: each.node() for each in asked}).values()]
+
+
+def _rule(rule: DeviceRule) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {"allow": True, "type": rule.kind, "access": rule.access}
+    if rule.major is not None:
+        found["major"] = rule.major
+    if rule.minor is not None:
+        found["minor"] = rule.minor
+    return found
 
 
 def host_devices(root: Path = Path("/dev")) -> list[dict[str, JsonValue]]:

@@ -52,6 +52,12 @@ class UlimitBody(Body):
     hard: Int64 = 0
 
 
+class DeviceBody(Body):
+    path_on_host: str = ""
+    path_in_container: str = ""
+    cgroup_permissions: str = ""
+
+
 class BindOptions(Body):
     propagation: str = ""
     non_recursive: bool = False
@@ -160,7 +166,7 @@ class HostConfig(Body):
     blkio_device_write_iops: Anything = field(name="BlkioDeviceWriteIOps", default=None)
     pids_limit: Int64 | None = None
     ulimits: list[UlimitBody | None] | None = None
-    devices: Anything = None
+    devices: list[DeviceBody | None] | None = None
     device_cgroup_rules: Strings = None
     device_requests: Anything = None
     cgroup_parent: str = ""

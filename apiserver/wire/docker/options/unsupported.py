@@ -17,9 +17,7 @@ def refuse_unsupported(body: CreateBody, host: HostConfig) -> None:
         raise InvalidParameter(f"HostConfig.Isolation: {host.isolation!r}: linux only supports 'default'")
     asked: tuple[tuple[object, str], ...] = (
         (host.userns_mode not in ("", "host"), "HostConfig.UsernsMode (--userns)"),
-        (host.devices, "HostConfig.Devices (--device)"),
         (host.device_requests, "HostConfig.DeviceRequests (--gpus)"),
-        (host.device_cgroup_rules, "HostConfig.DeviceCgroupRules (--device-cgroup-rule)"),
         (host.links, "HostConfig.Links (--link)"),
         (host.volumes_from, "HostConfig.VolumesFrom (--volumes-from)"),
         (host.storage_opt, "HostConfig.StorageOpt (--storage-opt)"),
