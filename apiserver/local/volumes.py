@@ -9,6 +9,7 @@ from apiserver.drivers.linux.remove_tree import remove_tree
 from apiserver.drivers.threads import Threads
 from apiserver.errors import HostError
 from apiserver.local.paths import Paths
+from apiserver.local.runs.copyup import discard_unfinished
 
 _DATA = "_data"
 
@@ -35,6 +36,12 @@ class LocalVolumes:
             await self._threads.run(self._remove, name)
         except OSError as error:
             raise HostError(f"the files of volume {name} cannot be deleted: {error}") from error
+
+    async def discard_unfinished(self, name: str) -> None:
+        try:
+            await self._threads.run(discard_unfinished, self._paths.volume(name))
+        except OSError as error:
+            raise HostError(f"what was half copied into volume {name} cannot be deleted: {error}") from error
 
     async def survey(self) -> frozenset[str]:
         with suppress(FileNotFoundError), os.scandir(self._paths.volumes) as entries:

@@ -47,3 +47,11 @@ async def test_making_and_removing_twice_is_no_error(source: VolumeSource) -> No
 
 def test_where_a_volume_lies_is_known_before_it_is_made(source: VolumeSource) -> None:
     assert source.mountpoint("db").endswith("/volumes/db/_data")
+
+
+@pytest_twisted.ensureDeferred
+async def test_taking_away_what_is_unfinished_leaves_the_volume(source: VolumeSource) -> None:
+    await source.create("db")
+    await source.discard_unfinished("db")
+    await source.discard_unfinished("nothing")
+    assert await source.survey() == {"db"}

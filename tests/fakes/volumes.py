@@ -23,5 +23,8 @@ class FakeVolumeSource:
         await self._gates.pass_by("volumes.remove")
         self._machine.volumes.discard(name)
 
+    async def discard_unfinished(self, name: str) -> None:
+        await self._gates.pass_by("volumes.discard_unfinished")
+
     async def survey(self) -> frozenset[str]:
         return frozenset(self._machine.volumes)

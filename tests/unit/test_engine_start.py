@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from apiserver.engine.containers.failures import MarkedForRemoval, StartOfPaused
 from apiserver.engine.containers.model import State
-from apiserver.engine.containers.options import ContainerOptions, Lifecycle, Network, Process
+from apiserver.engine.containers.options import ContainerOptions, Lifecycle, Mounts, Network, Process
+from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.wait import Condition, WaitResult
 from apiserver.engine.ports.publish import PortRequest
 from apiserver.engine.ports.runs import StartFailed
@@ -295,3 +296,32 @@ def test_news_of_a_start_that_failed_without_a_record_changes_nothing() -> None:
     assert engine.container().state is State.CONFIGURED
     result_of(engine.containers.start.start("box"))
     assert engine.key().number == 2
+
+
+def mounts(*each: Mount) -> ContainerOptions:
+    return replace(TRUE, mounts=Mounts(each))
+
+
+DB = Mount(MountKind.VOLUME, "/data", source="db")
+
+
+def test_the_first_start_with_a_volume_fills_it_and_no_later_one() -> None:
+    engine = Engine()
+    engine.started(mounts(DB, Mount(MountKind.VOLUME, "/raw", source="raw", no_copy=True)))
+    engine.started(mounts(DB), "later")
+    engine.started(mounts(replace(DB, source="raw")), "raw")
+    assert [spec.new_volumes for spec in engine.runs.specs] == [{"db"}, frozenset(), {"raw"}]
+    following = engine.reconciled()
+    assert not following.volumes.get("db").needs_copy_up
+
+
+@pytest.mark.parametrize("step", ["runs.create", "commit"])
+def test_a_volume_whose_first_start_fails_is_filled_at_the_next(step: str) -> None:
+    engine = Engine()
+    engine.create(mounts(DB))
+    engine.gates.fail({step: HostError("no space left on device")})
+    failure_of(engine.containers.start.start("box"))
+    engine.gates.failing.clear()
+    assert engine.volumes.get("db").needs_copy_up
+    result_of(engine.containers.start.start("box"))
+    assert engine.runs.specs[-1].new_volumes == {"db"}

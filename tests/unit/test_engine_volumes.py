@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
@@ -18,6 +18,7 @@ from apiserver.engine.ports.records import Change, DeleteVolume, PutVolume, Reme
 from apiserver.engine.volumes.model import Volume
 from apiserver.engine.volumes.service import VolumeInUse, Volumes
 from apiserver.errors import HostError, InvalidParameter, NoSuchVolume, NotImplementedYet
+from apiserver.local.records.codec import Decoder, encoded
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class Directories:
     def __init__(self) -> None:
         self.there: set[str] = set()
         self.broken = False
+        self.tidied: list[str] = []
 
     def mountpoint(self, name: str) -> str:
         return f"/volumes/{name}/_data"
@@ -67,6 +69,9 @@ class Directories:
 
     async def remove(self, name: str) -> None:
         self.there.discard(name)
+
+    async def discard_unfinished(self, name: str) -> None:
+        self.tidied.append(name)
 
     async def survey(self) -> frozenset[str]:
         return frozenset(self.there)
@@ -167,3 +172,65 @@ def test_a_crash_between_record_and_directory_is_mended_at_the_next_start(world:
     volume = Volume("db", datetime.fromtimestamp(0).astimezone())
     result_of(world.started((volume,)).reconcile())
     assert world.source.there == {"db"}
+
+
+async def fill(volumes: Volumes, *names: str, fails: bool = False) -> frozenset[str]:
+    async with volumes.filling(names) as new:
+        if fails:
+            raise HostError("no space left on device")
+        return new
+
+
+def test_a_volume_is_filled_once(world: World) -> None:
+    for name in ("a", "b"):
+        assert result_of(world.volumes.create(name)).needs_copy_up
+    assert result_of(fill(world.volumes, "a", "nothing")) == {"a"}
+    assert result_of(fill(world.volumes, "a", "b")) == {"b"}
+    assert result_of(fill(world.volumes, "a", "b")) == frozenset()
+    assert not world.volumes.get("a").needs_copy_up
+
+
+def test_a_filling_that_fails_is_tried_again(world: World) -> None:
+    result_of(world.volumes.create("a"))
+    with pytest.raises(HostError):
+        result_of(fill(world.volumes, "a", fails=True))
+    assert result_of(fill(world.volumes, "a")) == {"a"}
+
+
+def test_what_is_filled_cannot_be_removed_meanwhile_and_is_not_filled_twice(world: World) -> None:
+    result_of(world.volumes.create("a"))
+    steps: list[str] = []
+    gate: Deferred[None] = Deferred()
+
+    async def first() -> None:
+        async with world.volumes.filling(["a"]):
+            await gate
+            steps.append("filled")
+
+    async def second() -> None:
+        steps.append(f"again {sorted(await fill(world.volumes, 'a'))}")
+
+    async def remove() -> None:
+        await world.volumes.remove("a")
+        steps.append("removed")
+
+    all_of_them = [Deferred.fromCoroutine(each()) for each in (first, second, remove)]
+    assert steps == []
+    gate.callback(None)
+    assert (steps[0], sorted(steps)) == ("filled", ["again []", "filled", "removed"])
+    assert all(each.called for each in all_of_them)
+
+
+def test_what_was_half_copied_is_taken_away_at_the_start(world: World) -> None:
+    for name in ("a", "b"):
+        result_of(world.volumes.create(name))
+    result_of(fill(world.volumes, "a"))
+    volumes = world.started([world.volumes.get("a"), world.volumes.get("b")])
+    result_of(volumes.reconcile())
+    assert world.source.tidied == ["b"]
+
+
+def test_a_volume_of_an_older_version_is_never_filled() -> None:
+    row = encoded(Volume("a", datetime.now(UTC), needs_copy_up=True)).replace(b',"needs_copy_up":true', b"")
+    assert b"needs_copy_up" not in row
+    assert not Decoder(Volume)(row).needs_copy_up

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
@@ -69,6 +69,8 @@ class VolumesInUse(Protocol):
     """`engine.volumes.service.Volumes`."""
 
     def get(self, name: str) -> Volume: ...
+
+    def filling(self, names: Collection[str]) -> AbstractAsyncContextManager[frozenset[str]]: ...
 
     def making(self, wanted: Sequence[Wanted]) -> AbstractAsyncContextManager[Making]: ...
 

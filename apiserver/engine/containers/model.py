@@ -117,6 +117,12 @@ class Container(Struct, frozen=True):
         return tuple(mount.source for mount in self.options.mounts.mounts if mount.anonymous and mount.source)
 
     @property
+    def volumes_to_fill(self) -> frozenset[str]:
+        """Those of its volumes that take over what the image has where they are mounted, if they are new."""
+        mounts = self.options.mounts.mounts
+        return frozenset(m.source for m in mounts if m.kind is MountKind.VOLUME and m.source and not m.no_copy)
+
+    @property
     def volumes(self) -> tuple[str, ...]:
         return tuple(m.source for m in self.options.mounts.mounts if m.kind is MountKind.VOLUME and m.source)
 

@@ -127,7 +127,8 @@ class Start:
             endpoints=run.endpoints,
             volumes={name: self._volumes.get(name).mountpoint for name in container.volumes},
         )
-        await self._runs.create(spec, run.plan, held)
+        async with self._volumes.filling(container.volumes_to_fill) as new:
+            await self._runs.create(replace(spec, new_volumes=new), run.plan, held)
         if held is not None:
             held.close()
         await self._attach.connect(container.id, run.plan)

@@ -15,5 +15,8 @@ class VolumeSource(Protocol):
     async def remove(self, name: str) -> None:
         """Delete its files; nothing happens where there are none."""
 
+    async def discard_unfinished(self, name: str) -> None:
+        """Take away what filling it left where that was cut short; its files are not touched."""
+
     async def survey(self) -> frozenset[str]:
         """The names of all that have a directory."""

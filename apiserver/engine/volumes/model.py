@@ -15,5 +15,7 @@ class Volume(Struct, frozen=True):
     options: Mapping[str, str] = field(default_factory=dict)
     driver: str = "local"
     anonymous: bool = False
+    needs_copy_up: bool = False
+    """No container was ever started with it: the first one fills it with what its image has there."""
     mountpoint: str = ""
     """An optional fact: where its files are on this machine."""

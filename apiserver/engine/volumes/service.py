@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -186,8 +187,29 @@ class Volumes:
             created=self._now(),
             labels=dict(wanted.labels),
             anonymous=wanted.anonymous,
+            needs_copy_up=True,
             mountpoint=self._source.mountpoint(wanted.name),
         )
+
+    @asynccontextmanager
+    async def filling(self, names: Collection[str]) -> AsyncGenerator[frozenset[str], None]:
+        """Hold those volumes that no container was started with yet: where the block ends well, they are filled.
+
+        Nobody else fills, or removes, one meanwhile. Others are not held.
+        """
+        async with AsyncExitStack() as held:
+            for name in sorted({name for name in names if self._is_new(name)}):
+                await held.enter_async_context(self._locks.volume(name, "fill"))
+            new = frozenset(name for name in names if self._is_new(name))
+            yield new
+            if new:
+                filled = [replace(self._volumes[name], needs_copy_up=False) for name in sorted(new)]
+                await self._journal.commit(*map(PutVolume, filled))
+                self._volumes.update({volume.name: volume for volume in filled})
+
+    def _is_new(self, name: str) -> bool:
+        volume = self._volumes.get(name)
+        return volume is not None and volume.needs_copy_up
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Delete a volume and its files.
@@ -212,11 +234,13 @@ class Volumes:
             del self._volumes[name]
 
     async def reconcile(self) -> None:
-        """Make the directory of what is recorded, where a crash came in between."""
+        """Make the directory of what is recorded, and take away what was half copied, where a crash came in between."""
         there = await self._source.survey()
-        for name in self._volumes:
+        for name, volume in self._volumes.items():
             if name not in there:
                 await self._source.create(name)
+            elif volume.needs_copy_up:
+                await self._source.discard_unfinished(name)
 
     def _event(self, action: Action, volume: Volume) -> Event:
         return Event(Kind.VOLUME, action, volume.name, self._now(), {"driver": volume.driver})

@@ -16,6 +16,7 @@ from apiserver.engine.ports.runs import RunSpec
 from apiserver.errors import InvalidParameter
 from apiserver.local.paths import write_whole
 from apiserver.local.runs import inside, netfiles
+from apiserver.local.runs.copyup import copy_up
 from apiserver.local.runs.defaults import Defaults
 from apiserver.local.runs.filters import Filters
 from apiserver.local.runs.machine import Machine
@@ -70,6 +71,8 @@ class Bundles:
         ours = assemble.our_mounts(spec, netfiles.write_files(plan.container, texts))
         placed = mounts.merged(ours, asked)
         inside.refuse_linked_mount_points(merged)
+        if spec.new_volumes:
+            await copy_up(self._threads, merged, options.mounts, spec.volumes, spec.new_volumes)
         inside.make_targets(merged, [mount for mount in placed if mount not in ours or mount.is_bind])
         user = self._user(spec, merged, placed)
         inside.make_working_dir(merged, placed, cwd)

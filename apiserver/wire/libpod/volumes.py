@@ -58,6 +58,8 @@ def volume_json(volume: Volume, users: int) -> JsonObject:
         "MountCount": users,
         "LockNumber": 0,
     }
+    if volume.needs_copy_up:
+        shown["NeedsCopyUp"] = True
     if volume.anonymous:
         shown["Anonymous"] = True
     return shown

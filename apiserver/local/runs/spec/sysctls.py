@@ -28,4 +28,4 @@ def entries(options: ContainerOptions, defaults: Mapping[str, str]) -> dict[str,
     domain = identity.domainname(options.identity)
     if domain and options.namespaces.uts is Namespace.PRIVATE:
         found[DOMAIN_NAME] = domain  # the field `domainname` is unknown to runc before 1.2
-    return found | options.sysctls
+    return {**found, **options.sysctls}
