@@ -15,7 +15,7 @@ from apiserver.http.app import group_app
 from apiserver.http.query import filters, libpod_bool, string
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
-from apiserver.wire.docker.events import action_word, event_filters, event_json
+from apiserver.wire.docker.events import action_word, event_filters, event_json, is_told
 from apiserver.wire.gojson import EPOCH, parse_moment
 from apiserver.wire.libpod import events as libpod
 
@@ -40,7 +40,8 @@ class EventsGroup:
         async with aclosing(self._events.subscribe(match, since=since, until=until)) as events:
             stream = open_stream(request, "application/json", endless=True)
             async for event in events:
-                await stream.write_json(event_json(event, request.version))
+                if is_told(event):
+                    await stream.write_json(event_json(event, request.version))
 
     @app.route("/libpod/events", methods=["GET"])
     async def libpod_events(self, request: Request) -> None:

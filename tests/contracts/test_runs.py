@@ -169,7 +169,7 @@ async def test_a_survey_tells_created_running_ended_and_nothing_apart(place: Pla
     await place.gone(ended[0])
     await place.runs.end(ended[1])
     assert await place.runs.survey(dict([created, running, ended])) == {
-        created[0]: Found.LEFTOVERS,
+        created[0]: Found.CREATED,
         running[0]: Found.RUNNING,
         ended[0]: Found.ENDED,
     }

@@ -16,7 +16,7 @@ from tests.fakes.gates import Gates
 from tests.fakes.machine import SIGKILL, Machine, Phase, Process
 
 _FOUND = {
-    Phase.CREATED: Found.LEFTOVERS,
+    Phase.CREATED: Found.CREATED,
     Phase.RUNNING: Found.RUNNING,
     Phase.PAUSED: Found.PAUSED,
     Phase.ENDED: Found.ENDED,
@@ -120,7 +120,7 @@ class FakeRuns:
         for key in plans:
             process = self._machine.runs.get(key)
             found[key] = _FOUND[process.phase] if process else Found.NOTHING
-            if found[key] in (Found.RUNNING, Found.PAUSED):
+            if found[key] in (Found.CREATED, Found.RUNNING, Found.PAUSED):
                 self._machine.watched.add(key)
         return found
 

@@ -70,6 +70,7 @@ ROWS: dict[tuple[str, str], tuple[str, Any, int]] = {
     ("GET", "/libpod/containers/json"): ("/v5.0.0/libpod/containers/json", NOTHING, 200),
     ("GET", "/libpod/containers/{name}/json"): ("/v5.0.0/libpod/containers/other/json", NOTHING, 200),
     ("GET", "/libpod/containers/{name}/exists"): ("/v5.0.0/libpod/containers/other/exists", NOTHING, 204),
+    ("POST", "/libpod/containers/{name}/init"): ("/v5.0.0/libpod/containers/other/init", NOTHING, 204),
     ("POST", "/libpod/containers/{name}/start"): ("/v5.0.0/libpod/containers/other/start", NOTHING, 204),
     ("POST", "/libpod/containers/{name}/kill"): ("/v5.0.0/libpod/containers/other/kill", NOTHING, 204),
     ("POST", "/libpod/containers/{name}/wait"): ("/v5.0.0/libpod/containers/other/wait", NOTHING, 200),

@@ -226,7 +226,7 @@ async def test_after_a_restart_of_the_service_runs_are_found_watched_and_end_wit
     plans[never] = rig.runs.plan(never, shell("true"), rig.runs.choose_runtime(""))
     assert await rig.runs.survey(plans) == {
         running.key: Found.RUNNING,
-        created.key: Found.LEFTOVERS,
+        created.key: Found.CREATED,
         ended.key: Found.ENDED,
         never: Found.NOTHING,
     }

@@ -89,3 +89,18 @@ def test_conditions_that_cannot_be_waited_for_are_refused(api: Api) -> None:
     start(api)
     assert api.post(f"{CONTAINERS}/box/wait?condition=nonsense").status == 400
     assert api.post(f"{CONTAINERS}/box/wait?condition=healthy").status == 501
+
+
+def test_one_that_is_made_ready_is_created_to_docker_and_not_an_event_that_it_knows(api: Api) -> None:
+    create(api)
+    assert api.post(f"{CONTAINERS}/box/init").status == 204
+    again = api.post(f"{CONTAINERS}/box/init")
+    assert (again.status, again.body) == (304, b"")
+    assert api.get(f"{CONTAINERS}/box/json").json()["State"]["Status"] == "initialized"
+    assert api.get("/containers/box/json").json()["State"]["Status"] == "created"
+    assert api.post(f"{CONTAINERS}/nope/init").status == 404
+    assert b'"init"' in api.get("/v5.0.0/libpod/events", stream="false").body
+    until = api.engine.clock.seconds() + 1
+    events = api.get("/events", since="0", until=str(until - 1))
+    assert b'"create"' in events.body
+    assert b'"init"' not in events.body

@@ -75,6 +75,11 @@ class ContainerLifeGroup:
         )
         return reply_empty(request)
 
+    @app.route("/libpod/containers/<name:name>/init", methods=["POST"])
+    async def libpod_init(self, request: Request, name: str) -> bytes:
+        await to_the_end(self._containers.start.init(name))
+        return reply_empty(request)
+
     @app.route("/libpod/containers/<name:name>/start", methods=["POST"])
     async def libpod_start(self, request: Request, name: str) -> bytes:
         await to_the_end(self._containers.start.start(name))

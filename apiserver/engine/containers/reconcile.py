@@ -16,7 +16,7 @@ from apiserver.engine.containers.exits import Exits
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import ALIVE, Container, State
 from apiserver.engine.containers.removal import Removal
-from apiserver.engine.containers.undo import Undo, has_leftovers
+from apiserver.engine.containers.undo import Undo, before_init, has_leftovers
 from apiserver.engine.locks import Locks
 from apiserver.engine.ports.records import PutSetting
 from apiserver.engine.ports.runs import Found, RunEnd, RunKey, Runs
@@ -26,6 +26,8 @@ log = Logger()
 
 AT_ONCE = 8
 """How many containers are cleaned up at the same time: each starts programs."""
+
+_IN_RUNTIME = ALIVE | {State.INITIALIZED}
 
 BOOT_ID = "boot_id"
 INTERRUPTED = "the service was interrupted while it started this container"
@@ -91,7 +93,7 @@ class Reconcile:
         found = await self._survey()
         for container in self._ledger.registry.all():
             run = container.run
-            if run is not None and container.state in ALIVE:
+            if run is not None and container.state in _IN_RUNTIME:
                 key = RunKey(container.id, run.number)
                 if found.get(key) is Found.ENDED:
                     await self._exits.settle(key)
@@ -100,7 +102,7 @@ class Reconcile:
         plans: dict[RunKey, JsonObject] = {
             RunKey(c.id, c.run.number): c.run.plan
             for c in self._ledger.registry.all()
-            if c.run is not None and c.state in ALIVE | {State.INITIALIZED}
+            if c.run is not None and c.state in _IN_RUNTIME
         }
         return dict(await self._runs.survey(plans)) if plans else {}
 
@@ -116,6 +118,10 @@ class Reconcile:
             return None
         if container.state in ALIVE or container.state in (State.INITIALIZED, State.STOPPED):
             what = found.get(RunKey(container.id, run.number), Found.NOTHING)
+            if container.state is State.INITIALIZED and what is Found.CREATED:
+                return None
+            if container.state is State.INITIALIZED and what in (Found.NOTHING, Found.LEFTOVERS):
+                return lambda c: self._undone(c, rebooted)
             if what in (Found.RUNNING, Found.PAUSED) and container.state is not State.INITIALIZED:
                 return self._adoption(container, State.RUNNING if what is Found.RUNNING else State.PAUSED)
             # Only an end that somebody may have recorded is waited for.
@@ -144,7 +150,11 @@ class Reconcile:
         async with self._locks.container(container.id, "reconcile"):
             run = await self._undo.undo(container, rebooted=rebooted)
             assert run is not None
-            if not run.ended:
+            if container.state is State.INITIALIZED:
+                # It waited to be started, and needs no more than another run for that.
+                code = 0 if run.started is None else run.exit_code
+                container, run = before_init(container), replace(run, ended=True, exit_code=code)
+            elif not run.ended:
                 run = replace(run, ended=True, error=INTERRUPTED)
             container = await self._ledger.record(replace(container, run=run))
             if container.options.lifecycle.auto_remove:

@@ -1,6 +1,11 @@
-"""Starting a container: intent first, then its network and its process, and back by the same list where that fails."""
+"""Starting a container: intent first, then its network and its process, and back by the same list where that fails.
+
+What can be told apart is `init`, which makes all but leaves the first process waiting, and the start of that.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 from twisted.logger import Logger
@@ -12,7 +17,7 @@ from apiserver.engine.containers.failures import MarkedForRemoval, StartOfPaused
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import Container, Run, State
 from apiserver.engine.containers.removal import Removal
-from apiserver.engine.containers.undo import Undo, has_leftovers
+from apiserver.engine.containers.undo import Undo, before_init, has_leftovers
 from apiserver.engine.containers.wait import Wait
 from apiserver.engine.events.model import Action
 from apiserver.engine.locks import Locks
@@ -67,13 +72,39 @@ class Start:
         async with self._locks.container(container_id, "start"):
             await self._start(self._ledger.registry.by_id(container_id))
 
+    async def init(self, name_or_id: str) -> None:
+        """Make everything that a start makes, and leave the first process waiting: `start` lets it run.
+
+        Raises:
+            NotModified: that is done, or it runs.
+            MarkedForRemoval
+            StartFailed, PortInUse, ImageRemovedUnderneath, HostError: nothing of it is left behind.
+        """
+        container_id = self._ledger.registry.get(name_or_id).id
+        async with self._locks.container(container_id, "init"):
+            container = self._ledger.registry.by_id(container_id)
+            if container.alive or container.state is State.INITIALIZED:
+                raise NotModified(f"container {container.id} has already been initialized")
+            await self._fresh(container, self._wait_in_runtime)
+
     async def _start(self, container: Container) -> None:
-        if container.state is State.REMOVING:
-            raise MarkedForRemoval("container is marked for removal and cannot be started")
         if container.state is State.PAUSED:
             raise StartOfPaused("cannot start a paused container, try unpause instead")
         if container.alive:
             raise NotModified(f"container {container.id} is already running")
+        if container.state is not State.INITIALIZED:
+            await self._fresh(container, self._let_run)
+            return
+        try:
+            await self._let_run(container, container)
+        except BaseException as reason:
+            await self._failed(before_init(container), container, reason)
+            raise
+
+    async def _fresh(self, container: Container, then: Callable[[Container, Container], Awaitable[None]]) -> None:
+        """A run of its own, made up to the runtime's create. Then `then`, given the container before and after."""
+        if container.state is State.REMOVING:
+            raise MarkedForRemoval("container is marked for removal and cannot be started")
         if container.state is State.STOPPED:
             # Its end is recorded, and could not be cleaned up then.
             await self._exits.finish(container, None)
@@ -82,14 +113,17 @@ class Start:
             container = await self._ledger.record(replace(container, run=await self._undo.undo(container)))
         number = container.run.number + 1 if container.run else 1
         held: HeldPorts | None = None
-        intended = container
+        intended = replace(container, run=Run(number))
         try:
             await self._images.verify(container.image_id)
             held = await self._bind(container)
             intended = await self._intend(container, number, held)
-            await self._launch(intended, held)
+            made = await self._make(intended, held)
+            if held is not None:
+                held.close()
+            await then(container, made)
         except BaseException as reason:
-            await self._failed(container, intended, number, reason)
+            await self._failed(container, intended, reason)
             raise
         finally:
             if held is not None:
@@ -112,7 +146,8 @@ class Start:
             self._networks.release(container.id, number)
             raise
 
-    async def _launch(self, container: Container, held: HeldPorts | None) -> None:
+    async def _make(self, container: Container, held: HeldPorts | None) -> Container:
+        """All up to the runtime's create."""
         run = container.run
         assert run is not None
         if run.network is not None:
@@ -127,30 +162,40 @@ class Start:
             endpoints=run.endpoints,
             volumes={name: self._volumes.get(name).mountpoint for name in container.volumes},
         )
-        async with self._volumes.filling(container.volumes_to_fill) as new:
-            await self._runs.create(replace(spec, new_volumes=new), run.plan, held)
-        if held is not None:
-            held.close()
-        await self._attach.connect(container.id, run.plan)
-        started = await self._runs.start(run.plan)
-        run = replace(run, started=started.at, pid=started.pid)
-        running = container.become(State.RUNNING, run=run, stopped_by_user=False)
+        await self._runs.create(spec, run.plan, held)
+        return replace(container, run=run)
+
+    async def _wait_in_runtime(self, before: Container, made: Container) -> None:
+        earlier, run = before.run or Run(0), made.run
+        assert run is not None
+        # Until it is started, what there is to tell is of the run before.
+        run = replace(run, started=earlier.started, finished=earlier.finished, exit_code=earlier.exit_code)
+        waiting = made.become(State.INITIALIZED, run=run)
         await self._ledger.record(
-            running,
-            *self._ledger.network_events(running, Action.CONNECT),
-            self._ledger.event(running, Action.START),
+            waiting,
+            *self._ledger.network_events(waiting, Action.CONNECT),
+            self._ledger.event(waiting, Action.INIT),
         )
 
-    async def _failed(self, before: Container, intended: Container, number: int, reason: BaseException) -> None:
+    async def _let_run(self, before: Container, made: Container) -> None:
+        run = made.run
+        assert run is not None
+        await self._attach.connect(made.id, run.plan)
+        started = await self._runs.start(run.plan)
+        run = replace(run, started=started.at, finished=None, exit_code=None, pid=started.pid)
+        running = made.become(State.RUNNING, run=run, stopped_by_user=False)
+        joins = () if before is made else self._ledger.network_events(running, Action.CONNECT)
+        await self._ledger.record(running, *joins, self._ledger.event(running, Action.START))
+
+    async def _failed(self, before: Container, intended: Container, reason: BaseException) -> None:
         """Leave the container as it was, but for why it could not be started. Raises nothing of its own."""
-        run = intended.run if intended is not before else None
-        if run is not None:
-            try:
-                run = await self._undo.undo(intended)
-            except Exception:  # noqa: BLE001  # the caller hears of the first failure, and who waits of the end
-                # The plans stay recorded: the next start or removal, or reconcile, undoes them.
-                log.failure("a failed start of container {id} could not be undone yet", id=before.id)
-        run = run or Run(number)
+        run = intended.run
+        assert run is not None
+        try:
+            run = await self._undo.undo(intended) or run
+        except Exception:  # noqa: BLE001  # the caller hears of the first failure, and who waits of the end
+            # The plans stay recorded: the next start or removal, or reconcile, undoes them.
+            log.failure("a failed start of container {id} could not be undone yet", id=before.id)
         earlier = before.run or Run(0)
         failed = replace(
             run,

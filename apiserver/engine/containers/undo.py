@@ -5,13 +5,19 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from apiserver.engine.containers.collaborators import ContainerNetworks
-from apiserver.engine.containers.model import Container, Run
+from apiserver.engine.containers.model import Container, Run, State
 from apiserver.engine.ports.runs import Runs
 
 
 def has_leftovers(run: Run | None) -> bool:
     """Whether something of a run may still be there: its plans are recorded until they are undone."""
     return run is not None and bool(run.plan or run.network)
+
+
+def before_init(container: Container) -> Container:
+    """What an initialized container was before; its run is to be undone."""
+    assert container.run is not None
+    return container.become(State.CONFIGURED if container.run.started is None else State.EXITED)
 
 
 class Undo:

@@ -121,11 +121,13 @@ class Wait:
 
 def _rests(container: Container) -> bool:
     """It neither runs nor is being started or cleaned up."""
-    settled = container.run is None or container.run.ended
+    settled = container.run is None or container.run.ended or container.state is State.INITIALIZED
     return settled and not container.alive and container.state is not State.STOPPED
 
 
 def _result(container: Container) -> WaitResult:
+    if container.run is not None and not container.run.ended:
+        return WaitResult(0)  # it was initialized, and has not run
     return WaitResult(container.run.exit_code, container.run.error) if container.run else WaitResult(0)
 
 

@@ -30,6 +30,7 @@ class Action(Enum):
     EXEC_DIED = "exec_died"
     EXEC_START = "exec_start"
     IMPORT = "import"
+    INIT = "init"
     KILL = "kill"
     LOAD = "load"
     MOUNT = "mount"

@@ -33,8 +33,6 @@ class RunSpec(Struct, frozen=True):
     endpoints: tuple[Endpoint, ...] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Volume name -> its mountpoint."""
-    new_volumes: frozenset[str] = frozenset()
-    """Names of those to fill, while they are empty, with what the image has where they are mounted."""
 
 
 class Started(Struct, frozen=True):
@@ -53,7 +51,8 @@ class Found(Enum):
     """What reconcile finds of a recorded run."""
 
     NOTHING = "nothing"
-    LEFTOVERS = "leftovers"  # something that its plan names, no first process that was started
+    LEFTOVERS = "leftovers"  # something that its plan names, no first process
+    CREATED = "created"  # its first process waits for `start`
     RUNNING = "running"
     PAUSED = "paused"
     ENDED = "ended"  # its end is recorded, or its process is gone
@@ -148,7 +147,7 @@ class Runs(Protocol):
         """
 
     async def survey(self, plans: Mapping[RunKey, JsonObject]) -> Mapping[RunKey, Found]:
-        """What is there of each recorded run; also begins to watch those that run."""
+        """What is there of each recorded run; also begins to watch those that run, or are created."""
 
     async def strangers(self, known: frozenset[str]) -> frozenset[str]:
         """Ids of containers that have files or processes in our directories and are not known."""

@@ -51,12 +51,11 @@ class Survey:
             return Found.LEFTOVERS if str(plan.container.merged) in mounted else Found.NOTHING
         pid = first_pid(plan, self._cgroups)
         if pid is not None:
-            if not await self._was_started(plan):
-                return Found.LEFTOVERS
+            started = await self._was_started(plan)
             self._news.watch(plan.key, pid)
             if plan.run.directory.exists() and not plan.run.identity.exists():
                 remember(plan.run, pid)
-            return Found.RUNNING
+            return Found.RUNNING if started else Found.CREATED
         if read_end(plan.run) is not None or plan.run.started.exists():
             return Found.ENDED
         return Found.LEFTOVERS

@@ -10,13 +10,18 @@ from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.versions import V1_52, Version
 from apiserver.wire.gojson import sorted_map, unix_nanoseconds
 
-_CONTAINER = {Action.DIED: "die", Action.EXEC_DIED: "exec_die", Action.REMOVE: "destroy"}
+_CONTAINER = {Action.DIED: "die", Action.EXEC_DIED: "exec_die", Action.INIT: "", Action.REMOVE: "destroy"}
 _IMAGE = {Action.REMOVE: "delete"}
 _WITH_COMMAND = (Action.EXEC_CREATE, Action.EXEC_START)
 
 
+def is_told(event: Event) -> bool:
+    """Docker's clients are not told of what Docker has no word for: some show it as an event that is not supported."""
+    return bool(action_word(event))
+
+
 def action_word(event: Event) -> str:
-    """`die`, `delete`, `exec_create: ls -l`; Docker has no other words."""
+    """`die`, `delete`, `exec_create: ls -l`; empty where Docker has no word."""
     words = {Kind.CONTAINER: _CONTAINER, Kind.IMAGE: _IMAGE}.get(event.kind, {})
     word = words.get(event.action, event.action.value)
     if event.action in _WITH_COMMAND and "command" in event.attributes:

@@ -20,6 +20,7 @@ _WORDS: Mapping[Action, str] = {
     Action.EXEC_DIED: "exec_died",
     Action.EXEC_START: "exec",
     Action.IMPORT: "import",
+    Action.INIT: "init",
     Action.KILL: "kill",
     Action.LOAD: "loadfromarchive",
     Action.MOUNT: "mount",
