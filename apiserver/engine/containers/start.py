@@ -162,7 +162,8 @@ class Start:
             endpoints=run.endpoints,
             volumes={name: self._volumes.get(name).mountpoint for name in container.volumes},
         )
-        await self._runs.create(spec, run.plan, held)
+        async with self._volumes.filling(container.volumes_to_fill) as new:
+            await self._runs.create(replace(spec, new_volumes=new), run.plan, held)
         return replace(container, run=run)
 
     async def _wait_in_runtime(self, before: Container, made: Container) -> None:

@@ -33,6 +33,8 @@ class RunSpec(Struct, frozen=True):
     endpoints: tuple[Endpoint, ...] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Volume name -> its mountpoint."""
+    new_volumes: frozenset[str] = frozenset()
+    """Names of those to fill, while they are empty, with what the image has where they are mounted."""
 
 
 class Started(Struct, frozen=True):
