@@ -284,3 +284,21 @@ def test_devices_of_the_host_can_be_given(docker: Docker, run: Run) -> None:
         'error gathering device information while adding custom device "/dev/nothing-here": no such file or directory'
         in missing.stderr
     )
+
+
+def test_an_init_process_passes_signals_on_and_buries_orphans(docker: Docker, run: Run) -> None:
+    orphan = "sh -c 'sleep 0 &'; sleep 0.3; grep -l 'State:.Z' /proc/[0-9]*/status || echo buried"
+    said = run("--init", "--tmpfs", "/run", script=f"cat /proc/1/comm; {orphan}")
+    assert said.splitlines() == ["docker-init", "buried"]
+    docker.ok("run", "-d", "--name", "hears", "--network", "none", "--init", "busybox", "sleep", "60")
+    assert docker.ok("inspect", "-f", "{{.HostConfig.Init}} {{.Path}}", "hears") == "true sleep"
+    docker.ok("stop", "-t", "30", "hears")
+    stopped_by_the_signal = "143"  # as process 1, sleep would not hear it, and be killed: 137
+    assert docker.ok("inspect", "-f", "{{.State.ExitCode}}", "hears") == stopped_by_the_signal
+
+
+def test_an_init_process_ends_as_its_program_does(docker: Docker) -> None:
+    plain = ("run", "--rm", "--network", "none", "--init")
+    assert docker(*plain, "busybox", "sh", "-c", "exit 7").code == 7
+    refused = docker(*plain, "--pid", "host", "busybox", "true")
+    assert (refused.code, "--init does not go with --pid host" in refused.stderr) == (125, True)

@@ -68,7 +68,7 @@ class Bundles:
         plan.run.make()
         write_whole(plan.run.plan, json.dumps(plan.to_json()).encode())
         merged = await self._rootfs.mount(plan.container, spec.image_id)
-        ours = assemble.our_mounts(spec, netfiles.write_files(plan.container, texts))
+        ours = assemble.our_mounts(spec, self._machine, netfiles.write_files(plan.container, texts))
         placed = mounts.merged(ours, asked)
         inside.refuse_linked_mount_points(merged)
         if spec.new_volumes:

@@ -27,7 +27,7 @@ from apiserver.local.runs.news import News
 from apiserver.local.runs.placing import Placing
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Layers, Rootfs
-from apiserver.local.runs.spec import limits, mounts, security, ulimits
+from apiserver.local.runs.spec import init, limits, mounts, security, ulimits
 from apiserver.local.runs.stop import Stop
 from apiserver.local.runs.survey import Survey
 
@@ -96,6 +96,8 @@ class LocalRuns:
         check_sources(options.mounts)
         for mount in options.mounts.mounts:
             mounts.checked_target(mount.target)
+        # Raises where there is no such program.
+        init.mount(options.lifecycle, self._host.programs.get(init.PROGRAM))
         # Raises for a profile that is not there.
         security.apparmor_profile(options.security, self.machine.apparmor)
         missing = security.clamped(options.security, self.machine.capabilities)

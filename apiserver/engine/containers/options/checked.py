@@ -18,6 +18,7 @@ from apiserver.engine.containers.options import (
     sysctls,
 )
 from apiserver.engine.containers.options.namespaces import Namespace
+from apiserver.errors import InvalidParameter
 
 
 def validated(options: ContainerOptions, *, processors: int) -> ContainerOptions:
@@ -26,6 +27,8 @@ def validated(options: ContainerOptions, *, processors: int) -> ContainerOptions
     Raises:
         InvalidParameter: the message names the option.
     """
+    if options.lifecycle.init and options.namespaces.pid is Namespace.HOST:
+        raise InvalidParameter("Init: there is no process 1 to be on the host: --init does not go with --pid host")
     host_uts = options.namespaces.uts is Namespace.HOST
     return replace(
         options,

@@ -15,7 +15,7 @@ from apiserver.errors import HostError, InvalidParameter
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
-from apiserver.local.runs.spec import devices, limits, mounts, namespaces, process, security, sysctls, ulimits
+from apiserver.local.runs.spec import devices, init, limits, mounts, namespaces, process, security, sysctls, ulimits
 from apiserver.local.runs.spec.host_devices import DeviceNode
 from apiserver.local.runs.spec.mounts import Placed
 from apiserver.local.runs.spec.users import User
@@ -69,10 +69,12 @@ class Seccomp:
         )
 
 
-def our_mounts(spec: RunSpec, files: Mapping[str, Path]) -> list[Placed]:
+def our_mounts(spec: RunSpec, machine: Machine, files: Mapping[str, Path]) -> list[Placed]:
+    """Raises: ProgramMissing."""
     options = spec.options
     kernel = mounts.kernel_mounts(options.mounts, privileged=options.security.privileged, ipc=options.namespaces.ipc)
-    return [*kernel, *mounts.file_mounts(files)]
+    init_program = init.mount(options.lifecycle, machine.host.programs.get(init.PROGRAM))
+    return [*kernel, *mounts.file_mounts(files), *init_program]
 
 
 def process_of(spec: RunSpec, machine: Machine, *, user: User, hostname: str) -> JsonObject:
@@ -84,7 +86,7 @@ def process_of(spec: RunSpec, machine: Machine, *, user: User, hostname: str) ->
     options = spec.options
     terminal = options.process.terminal
     return process.process_object(
-        process.arguments(options.process.argv),
+        init.arguments(options.lifecycle, process.arguments(options.process.argv)),
         process.environment(options.process.env, hostname=hostname, terminal=terminal, home=user.home),
         cwd=process.working_dir(options.process.working_dir),
         user=user,
