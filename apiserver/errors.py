@@ -56,6 +56,12 @@ class Forbidden(EngineError):
     cause = "forbidden"
 
 
+class Unauthorized(EngineError):
+    """This client must say who it is."""
+
+    cause = "unauthorized"
+
+
 class TooLarge(EngineError):
     """What the client sent is more than we take."""
 
@@ -180,3 +186,44 @@ class PortInUse(Conflict):
 
     cause = "port is already allocated"
     libpod = "{subject}"
+
+
+class RegistryError(EngineError):
+    """A registry did not do what it was asked; the subject holds its reason."""
+
+    cause = "registry error"
+    docker = libpod = "{subject}"
+
+
+class RegistryFailed(RegistryError, HostError):
+    """It broke off, answered with an error of its own, or sent something else than it had announced."""
+
+
+class NoSuchRemoteImage(RegistryError, NotFound):
+    """The registry has no such image."""
+
+    cause = "manifest unknown"
+
+
+class RegistryRefused(RegistryError, Unauthorized):
+    """The registry wants other credentials, or any."""
+
+    cause = "unauthorized: authentication required"
+
+
+class RegistryForbids(RegistryError, Forbidden):
+    """The registry knows the client and does not let it; or this host's configuration does not."""
+
+    cause = "requested access to the resource is denied"
+
+
+class RegistryUnreachable(RegistryError, HostError):
+    """Nobody answers there, or nobody who is to be trusted."""
+
+    cause = "registry unreachable"
+
+
+class RegistrySilent(RegistryError, HostError):
+    """The registry sent no byte for too long."""
+
+    cause = "registry timed out"

@@ -13,6 +13,7 @@ from apiserver.errors import (
     NotImplementedYet,
     NotModified,
     TooLarge,
+    Unauthorized,
     Unavailable,
 )
 from apiserver.http.flavour import Flavour
@@ -61,6 +62,7 @@ class ClientGone(Exception):
 _STATUS: Final = (
     (NotModified, 304),
     (InvalidParameter, 400),
+    (Unauthorized, 401),
     (Forbidden, 403),
     (NotFound, 404),
     (MethodNotAllowed, 405),

@@ -1,0 +1,144 @@
+"""What the engine asks of image registries, and how it is let in there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from apiserver.engine.names import Reference
+
+
+class Credentials(Struct, frozen=True):
+    """How one registry knows a client; never shown.
+
+    Attributes:
+        identity_token: stands in for the password where the registry gave one at login.
+    """
+
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+    __str__ = __repr__
+
+
+class RegistryAccess(Struct, frozen=True):
+    """How the registries of one request are spoken to.
+
+    Attributes:
+        credentials: by registry, `host[:port]`; those under the empty name are for the registry of the reference.
+            A registry gets none but its own.
+        tls_verify: False allows a certificate that nobody vouches for, and plain HTTP; None leaves it to the
+            back end's configuration of registries.
+    """
+
+    credentials: Mapping[str, Credentials] = field(default_factory=dict)
+    tls_verify: bool | None = None
+
+    def for_registry(self, host: str) -> Credentials | None:
+        """The credentials for the registry of a reference, whose domain is `host`."""
+        return self.credentials.get(host) or self.credentials.get("")
+
+    def key(self) -> object:
+        """Equal for equal access: whom one work may serve."""
+        return tuple(sorted((host, *_fields(each)) for host, each in self.credentials.items())), self.tls_verify
+
+
+def _fields(credentials: Credentials) -> tuple[str, str, str]:
+    return credentials.username, credentials.password, credentials.identity_token
+
+
+class Platform(Struct, frozen=True):
+    """Which of an image's variants is wanted; what is empty is this machine's."""
+
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+
+
+class RemoteLayer(Struct, frozen=True):
+    """A layer as a registry has it: digest and size of the compressed blob."""
+
+    digest: str
+    size_bytes: int
+
+
+class RemoteImage(Struct, frozen=True):
+    """What a reference leads to at its registry now.
+
+    Attributes:
+        digest: `sha256:...` of the manifest, or of the list of manifests, that the reference names; empty where the
+            registry's old format has none that identifies it.
+        image_digest: of the manifest of the one image that fits the platform; `digest` itself without a list.
+        layers: base first.
+    """
+
+    digest: str
+    image_digest: str
+    layers: tuple[RemoteLayer, ...]
+
+
+class LayerPhase(Enum):
+    """How far a layer is, in this order."""
+
+    WAITING = "waiting"
+    PRESENT = "present"
+    DOWNLOADING = "downloading"
+    DOWNLOADED = "downloaded"
+    COMPLETE = "complete"
+
+
+class LayerProgress(Struct, frozen=True):
+    """`current` and `total` are bytes of the compressed blob."""
+
+    digest: str
+    phase: LayerPhase
+    current: int = 0
+    total: int = 0
+
+
+class Registry(Protocol):
+    """The registries that a back end can reach.
+
+    Whatever is cancelled ends at once, and leaves nothing behind.
+    """
+
+    async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
+        """Ask the registry of a reference what it has there.
+
+        Raises:
+            NoSuchRemoteImage, RegistryRefused, RegistryForbids, RegistryUnreachable, RegistrySilent, RegistryFailed
+            InvalidParameter: what it has is no image that can be taken.
+        """
+        ...
+
+    async def fetch(
+        self,
+        reference: Reference,
+        image: RemoteImage,
+        access: RegistryAccess,
+        platform: Platform,
+        watch: Callable[[LayerProgress], None],
+    ) -> str:
+        """Bring `image` into the store of images under the reference's canonical name; answers its id.
+
+        Args:
+            watch: called with each step of each layer.
+
+        Raises:
+            as `look`; the store is as before.
+        """
+        ...
+
+    async def candidates(self, short_name: str) -> Sequence[str]:
+        """The full names that a name without a registry may mean to a libpod client, first choice first.
+
+        By the back end's own configuration (aliases, registries to search); empty where that names none.
+        """
+        ...

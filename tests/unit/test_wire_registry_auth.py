@@ -1,0 +1,68 @@
+"""Credentials in request headers: what each client sends is understood, and shown to nobody."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from apiserver.engine.ports.registry import Credentials, RegistryAccess
+from apiserver.errors import InvalidParameter, NotImplementedYet
+from apiserver.wire.registry_auth import read_auth, registry_of
+
+SOMEBODY = Credentials("somebody", "p?ss>word~~")
+
+
+def sent(value: object) -> bytes:
+    return base64.urlsafe_b64encode(json.dumps(value).encode())
+
+
+def test_docker_sends_one_object_that_names_its_registry() -> None:
+    value = {"username": "somebody", "password": "p?ss>word~~", "serveraddress": "https://r.example:5000/v2/"}
+    assert read_auth(sent(value)) == {"r.example:5000": SOMEBODY}
+
+
+def test_without_a_server_address_they_are_for_the_registry_of_the_image() -> None:
+    value = {"username": "somebody", "password": "p?ss>word~~"}
+    access = RegistryAccess(read_auth(base64.b64encode(json.dumps(value).encode()).rstrip(b"=")))
+    assert access.for_registry("any.example") == SOMEBODY
+
+
+def test_credentials_for_one_registry_are_not_for_another() -> None:
+    value = {"username": "somebody", "password": "x", "serveraddress": "r.example"}
+    assert RegistryAccess(read_auth(sent(value))).for_registry("evil.example") is None
+
+
+def test_podman_sends_an_object_by_registry_in_either_header() -> None:
+    value = {"r.example": {"username": "somebody", "password": "p?ss>word~~"}, "other:1": {"identitytoken": "t"}}
+    expected = {"r.example": SOMEBODY, "other:1": Credentials(identity_token="t")}
+    assert read_auth(sent(value)) == read_auth(None, sent(value)) == expected
+
+
+def test_docker_hub_has_one_name() -> None:
+    names = ["https://index.docker.io/v1/", "registry-1.docker.io", "docker.io"]
+    assert {registry_of(name) for name in names} == {"docker.io"}
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"e30=", b"e30", sent(None), sent({"username": "", "password": ""})])
+def test_nobody_is_no_credentials(raw: bytes | None) -> None:
+    assert read_auth(raw) == {}
+
+
+@pytest.mark.parametrize(
+    "raw", [b"%%%", b"bm90IGpzb24=", sent([1]), sent("s3cret"), sent({"username": 1, "password": "s3cret"})]
+)
+def test_what_is_no_credentials_is_refused_and_not_repeated(raw: bytes) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        read_auth(raw)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_registry_token_is_not_supported_rather_than_left_out() -> None:
+    with pytest.raises(NotImplementedYet):
+        read_auth(sent({"registrytoken": "t"}))
+
+
+def test_credentials_do_not_show_in_what_is_printed() -> None:
+    assert "p?ss" not in f"{SOMEBODY} {SOMEBODY!r} {RegistryAccess({'r': SOMEBODY})!r}"
