@@ -61,6 +61,12 @@ ROWS: dict[tuple[str, str], tuple[str, Any, int]] = {
     ("DELETE", "/libpod/images/{name}"): ("/v5.0.0/libpod/images/layer", NOTHING, 200),
     ("DELETE", "/libpod/images/remove"): ("/v5.0.0/libpod/images/remove?images=gone", NOTHING, 200),
     ("POST", "/containers/create"): ("/containers/create?name=other", BOX, 201),
+    ("POST", "/containers/{name}/rename"): ("/containers/other/rename?name=another", NOTHING, 204),
+    ("POST", "/libpod/containers/{name}/rename"): (
+        "/v5.0.0/libpod/containers/another/rename?name=other",
+        NOTHING,
+        204,
+    ),
     ("POST", "/containers/{name}/start"): ("/containers/other/start", NOTHING, 204),
     ("POST", "/containers/{name}/kill"): ("/containers/other/kill", NOTHING, 204),
     ("POST", "/containers/{name}/wait"): ("/containers/other/wait", NOTHING, 200),

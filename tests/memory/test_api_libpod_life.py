@@ -91,6 +91,29 @@ def test_conditions_that_cannot_be_waited_for_are_refused(api: Api) -> None:
     assert api.post(f"{CONTAINERS}/box/wait?condition=healthy").status == 501
 
 
+@pytest.mark.parametrize("base", ["/containers", CONTAINERS])
+def test_a_container_is_renamed_while_it_runs_and_found_by_the_new_name_alone(api: Api, base: str) -> None:
+    container_id = start(api)
+    assert api.post(f"{base}/box/rename", name="/crate").status == 204
+    assert api.get("/containers/crate/json").json()["Id"] == container_id
+    assert api.get("/containers/box/json").status == 404
+    told = api.engine.last_event()
+    assert (told.action.value, told.attributes["oldName"], told.attributes["name"]) == ("rename", "/box", "crate")
+    assert api.engine.next_service().container("crate").id == container_id
+
+
+def test_a_name_that_is_taken_wrong_or_its_own_is_refused(api: Api) -> None:
+    create(api)
+    assert api.post("/containers/create", PLAIN, name="other").status == 201
+    for base in ("/containers", CONTAINERS):
+        assert api.post(f"{base}/box/rename", name="other").status == 409
+        assert api.post(f"{base}/box/rename", name="box").status == 400
+        assert api.post(f"{base}/box/rename", name="no/name").status == 400
+        assert api.post(f"{base}/box/rename").status == 400
+        assert api.post(f"{base}/nope/rename", name="new").status == 404
+    assert api.post("/containers/box/rename", name="free").status == 204
+
+
 def test_one_that_is_made_ready_is_created_to_docker_and_not_an_event_that_it_knows(api: Api) -> None:
     create(api)
     assert api.post(f"{CONTAINERS}/box/init").status == 204

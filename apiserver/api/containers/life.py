@@ -6,7 +6,7 @@ from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.containers.stop import DEFAULT, Default
 from apiserver.engine.networks.service import Networks
-from apiserver.errors import NoSuchContainer, NoSuchNetwork, NotImplementedYet
+from apiserver.errors import InvalidParameter, NoSuchContainer, NoSuchNetwork, NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.body import json_body
 from apiserver.http.query import docker_bool, integer, libpod_bool, string
@@ -73,6 +73,21 @@ class ContainerLifeGroup:
         await to_the_end(
             self._containers.remove.remove(name, force=docker_bool(request, "force"), volumes=docker_bool(request, "v"))
         )
+        return reply_empty(request)
+
+    @app.route("/containers/<name:name>/rename", methods=["POST"])
+    async def docker_rename(self, request: Request, name: str) -> bytes:
+        return await self._rename(request, name)
+
+    @app.route("/libpod/containers/<name:name>/rename", methods=["POST"])
+    async def libpod_rename(self, request: Request, name: str) -> bytes:
+        return await self._rename(request, name)
+
+    async def _rename(self, request: Request, name: str) -> bytes:
+        new = string(request, "name")
+        if not new:
+            raise InvalidParameter("Neither old nor new names may be empty")
+        await to_the_end(self._containers.rename.rename(name, new))
         return reply_empty(request)
 
     @app.route("/libpod/containers/<name:name>/init", methods=["POST"])

@@ -23,6 +23,7 @@ from apiserver.engine.containers.reconcile import BOOT_ID, Reconcile
 from apiserver.engine.containers.registry import Registry
 from apiserver.engine.containers.removal import Removal
 from apiserver.engine.containers.remove import Remove
+from apiserver.engine.containers.rename import Rename
 from apiserver.engine.containers.resize import Resize
 from apiserver.engine.containers.restart import Restart
 from apiserver.engine.containers.start import Start
@@ -48,6 +49,7 @@ class Containers(Struct, frozen=True):
     kill: Kill
     restart: Restart
     remove: Remove
+    rename: Rename
     wait: Wait
     logs: Logs
     attach: Attach
@@ -101,6 +103,7 @@ def build_containers(
         kill=kill,
         restart=Restart(ledger, exits, stop, start),
         remove=Remove(ledger, locks, kill, removal),
+        rename=Rename(ledger, locks),
         wait=wait,
         logs=read,
         attach=attach,

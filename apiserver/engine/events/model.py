@@ -36,6 +36,7 @@ class Action(Enum):
     MOUNT = "mount"
     OOM = "oom"
     REMOVE = "remove"
+    RENAME = "rename"
     RESIZE = "resize"
     RESTART = "restart"
     START = "start"

@@ -25,6 +25,7 @@ _WORDS: Mapping[Action, str] = {
     Action.LOAD: "loadfromarchive",
     Action.MOUNT: "mount",
     Action.REMOVE: "remove",
+    Action.RENAME: "rename",
     Action.RESTART: "restart",
     Action.START: "start",
     Action.STOP: "stop",
