@@ -22,6 +22,7 @@ from apiserver.engine.images.remove import ImageUser
 from apiserver.engine.images.service import Images
 from apiserver.engine.locks import Locks
 from apiserver.engine.networks.service import Networks
+from apiserver.engine.ports.guard import Guard
 from apiserver.engine.ports.host import HostFacts
 from apiserver.engine.ports.images import ImageSource
 from apiserver.engine.ports.logs import LogSource
@@ -69,6 +70,7 @@ class Ports(Struct, frozen=True):
     networks: NetworksPort
     publisher: PortPublisher
     volumes: VolumeSource
+    guard: Guard
     host: Callable[[], HostFacts]
     ask_versions: Callable[[], Awaitable[object]] | None = None
     let_go: Callable[[], object] = lambda: None
@@ -117,6 +119,7 @@ def build_services(
         images=images,
         networks=networks,
         volumes=volumes,
+        guard=ports.guard,
         background=background,
         host=ports.host(),
         clock=reactor,

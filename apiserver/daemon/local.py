@@ -20,6 +20,7 @@ from apiserver.drivers.threads import Threads
 from apiserver.drivers.versions import Versions
 from apiserver.engine.names import canonical_name
 from apiserver.engine.ports.host import HostFacts
+from apiserver.local.guard import LocalGuard
 from apiserver.local.host import host_facts
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.spool import Spool
@@ -68,6 +69,7 @@ def open_ports(paths: Paths, reactor: Any) -> Ports:
         networks=LocalNetworks(paths, programs, reactor),
         publisher=LocalPublisher(),
         volumes=LocalVolumes(paths, threads),
+        guard=LocalGuard(paths, programs, threads, Cgroups(runs.machine.monitor_hierarchies)),
         host=facts,
         ask_versions=lambda: versions.ask(host.programs),
         let_go=let_go,

@@ -1,4 +1,4 @@
-"""Putting the exit program under the root, where it stays when this version of the service goes."""
+"""Putting the programs that outlive us under the root, where they stay when this version of the service goes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_SHEBANG = 127
 
 
 def install_exit_program(paths: Paths, interpreter: Path | None = None, base: Path | None = None) -> None:
-    """Write ROOT/libexec/exited and ROOT/libexec/interpreter, where they are not there in this form already.
+    """Write `exited`, `guard` and `interpreter` in ROOT/libexec, where they are not there in this form already.
 
     Args:
         interpreter: which has the service's packages; this process's own by default.
@@ -30,11 +30,12 @@ def install_exit_program(paths: Paths, interpreter: Path | None = None, base: Pa
     first = f"#!{base} -IS\n"
     if len(first) > LONGEST_SHEBANG or any(c.isspace() for c in str(base)):
         raise HostError(f"the exit program cannot be run by {base}: its path is too long, or holds a space")
-    source = (Path(apiserver.__file__).parent / "exited.py").read_text()
+    sources = Path(apiserver.__file__).parent
     directory = paths.exit_program.parent
     directory.mkdir(mode=0o700, exist_ok=True)
     directory.chmod(0o700)
-    _write(paths.exit_program, first + source, 0o700)
+    for program, source in ((paths.exit_program, "exited.py"), (paths.guard_program, "guard.py")):
+        _write(program, first + (sources / source).read_text(), 0o700)
     _write(directory / "interpreter", f"{interpreter}\n", 0o600)
 
 

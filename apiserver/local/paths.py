@@ -51,6 +51,20 @@ class Paths(Struct, frozen=True):
     def exit_program(self) -> Path:
         return self.root / "libexec" / "exited"
 
+    @property
+    def guard_program(self) -> Path:
+        return self.root / "libexec" / "guard"
+
+    @property
+    def guard(self) -> Path:
+        """The fifo at which the guard listens, while there is one."""
+        return self.runroot / "guard"
+
+    @property
+    def unsettled(self) -> Path:
+        """An empty file for each container that something is being made or taken away for."""
+        return self.runroot / "unsettled"
+
     def runtime_root(self, runtime: Path) -> Path:
         """The runtime's `--root`: what creates a container with it must also end it with it.
 

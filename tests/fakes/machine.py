@@ -117,6 +117,7 @@ class Machine:
         runs: the first processes, by run: there from create until discard.
         execs: processes of exec sessions, by session id.
         files: ids of containers that have files.
+        unsettled: ids of containers that a service is in the middle of something for.
         starts: how often the first process of a run was started.
         watcher: who is told of ends; nobody while no service runs.
     """
@@ -129,6 +130,7 @@ class Machine:
         self.networks: set[tuple[str, int]] = set()
         self.ports: list[int] = []
         self.volumes: set[str] = set()
+        self.unsettled: set[str] = set()
         self.starts: dict[RunKey, int] = {}
         self.deaf_to: frozenset[int] = frozenset()
         self.watched: set[RunKey] = set()

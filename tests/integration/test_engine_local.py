@@ -29,6 +29,7 @@ from apiserver.engine.ports.streams import ProcessStreams, Stream
 from apiserver.engine.volumes.service import Volumes
 from apiserver.local.records.sqlite import SqliteRecords
 from tests.fakes.gates import Gates
+from tests.fakes.guard import FakeGuard
 from tests.fakes.machine import Machine
 from tests.fakes.volumes import FakeVolumeSource
 from tests.support.engine import HoldsDouble, ImagesDouble, NetworksDouble, PublisherDouble
@@ -93,6 +94,7 @@ def service(rig: Rig) -> Service:
         images=ImagesDouble(),
         networks=NetworksDouble(machine, gates, remembered.containers),
         volumes=volumes,
+        guard=FakeGuard(machine),
         background=HoldsDouble(),
         host=host,
         clock=reactor,

@@ -29,6 +29,7 @@ from apiserver.engine.ports.runs import RunKey
 from apiserver.engine.volumes.service import Volumes
 from apiserver.errors import ImageRemovedUnderneath, NoSuchImage, NoSuchNetwork
 from tests.fakes.gates import Gates
+from tests.fakes.guard import FakeGuard
 from tests.fakes.logs import FakeLogs
 from tests.fakes.machine import Machine
 from tests.fakes.machine import Process as FakeProcess
@@ -189,6 +190,7 @@ class Engine:
             images=self.images,
             networks=self.networks,
             volumes=self.volumes,
+            guard=FakeGuard(self.machine),
             background=self.holds,
             host=HostFacts(
                 name="host",

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from apiserver.daemon.engine import LocalEngine, Ports
 from apiserver.local.paths import Paths
 from apiserver.local.records.lock import RootLock
+from tests.fakes.guard import FakeGuard
 from tests.fakes.images import FakeImageSource
 from tests.fakes.networks import FakeNetworks
 from tests.fakes.records import MemoryRecords
@@ -42,6 +43,7 @@ def test_what_is_heard_of_after_the_end_is_not_looked_at_and_the_root_is_free_la
             networks=FakeNetworks(),
             publisher=Any,  # type: ignore[arg-type]  # nothing is started
             volumes=double.volumes._source,
+            guard=FakeGuard(double.machine),
             host=lambda: HOST_FACTS,
             let_go=lambda: order.append("let go"),
         )

@@ -7,22 +7,34 @@ from datetime import UTC, datetime
 from twisted.internet.interfaces import IReactorTime
 
 from apiserver.engine.containers.collaborators import Journal
-from apiserver.engine.containers.model import Container
+from apiserver.engine.containers.model import ALIVE, Container, State
 from apiserver.engine.containers.registry import Registry
+from apiserver.engine.containers.undo import has_leftovers
 from apiserver.engine.events.model import Action, Event, Kind
-from apiserver.engine.ports.records import Change, PutContainer
+from apiserver.engine.ports.guard import Guard
+from apiserver.engine.ports.records import Change, DeleteContainer, PutContainer
+
+
+def unfinished(container: Container) -> bool:
+    """Whether somebody is in the middle of making or taking away what a container has outside of the state."""
+    if container.state is State.REMOVING:
+        return True
+    return has_leftovers(container.run) and container.state not in ALIVE | {State.INITIALIZED}
 
 
 class Ledger:
     """
     Args:
+        guard: told, before it is committed, of all that would be left unfinished if we died.
         wall_clock: whose `seconds()` is the time of day.
     """
 
-    def __init__(self, registry: Registry, journal: Journal, wall_clock: IReactorTime) -> None:
+    def __init__(self, registry: Registry, journal: Journal, guard: Guard, wall_clock: IReactorTime) -> None:
         self.registry = registry
         self._journal = journal
+        self._guard = guard
         self._clock = wall_clock
+        guard.keep(frozenset(container.id for container in registry.all() if unfinished(container)))
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.seconds(), UTC)
@@ -33,9 +45,24 @@ class Ledger:
         Raises:
             HostError: nothing has changed.
         """
+        begun = unfinished(container)
+        if begun:
+            self._guard.begin(container.id)
         await self._journal.commit(PutContainer(container), *changes)
         self.registry.put(container)
+        if not begun:
+            self._guard.done(container.id)
         return container
+
+    async def delete(self, container_id: str, *changes: Change) -> None:
+        """Commit that there is no such container any more, and show it.
+
+        Raises:
+            HostError: nothing has changed.
+        """
+        await self._journal.commit(*changes, DeleteContainer(container_id))
+        self.registry.drop(container_id)
+        self._guard.done(container_id)
 
     async def commit(self, *changes: Change) -> None:
         """Commit what is no change of a container."""

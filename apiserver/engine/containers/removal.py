@@ -13,7 +13,6 @@ from apiserver.engine.containers.model import Container, State
 from apiserver.engine.containers.undo import Undo
 from apiserver.engine.containers.wait import Wait
 from apiserver.engine.events.model import Action
-from apiserver.engine.ports.records import DeleteContainer
 from apiserver.engine.ports.runs import Runs
 from apiserver.errors import Conflict
 
@@ -62,13 +61,12 @@ class Removal:
                     await self._volumes.remove(name, force=True)
                 except Conflict as reason:
                     log.info("volume {name} stays: {reason}", name=name, reason=reason)
-        await self._ledger.commit(
+        await self._ledger.delete(
+            container.id,
             *self._execs.forgotten(container.id),
-            DeleteContainer(container.id),
             *self._wait.removal(container),
             self._ledger.event(container, Action.DESTROY),
         )
-        self._ledger.registry.drop(container.id)
         self._execs.forget(container.id)
         self._attach.end(container.id)
         self._wait.removed(container)

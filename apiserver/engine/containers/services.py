@@ -31,6 +31,7 @@ from apiserver.engine.containers.stop import Stop
 from apiserver.engine.containers.undo import Undo
 from apiserver.engine.containers.wait import Wait
 from apiserver.engine.locks import Locks
+from apiserver.engine.ports.guard import Guard
 from apiserver.engine.ports.host import HostFacts
 from apiserver.engine.ports.logs import LogSource
 from apiserver.engine.ports.publish import PortPublisher
@@ -71,6 +72,7 @@ def build_containers(
     images: ImagesInUse,
     networks: ContainerNetworks,
     volumes: VolumesInUse,
+    guard: Guard,
     background: Background,
     host: HostFacts,
     clock: IReactorTime,
@@ -82,7 +84,7 @@ def build_containers(
         clock: for time limits.
         wall_clock: whose `seconds()` is the time of day.
     """
-    ledger = Ledger(registry, journal, wall_clock)
+    ledger = Ledger(registry, journal, guard, wall_clock)
     undo = Undo(runs, networks)
     wait = Wait(registry, remembered.exit_codes, wall_clock)
     read = Logs(registry, logs)
