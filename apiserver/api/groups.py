@@ -41,6 +41,7 @@ GROUPS: Final = (
         "containers",
         "containers",
         "containers.listing:ContainerListGroup",
+        "containers.create:ContainerCreateGroup",
         "containers.life:ContainerLifeGroup",
         "containers.wait:ContainerWaitGroup",
         "containers.logs:ContainerLogsGroup",

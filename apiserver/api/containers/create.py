@@ -1,0 +1,31 @@
+"""Making a container of a SpecGenerator."""
+
+from __future__ import annotations
+
+from apiserver.deferreds import to_the_end
+from apiserver.engine.containers.services import Containers
+from apiserver.engine.networks.service import Networks
+from apiserver.http.app import group_app
+from apiserver.http.body import json_body
+from apiserver.http.reply import reply_json
+from apiserver.http.request import Request
+from apiserver.wire.libpod.create import CreateBody, created_json, platform, read_create
+
+
+class ContainerCreateGroup:
+    """Making a container of a SpecGenerator."""
+
+    app = group_app()
+
+    def __init__(self, containers: Containers, networks: Networks) -> None:
+        self._containers = containers
+        self._networks = networks
+
+    @app.route("/libpod/containers/create", methods=["POST"])
+    async def libpod_create(self, request: Request) -> bytes:
+        body = await json_body(request, CreateBody)
+        options = read_create(body, lambda name: self._networks.get(name).name)
+        container = await to_the_end(
+            self._containers.create.create(body.name, body.image, options, platform(body) or None)
+        )
+        return reply_json(request, created_json(container), 201)

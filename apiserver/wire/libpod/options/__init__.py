@@ -1,0 +1,1 @@
+"""The options of a container in libpod's spelling, read from a SpecGenerator."""

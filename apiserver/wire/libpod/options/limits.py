@@ -1,0 +1,48 @@
+"""What a container may use of the machine."""
+
+from __future__ import annotations
+
+from apiserver.engine.containers.options import Devices, Limits
+from apiserver.engine.containers.options.devices import DeviceRule, read_device
+from apiserver.engine.containers.options.ulimits import Ulimit
+from apiserver.errors import NotImplementedYet
+from apiserver.wire.libpod.options.body import CreateBody
+
+
+def read_limits(body: CreateBody) -> Limits:
+    memory, cpu = body.resource_limits.memory, body.resource_limits.cpu
+    pids = body.resource_limits.pids.limit
+    return Limits(
+        memory_bytes=memory.limit or None,
+        memory_reservation_bytes=memory.reservation or None,
+        memory_swap_bytes=memory.swap or None,
+        memory_swappiness=memory.swappiness,
+        oom_kill_disable=memory.disable_oom_killer,
+        oom_score_adj=body.oom_score_adj or None,
+        cpu_shares=cpu.shares or None,
+        cpu_period_us=cpu.period or None,
+        cpu_quota_us=cpu.quota or None,
+        cpuset_cpus=cpu.cpus,
+        cpuset_mems=cpu.mems,
+        pids=pids or None,
+        ulimits=tuple(Ulimit(each.type, each.soft, each.hard) for each in body.r_limits or ()),
+    )
+
+
+def read_devices(body: CreateBody) -> Devices:
+    """A device's path is the whole `HOST[:CONTAINER][:ACCESS]` of the command line."""
+    for rule in body.device_cgroup_rule or ():
+        if not rule.allow:
+            raise NotImplementedYet("the option device_cgroup_rule that forbids")
+    return Devices(
+        devices=tuple(read_device(each.path) for each in body.devices or ()),
+        rules=tuple(
+            DeviceRule(each.type, _number(each.major), _number(each.minor), each.access)
+            for each in body.device_cgroup_rule or ()
+        ),
+    )
+
+
+def _number(number: int | None) -> int | None:
+    """-1 is any."""
+    return None if number is None or number < 0 else number

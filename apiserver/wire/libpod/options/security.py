@@ -1,0 +1,33 @@
+"""What the container's processes may do."""
+
+from __future__ import annotations
+
+from apiserver.engine.containers.options import Security
+from apiserver.engine.containers.options.security import UNCONFINED
+from apiserver.errors import NotImplementedYet
+from apiserver.wire.libpod.options.body import CreateBody
+
+
+def read_security(body: CreateBody) -> Security:
+    """Raises: NotImplementedYet."""
+    if body.seccomp_profile_path not in ("", UNCONFINED):
+        raise NotImplementedYet("the option seccomp_profile_path (--security-opt seccomp=FILE)")
+    labels = [label for label in body.selinux_opts or () if label != "disable"]
+    if labels:
+        raise NotImplementedYet(f"the option selinux_opts {labels[0][:100]}")
+    unmask = body.unmask or []
+    if unmask not in ([], ["ALL"], ["all"]):
+        raise NotImplementedYet("the option unmask of single paths (--security-opt unmask=)")
+    none = () if unmask else None
+    return Security(
+        privileged=body.privileged,
+        cap_add=tuple(body.cap_add or ()),
+        cap_drop=tuple(body.cap_drop or ()),
+        no_new_privileges=body.no_new_privileges,
+        seccomp=body.seccomp_profile_path,
+        apparmor=body.apparmor_profile,
+        label_disabled=bool(body.selinux_opts),
+        masked_paths=none,
+        read_only_paths=none,
+        supplementary_groups=tuple(body.groups or ()),
+    )

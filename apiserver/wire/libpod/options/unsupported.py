@@ -1,0 +1,66 @@
+"""What a libpod client can ask for and this version does not do: named, never dropped in silence."""
+
+from __future__ import annotations
+
+from apiserver.errors import NotImplementedYet
+from apiserver.wire.libpod.options.body import CreateBody
+
+_FIELDS = (
+    "rootfs rootfs_overlay rootfs_mapping rootfs_propagation storage_opts env_host envmerge unsetenvall hostusers"
+    " passwd_entry group_entry timeout timezone init init_path personality overlay_volumes image_volumes"
+    " artifact_volumes volumes_from chroot_directories secrets secret_env shm_size_systemd devices_from gpus"
+    " cgroup_parent network_options use_image_hosts use_image_hostname use_image_resolve_conf base_hosts_file"
+    " label_nested mask procfs_opts unified conmon_pid_file pod init_container_type"
+)
+_RENAMED = {
+    "dependency_containers": "dependencyContainers",
+    "intel_rdt": "intelRdt",
+    "remove_image": "removeImage",
+    "startup_health": "startupHealthConfig",
+    "throttle_read_bps": "throttleReadBpsDevice",
+    "throttle_read_iops": "throttleReadIOPSDevice",
+    "throttle_write_bps": "throttleWriteBpsDevice",
+    "throttle_write_iops": "throttleWriteIOPSDevice",
+    "weight_device": "weightDevice",
+}
+
+
+def refuse_unsupported(body: CreateBody) -> None:
+    """Look at all options that are not built; at their defaults clients send them too.
+
+    Raises:
+        NotImplementedYet: the first one that is not at its default.
+    """
+    for name in _FIELDS.split():
+        if getattr(body, name):
+            raise NotImplementedYet(f"the option {name}")
+    for attribute, name in _RENAMED.items():
+        if getattr(body, attribute):
+            raise NotImplementedYet(f"the option {name}")
+    ids, limits = body.idmappings, body.resource_limits
+    asked: tuple[tuple[object, str], ...] = (
+        (not body.manage_password, "manage_password"),
+        (body.umask not in ("", "0022", "022", "22"), "umask"),
+        (body.systemd not in ("", "true", "false"), f"systemd={body.systemd}"),
+        (body.sdnotify_mode not in ("", "container"), f"sdnotifyMode={body.sdnotify_mode}"),
+        (body.cgroups_mode not in ("", "enabled"), f"cgroups_mode={body.cgroups_mode}"),
+        (body.userns.nsmode not in ("", "default", "host"), f"userns={body.userns.nsmode}"),
+        (ids.uid_map or ids.gid_map or ids.auto, "idmappings"),
+        (body.seccomp_policy not in ("", "default"), f"seccomp_policy={body.seccomp_policy}"),
+        (body.health_check_on_failure_action not in (0, "", "none"), "health_check_on_failure_action"),
+        (limits.block_io, "resource_limits.blockIO"),
+        (limits.hugepage_limits, "resource_limits.hugepageLimits"),
+        (limits.devices, "resource_limits.devices"),
+        (limits.network, "resource_limits.network"),
+        (limits.rdma, "resource_limits.rdma"),
+        (limits.unified, "resource_limits.unified"),
+        (limits.memory.kernel, "resource_limits.memory.kernel"),
+        (limits.memory.kernel_tcp, "resource_limits.memory.kernelTCP"),
+        (limits.cpu.realtime_period, "resource_limits.cpu.realtimePeriod"),
+        (limits.cpu.realtime_runtime, "resource_limits.cpu.realtimeRuntime"),
+        (limits.cpu.burst, "resource_limits.cpu.burst"),
+        (limits.cpu.idle, "resource_limits.cpu.idle"),
+    )
+    for value, name in asked:
+        if value:
+            raise NotImplementedYet(f"the option {name}")
