@@ -98,7 +98,10 @@ class Child:
 
     def _reap(self, _: None) -> None:
         try:
-            _pid, status = os.waitpid(self.pid, 0)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid == 0:
+                # It lives: the reactor ends and has let go of all descriptors. It may be meant to outlive us.
+                return
             code = os.waitstatus_to_exitcode(status)
         except ChildProcessError:
             log.error("the exit status of process {pid} went to somebody else", pid=self.pid)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -252,3 +254,23 @@ async def test_versions_are_asked_once(programs: Programs, tmp_path: Path) -> No
         versions = Versions(programs, VersionCache(tmp_path / "versions"))
         assert await versions.ask({"thing": program, "none": tmp_path / "gone"}) == {"thing": "1.2.3"}
     assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+def test_a_program_that_outlives_the_reactor_does_not_hold_up_its_end() -> None:
+    script = """
+from twisted.internet import reactor
+from apiserver.drivers.process import Programs
+child = Programs(reactor).start(["sleep", "60"])
+print(child.pid, flush=True)
+reactor.callWhenRunning(reactor.stop)
+reactor.run()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        try:
+            assert starter.wait(30) == 0
+            assert (Path("/proc") / str(pid) / "comm").read_text() == "sleep\n"
+        finally:
+            starter.kill()
+            os.kill(pid, signal.SIGKILL)
