@@ -34,6 +34,8 @@ def host_facts(host: Host, machine: Machine, paths: Paths, versions: Mapping[str
         cgroup_manager="cgroupfs",
         storage_driver="overlay",
         root=str(paths.root),
+        runroot=str(paths.runroot),
+        volumes=str(paths.volumes),
         runtimes={name: str(path) for name, path in host.runtimes.items()},
         default_runtime=host.default_runtime or "",
         components=dict(versions or {}),

@@ -13,14 +13,14 @@ def test_a_volume_has_a_name_alone() -> None:
     shown = event_json(Event(Kind.VOLUME, Action.DESTROY, "db", CREATED, {"driver": "local"}), V5)
     assert (shown["Action"], shown["Actor"]) == (
         "remove",
-        {"ID": "", "Attributes": {"driver": "local", "image": "", "name": "db"}},
+        {"ID": "", "Attributes": {"driver": "local", "image": "", "name": "db", "podId": ""}},
     )
     assert "id" not in shown
 
 
 def test_the_default_network_is_podman() -> None:
     shown = event_json(Event(Kind.NETWORK, Action.CONNECT, "b" * 64, CREATED, {"name": "apiserver"}), V5)
-    assert shown["Actor"] == {"ID": "b" * 64, "Attributes": {"image": "", "name": "podman"}}
+    assert shown["Actor"] == {"ID": "b" * 64, "Attributes": {"image": "", "name": "podman", "podId": ""}}
 
 
 def test_a_container_has_its_image_outside_too_as_podman_has_it() -> None:
@@ -52,5 +52,5 @@ def test_clients_before_5_get_an_exit_code_with_every_event() -> None:
     started = Event(Kind.CONTAINER, Action.START, "c" * 64, CREATED)
     assert event_json(started, (4, 3, 1))["Actor"] == {
         "ID": "c" * 64,
-        "Attributes": {"containerExitCode": "0", "image": "", "name": ""},
+        "Attributes": {"containerExitCode": "0", "image": "", "name": "", "podId": ""},
     }

@@ -19,6 +19,9 @@ class HostFacts(Struct, frozen=True):
     cgroup_manager: str
     storage_driver: str
     root: str
+    runroot: str = ""
+    volumes: str = ""
+    """Optional facts: what is gone after a reboot, and where the files of volumes are."""
     runtimes: Mapping[str, str] = field(default_factory=dict)
     """Name -> path."""
     default_runtime: str = ""

@@ -31,8 +31,8 @@ def _mount_point(mount: Mount, mountpoints: Mapping[str, str]) -> JsonObject:
     if mount.kind is MountKind.VOLUME:
         point["Driver"] = mount.volume_driver or "local"
     mode = bind_mode(mount)
-    if not mode and mount.asked_as and mount.kind is MountKind.VOLUME:
-        mode = "z"  # what Docker shows for `-v NAME:/path`
+    if not mode and mount.kind is MountKind.VOLUME and not mount.anonymous:
+        mode = "z"  # what Docker shows for a volume with a name, by `-v` or by `--mount`
     return point | {
         "Mode": mode,
         "RW": not mount.read_only,

@@ -62,6 +62,7 @@ def event_json(event: Event, version: tuple[int, ...]) -> JsonObject:
         attributes["containerExitCode"] = "0"  # podman 4 dies of an event without it
     attributes.setdefault("image", "")
     attributes.setdefault("name", "")
+    attributes.setdefault("podId", "")
     nanoseconds, word = unix_nanoseconds(event.time), action_word(event)
     shown: JsonObject = {
         "Type": event.kind.value,

@@ -54,7 +54,9 @@ def host_config_json(container: Container, cgroup_manager: str) -> JsonObject:
         "PublishAllPorts": network.publish_all,
         "ReadonlyRootfs": mounts.read_only_rootfs,
         "SecurityOpt": ["no-new-privileges"] if security.no_new_privileges else [],
-        "Tmpfs": {mount.target: "" for mount in mounts.mounts if mount.kind is MountKind.TMPFS},
+        "Tmpfs": {
+            mount.target: mount.asked_as.partition(":")[2] for mount in mounts.mounts if mount.kind is MountKind.TMPFS
+        },
         "UTSMode": namespaces.uts.value,
         "UsernsMode": "",
         "ShmSize": mounts.shm_size_bytes,

@@ -73,7 +73,11 @@ def container_json(
         "BoundingCaps": None,
         "ExecIDs": list(around.exec_ids),
         "GraphDriver": {"Name": around.storage_driver, "Data": {}},
-        "Mounts": [_mount(mount, around.mountpoints) for mount in container.options.mounts.mounts],
+        "Mounts": [
+            _mount(mount, around.mountpoints)
+            for mount in container.options.mounts.mounts
+            if mount.kind is not MountKind.TMPFS or not mount.asked_as  # those are in HostConfig.Tmpfs alone
+        ],
         "Dependencies": [],
         "NetworkSettings": _network_settings(container, around),
         "Namespace": "",

@@ -143,8 +143,8 @@ def _store(info: Info) -> JsonObject:
         "graphStatus": {},
         "imageCopyTmpDir": "",
         "imageStore": {"number": info.images},
-        "runRoot": "",
-        "volumePath": "",
+        "runRoot": info.host.runroot,
+        "volumePath": info.host.volumes,
         "transientStore": False,
     }
 
