@@ -1,0 +1,225 @@
+"""What every server is asked to do, and the questions at each stage of it.
+
+An image, a container with many options (`full`) and one with none (`plain`): created, running, ended, removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.support.answers.server import Server
+from tests.support.image_archive import busybox_image, docker_archive
+
+IMAGE = "docker.io/library/answers:latest"
+FULL, PLAIN = "answers-full", "answers-plain"
+VOLUME = "answers-volume"
+LABEL = "answers"
+
+_IMAGE_CONFIG: dict[str, Any] = {
+    "Env": ["PATH=/bin:/usr/bin", "OF=image"],
+    "Cmd": ["sh", "-c", "sleep 1000"],
+    "Labels": {"of.image": "yes"},
+    "ExposedPorts": {"80/tcp": {}},
+    "Volumes": {"/of-image": {}},
+    "WorkingDir": "/home/app",
+}
+
+
+def full_container(folder: Path) -> dict[str, Any]:
+    """A body of Docker's create; the container ends with 3 when `folder` has a file `end`."""
+    return {
+        "Image": IMAGE,
+        "Cmd": ["sh", "-c", "echo hello; until [ -e /bound/end ]; do sleep 0.1; done; exit 3"],
+        "Env": ["OF=request", "MORE=a b"],
+        "User": "1000:1000",
+        "Hostname": "full",
+        "Labels": {LABEL: "full", "empty": ""},
+        "ExposedPorts": {"81/udp": {}},
+        "Volumes": {"/anonymous": {}},
+        "StopSignal": "SIGINT",
+        "StopTimeout": 3,
+        "HostConfig": {
+            "Binds": [f"{folder}:/bound", f"{VOLUME}:/volume:ro"],
+            "Tmpfs": {"/scratch": "size=1m,mode=1777"},
+            "Mounts": [{"Type": "volume", "Source": "answers-other", "Target": "/other"}],
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]},
+            "CapAdd": ["NET_ADMIN"],
+            "CapDrop": ["MKNOD"],
+            "SecurityOpt": ["no-new-privileges"],
+            "GroupAdd": ["2000"],
+            "ReadonlyRootfs": True,
+            "Memory": 64 << 20,
+            "CpuShares": 512,
+            "PidsLimit": 100,
+            "OomScoreAdj": 100,
+            "ShmSize": 32 << 20,
+            "Dns": ["192.0.2.1"],
+            "DnsSearch": ["example.org"],
+            "DnsOptions": ["ndots:2"],
+            "ExtraHosts": ["peer:192.0.2.2"],
+        },
+    }
+
+
+def plain_container() -> dict[str, Any]:
+    return {"Image": IMAGE, "Labels": {LABEL: "plain"}}
+
+
+class Answers:
+    """What a server said: documents by name, and what has to be known to make them comparable.
+
+    Attributes:
+        ids: 64 digits -> what they are of.
+        folders: path on the server's machine -> what it is.
+    """
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Any] = {}
+        self.ids: dict[str, str] = {}
+        self.folders: dict[str, str] = {}
+
+    def add(self, name: str, answer: Any) -> None:
+        self.documents[name] = answer
+
+
+class Story:
+    """Args:
+    docker: makes what both flavours show.
+    flavour: is asked; the same as `docker`, or the libpod one of the same server.
+    folder: empty, seen by the server under the same path.
+    """
+
+    def __init__(self, docker: Server, flavour: Server, folder: Path) -> None:
+        self._docker = docker
+        self._asked = flavour
+        self._libpod = "libpod" in flavour.prefix
+        self._folder = folder
+        self._answers = Answers()
+
+    def tell(self) -> Answers:
+        """Make it all, ask at every stage, and take it away again.
+
+        Raises:
+            AssertionError: the server refused something.
+        """
+        began = time.time()
+        self._folder.chmod(0o755)
+        with self._cleared():
+            self._load()
+            self._say_what_it_is()
+            self._containers()
+        time.sleep(1.1)  # `until` is in whole seconds
+        # Podman has no end with `until` and a file of events: it sends nothing.
+        end: dict[str, object] = {"stream": "false"} if self._libpod else {"until": int(time.time())}
+        events = self._asked.records("/events", since=int(began), **end)
+        self._answers.add("events", by_action([each for each in events if time_of(each) >= began]))
+        return self._answers
+
+    @contextlib.contextmanager
+    def _cleared(self) -> Iterator[None]:
+        self._clear()
+        try:
+            yield
+        finally:
+            self._clear()
+
+    def _clear(self) -> None:
+        for name in (FULL, PLAIN):
+            self._docker.ask("DELETE", f"/containers/{name}", may_fail=True, force=1, v=1)
+        for name in (VOLUME, "answers-other"):
+            self._docker.ask("DELETE", f"/volumes/{name}", may_fail=True)
+        self._docker.ask("DELETE", f"/images/{IMAGE}", may_fail=True, force=1)
+
+    def _load(self) -> None:
+        image = busybox_image(IMAGE, **_IMAGE_CONFIG)
+        self._docker.ask("POST", "/images/load", docker_archive(image), quiet=1)
+        shown = self._ask("image", f"/images/{IMAGE}/json")
+        self._answers.ids[shown["Id"].removeprefix("sha256:")] = "image"
+        listed = self._asked.ask("GET", "/images/json", filters={"reference": [IMAGE]})
+        self._answers.add("image-list", listed)
+        self._ask("image-history", f"/images/{IMAGE}/history")
+
+    def _say_what_it_is(self) -> None:
+        self._ask("version", "/version")
+        info = self._ask("info", "/info")
+        store = info.get("store", {})
+        for path, name in (
+            (info.get("DockerRootDir"), "root"),
+            (store.get("graphRoot"), "root"),
+            (store.get("runRoot"), "runroot"),
+        ):
+            if path:
+                self._answers.folders[path] = name
+        self._answers.folders[str(self._folder)] = "folder"
+        name = "podman" if self._libpod else "bridge"
+        network = self._asked.ask("GET", f"/networks/{name}" + ("/json" if self._libpod else ""))
+        self._answers.ids[network["id" if self._libpod else "Id"]] = "network"
+
+    def _containers(self) -> None:
+        for name, body in ((FULL, full_container(self._folder)), (PLAIN, plain_container())):
+            made = self._docker.ask("POST", "/containers/create", body, name=name)
+            self._answers.ids[made["Id"]] = name
+        self._ask("container-created", f"/containers/{FULL}/json")
+        self._list("list-created")
+        for name in (FULL, PLAIN):
+            self._docker.ask("POST", f"/containers/{name}/start")
+        self._ask("container-running", f"/containers/{FULL}/json")
+        self._ask("plain-running", f"/containers/{PLAIN}/json")
+        self._list("list-running")
+        self._exec()
+        self._ask("volume", f"/volumes/{VOLUME}" + ("/json" if self._libpod else ""))
+        network = "podman" if self._libpod else "bridge"
+        self._ask("network", f"/networks/{network}" + ("/json" if self._libpod else ""))
+        (self._folder / "end").touch()
+        for name in (FULL, PLAIN):
+            if name == PLAIN:
+                self._docker.ask("POST", f"/containers/{name}/kill")
+            self._docker.ask("POST", f"/containers/{name}/wait")
+        time.sleep(0.5)  # Podman says `stopped` until it has cleaned up
+        self._ask("container-ended", f"/containers/{FULL}/json")
+        self._list("list-ended")
+        for name in (FULL, PLAIN):
+            self._docker.ask("DELETE", f"/containers/{name}", v=1)
+
+    def _exec(self) -> None:
+        """A session that has ended, since how far a running one is differs from time to time."""
+        body = {"Cmd": ["sh", "-c", "exit 4"], "AttachStdout": True, "AttachStderr": True}
+        made = self._docker.ask("POST", f"/containers/{FULL}/exec", body)
+        self._answers.ids[made["Id"]] = "exec"
+        self._docker.ask("POST", f"/exec/{made['Id']}/start", {"Detach": False, "Tty": False})
+        if not self._libpod:
+            self._ask("exec", f"/exec/{made['Id']}/json")
+
+    def _list(self, name: str) -> None:
+        self._answers.add(name, self._asked.ask("GET", "/containers/json", all=1, filters={"label": [LABEL]}))
+
+    def _ask(self, name: str, path: str) -> Any:
+        answer = self._asked.ask("GET", path)
+        self._answers.add(name, answer)
+        return answer
+
+
+def time_of(event: dict[str, Any]) -> float:
+    return float(event["timeNano"]) / 1e9
+
+
+def by_action(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first event of each kind, action and name of a container.
+
+    An object, so that one event more or less is one difference and not a difference in all that follow.
+    """
+    shown: dict[str, Any] = {}
+    for event in events:
+        attributes = event.get("Actor", {}).get("Attributes") or {}
+        name = ""
+        if event["Type"] == "container":
+            name = f" {attributes.get('name', '')}"
+        elif event["Type"] == "volume":
+            called = event["Actor"]["ID"] or attributes.get("name", "")
+            name = " anonymous" if len(called) == 64 else f" {called}"
+        shown.setdefault(f"{event['Type']} {event['Action']}{name}", event)
+    return shown
