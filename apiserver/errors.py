@@ -189,10 +189,19 @@ class PortInUse(Conflict):
 
 
 class RegistryError(EngineError):
-    """A registry did not do what it was asked; the subject holds its reason."""
+    """A registry did not do what it was asked; the subject holds its reason.
+
+    Args:
+        to_docker: what it is in Docker's words, where those differ.
+    """
 
     cause = "registry error"
     docker = libpod = "{subject}"
+
+    def __init__(self, subject: str, to_docker: str | None = None) -> None:
+        super().__init__(subject)
+        if to_docker is not None:
+            self.docker = to_docker.replace("{", "{{").replace("}", "}}")
 
 
 class RegistryFailed(RegistryError, HostError):
@@ -227,3 +236,10 @@ class RegistrySilent(RegistryError, HostError):
     """The registry sent no byte for too long."""
 
     cause = "registry timed out"
+
+
+class ShortNameUnresolved(InvalidParameter):
+    """A name without a registry that may mean none, or several."""
+
+    cause = "short-name resolution failed"
+    docker = libpod = "{subject}"

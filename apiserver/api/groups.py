@@ -57,6 +57,7 @@ GROUPS: Final = (
         "images commit build local session",
         "images.listing:ImageListGroup",
         "images.transfer:ImageTransferGroup",
+        "images.pull:ImagePullGroup",
         "images.names:ImageNamesGroup",
     ),
     _group("info", "info", "info:InfoGroup"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import fields
@@ -49,7 +50,7 @@ def build(options: Options, listeners: Sequence[Endpoint], *, invocation: Invoca
     engine = LocalEngine(
         Paths(options.root, options.runroot),
         reactor,
-        open_ports,
+        partial(open_ports, registry_timeout=options.registry_timeout),
         background=daemon,
         uris=lambda: daemon.uris,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
@@ -72,6 +73,8 @@ class Ports(Struct, frozen=True):
     volumes: VolumeSource
     guard: Guard
     host: Callable[[], HostFacts]
+    registry: Callable[[], Any]
+    """The `Registry` of `engine.ports.registry`: made, and its module imported, when the first client needs it."""
     ask_versions: Callable[[], Awaitable[object]] | None = None
     let_go: Callable[[], object] = lambda: None
     """Watch nothing any more: what is heard of after the end could not be recorded."""
@@ -88,6 +91,8 @@ class Services(Struct, frozen=True):
     events: EventLog
     locks: Locks
     wall_clock: Any
+    pulls: Callable[[], Any]
+    """The `Pulls` of `engine.images.pull`, likewise."""
 
 
 def build_services(
@@ -130,7 +135,14 @@ def build_services(
         return len(await images.all())
 
     system = System(ports.host, registry, count_images, journal, uris, wall_clock, ports.ask_versions)
-    return Services(containers, images, networks, volumes, system, journal, locks, wall_clock)
+
+    @cache
+    def pulls() -> Any:
+        from apiserver.engine.images.pull import Pulls
+
+        return Pulls(ports.registry(), ports.images, images.tell, background)
+
+    return Services(containers, images, networks, volumes, system, journal, locks, wall_clock, pulls)
 
 
 class LocalEngine:

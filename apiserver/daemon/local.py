@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.threads import deferToThreadPool
 
@@ -24,7 +26,7 @@ from apiserver.local.guard import LocalGuard
 from apiserver.local.host import host_facts
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.spool import Spool
-from apiserver.local.images.store import ImageStore, prepare_store
+from apiserver.local.images.store import ImageStore, host_architecture, prepare_store
 from apiserver.local.logs.service import LocalLogs
 from apiserver.local.networks.service import LocalNetworks
 from apiserver.local.paths import Paths
@@ -35,12 +37,19 @@ from apiserver.local.runs.stepping_out import step_out
 from apiserver.local.streams.service import LocalStreams
 from apiserver.local.volumes import LocalVolumes
 
+if TYPE_CHECKING:
+    from apiserver.engine.ports.registry import Registry
+
 STORE_LIMIT = 3600.0
 """Seconds that one change of the image store waits for the others."""
 
 
-def open_ports(paths: Paths, reactor: Any) -> Ports:
-    """The lock on the root is held; blocks for some milliseconds, at start-up."""
+def open_ports(paths: Paths, reactor: Any, registry_timeout: float | None = None) -> Ports:
+    """The lock on the root is held; blocks for some milliseconds, at start-up.
+
+    Args:
+        registry_timeout: seconds without a byte after which a registry is given up; None for the default.
+    """
     host = read_host()
     raise_open_files()  # only now: what containers may have by default is what we were started with
     step_out(Cgroups(host.hierarchies))
@@ -48,7 +57,7 @@ def open_ports(paths: Paths, reactor: Any) -> Ports:
     versions = Versions(programs, VersionCache(paths.runroot / "versions.json"))
     threads = Threads(reactor)
     records = SqliteRecords(paths.root / "state.sqlite", reactor)
-    images = _images(paths, programs, reactor)
+    images, registry = _images(paths, programs, reactor, registry_timeout)
     runs = LocalRuns(reactor=reactor, paths=paths, host=host, programs=programs, layers=images)
 
     logs = LocalLogs(reactor, paths)
@@ -71,24 +80,38 @@ def open_ports(paths: Paths, reactor: Any) -> Ports:
         volumes=LocalVolumes(paths, threads),
         guard=LocalGuard(paths, programs, threads, Cgroups(runs.machine.monitor_hierarchies)),
         host=facts,
+        registry=registry,
         ask_versions=lambda: versions.ask(host.programs),
         let_go=let_go,
     )
 
 
-def _images(paths: Paths, programs: Programs, reactor: Any) -> ImageStore:
+def _images(
+    paths: Paths, programs: Programs, reactor: Any, registry_timeout: float | None
+) -> tuple[ImageStore, Callable[[], Registry]]:
     def in_thread(work: Any) -> Any:
         return deferToThreadPool(reactor, reactor.getThreadPool(), work)
 
     address = prepare_store(paths)
     spool = Spool(paths.spool, in_thread)
     spool.clean()
-    return ImageStore(
-        StoreReader(StoreFiles(address.root), in_thread),
-        Skopeo(programs, address),
+    reader = StoreReader(StoreFiles(address.root), in_thread)
+    skopeo = Skopeo(programs, address)
+    images = ImageStore(
+        reader,
+        skopeo,
         Buildah(programs, address, paths.spool),
         spool,
         in_thread,
         TimedLock("the image store", reactor, STORE_LIMIT),
         canonical_name,
     )
+
+    @cache
+    def registry() -> Registry:
+        from apiserver.local.images.registry import SILENCE_LIMIT, LocalRegistry, registry_files
+
+        limit = SILENCE_LIMIT if registry_timeout is None else registry_timeout
+        return LocalRegistry(skopeo, registry_files(), reader, spool, in_thread, reactor, host_architecture(), limit)
+
+    return images, registry

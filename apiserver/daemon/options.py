@@ -31,6 +31,7 @@ class Options(Struct, frozen=True):
         listen: empty where nothing was said: passed descriptors, or else the default socket.
         idle_timeout: seconds without connection or work before it leaves; 0 = never.
         drain_timeout: seconds that a halt waits for finite requests; None = the idle window, 1 s where that is 0.
+        registry_timeout: seconds without a byte after which a registry is given up; None for the default.
         cors: the origin that browsers may come from, `*` for any.
     """
 
@@ -39,6 +40,7 @@ class Options(Struct, frozen=True):
     listen: tuple[Endpoint, ...] = ()
     idle_timeout: float = DEFAULT_IDLE_TIMEOUT
     drain_timeout: float | None = None
+    registry_timeout: float | None = None
     cors: str | None = None
     log_level: str = "info"
     log_format: str = "text"
@@ -113,6 +115,7 @@ _SERVE = {
     "drain-timeout": _Option(
         seconds, "SECONDS", "wait this long for requests under way when told to stop (default: the idle time-out, or 1)"
     ),
+    "registry-timeout": _Option(seconds, "SECONDS", "give up a registry that sends nothing for this long (default 60)"),
     "cors": _Option(str, "ORIGIN", "let pages of this origin call the API (default: none may)"),
     "pprof": _Option(not_here, "ADDRESS", "serve profiles there (not available in this version)"),
     "log-level": _Option(one_of(*LOG_LEVELS), "LEVEL", f"{'|'.join(LOG_LEVELS)} (default info)"),

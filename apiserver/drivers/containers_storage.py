@@ -40,6 +40,7 @@ class StoredLayer(msgspec.Struct, frozen=True, rename="kebab"):
     parent: str = ""
     diff_digest: str = ""
     diff_size: int = 0
+    compressed_diff_digest: str = ""
 
 
 _images = msgspec.json.Decoder(list[StoredImage])

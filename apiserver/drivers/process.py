@@ -213,6 +213,7 @@ class Programs:
         stdout_limit: int = STDOUT_LIMIT,
         pass_fds: Sequence[int] = (),
         grace: float = 0.0,
+        started: Callable[[Child], object] | None = None,
     ) -> Completed:
         """Run a program to its end. Cancelling kills it.
 
@@ -224,11 +225,14 @@ class Programs:
             ok_codes: every other code is `ProgramFailed`; None accepts all.
             stdout_limit: bytes that may be kept without a sink; more is `ProgramFailed`.
             grace: seconds between SIGTERM and SIGKILL when it is killed; 0 sends SIGKILL at once.
+            started: gets the child, to watch it.
 
         Raises:
             ProgramMissing, ProgramFailed; what `stdin` or `stdout` raise (the program is killed first).
         """
         child = self.start(argv, stdin=stdin is not None, stdout=True, stderr=True, env=env, cwd=cwd, pass_fds=pass_fds)
+        if started is not None:
+            started(child)
         kept: list[bytes] = []
         tail: deque[bytes] = deque()
         reading = [

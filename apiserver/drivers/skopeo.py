@@ -1,16 +1,19 @@
-"""skopeo: copies images into the store."""
+"""skopeo: copies images into the store, and between it and registries."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from apiserver.drivers.process import ProgramFailed, Programs
+from apiserver.drivers.process import Child, ProgramFailed, Programs, Sink
 
 _FATAL = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
+MANIFEST_LIMIT = 4 * 1024 * 1024
+"""Bytes of a manifest: containers/image has the same limit."""
+
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -31,6 +34,54 @@ class StoreAddress(Struct, frozen=True):
 
     def environment(self, temporary: Path) -> Mapping[str, str]:
         return {"CONTAINERS_STORAGE_CONF": str(self.storage), "TMPDIR": str(temporary)}
+
+
+class RegistryFiles(Struct, frozen=True):
+    """What skopeo is told about registries in general; None is what it finds itself.
+
+    Attributes:
+        policy: policy.json.
+        registries: registries.conf; registries.conf.d of the host counts in any case.
+    """
+
+    policy: Path | None = None
+    registries: Path | None = None
+
+
+class RegistryCall(Struct, frozen=True):
+    """What skopeo is told about one call.
+
+    Attributes:
+        authfile: auth.json; None for those of the host.
+        tls_verify: False also allows plain HTTP; None leaves it to registries.conf.
+        platform: OS, architecture, variant; empty for this machine's.
+        temporary: where blobs are put meanwhile.
+        started: gets the child, to watch it.
+    """
+
+    files: RegistryFiles
+    temporary: Path
+    authfile: Path | None = None
+    tls_verify: bool | None = None
+    platform: tuple[str, str, str] = ("", "", "")
+    started: Callable[[Child], object] | None = None
+
+    def head(self, fallback_policy: Path) -> list[str]:
+        """Everything before the subcommand. The program dies with us: nobody else would ever end it."""
+        words = ["setpriv", "--pdeathsig", "KILL", "--", "skopeo"]
+        words += ["--policy", str(self.files.policy or fallback_policy), "--tmpdir", str(self.temporary)]
+        if self.files.registries is not None:
+            words += ["--registries-conf", str(self.files.registries)]
+        for option, value in zip(("os", "arch", "variant"), self.platform, strict=True):
+            words += [f"--override-{option}", value] if value else []
+        return words
+
+    def side(self, prefix: str) -> list[str]:
+        """The options of a subcommand; `prefix` is `src-`, `dest-` or nothing."""
+        words = [] if self.authfile is None else [f"--{prefix}authfile", str(self.authfile)]
+        if self.tls_verify is not None:
+            words.append(f"--{prefix}tls-verify={'true' if self.tls_verify else 'false'}")
+        return words
 
 
 class Skopeo:
@@ -60,6 +111,51 @@ class Skopeo:
             env=store.environment(temporary),
             time_limit=time_limit,
         )
+
+    async def raw_manifest(self, reference: str, call: RegistryCall) -> bytes:
+        """The manifest, or list of manifests, of `HOST/PATH:TAG` or `...@DIGEST` as its registry has it.
+
+        Raises:
+            ProgramFailed: `reason` tells why.
+        """
+        return await self._run(call, ["inspect", "--raw", *call.side(""), f"docker://{reference}"], None)
+
+    async def copy_from_registry(self, reference: str, name: str, call: RegistryCall, said: Sink) -> None:
+        """Copy an image into the store under a canonical name, which moves to it.
+
+        Args:
+            said: gets skopeo's lines, `Copying blob sha256:...` among them.
+
+        Raises:
+            ProgramFailed: `reason` tells why.
+        """
+        target = f"containers-storage:[overlay@{self._store.root}+{self._store.runroot}]{name}"
+        await self._run(call, ["copy", *call.side("src-"), f"docker://{reference}", target], said)
+
+    async def copy_to_registry(
+        self, image_id: str, reference: str, call: RegistryCall, said: Sink, options: Sequence[str] = ()
+    ) -> None:
+        """Copy an image of the store to `HOST/PATH:TAG`.
+
+        Args:
+            options: more of `skopeo copy`, `--digestfile FILE` for one.
+
+        Raises:
+            ProgramFailed: `reason` tells why.
+        """
+        source = f"containers-storage:[overlay@{self._store.root}+{self._store.runroot}]@{image_id}"
+        await self._run(call, ["copy", *call.side("dest-"), *options, source, f"docker://{reference}"], said)
+
+    async def _run(self, call: RegistryCall, words: list[str], said: Sink | None) -> bytes:
+        done = await self._programs.run(
+            [*call.head(self._store.policy), *words],
+            env=self._store.environment(call.temporary),
+            stdout=said,
+            time_limit=None,
+            started=call.started,
+            stdout_limit=MANIFEST_LIMIT,
+        )
+        return done.stdout
 
 
 def reason(error: ProgramFailed) -> str:

@@ -110,6 +110,12 @@ class FakeImageSource:
             current = None if needed else parent
         return removed
 
+    def add(self, *images: Image) -> None:
+        """As if somebody had brought them; their names move to them."""
+        for each in images:
+            self._put(*(_without(other, name) for other in self._images.values() for name in each.names))
+            self._put(each)
+
     async def verify(self, image_id: str) -> None:
         if image_id not in self._images or image_id in self.removed_underneath:
             raise ImageRemovedUnderneath(f"sha256:{image_id}")

@@ -52,6 +52,7 @@ ROWS: dict[tuple[str, str], tuple[str, Any, int]] = {
     ("DELETE", "/images/{name}"): ("/images/again", NOTHING, 200),
     ("POST", "/libpod/images/load"): ("/v5.0.0/libpod/images/load", docker_archive(busybox_image("loaded:2")), 200),
     ("POST", "/libpod/images/import"): ("/v5.0.0/libpod/images/import?reference=layer", busybox_layer(), 200),
+    ("POST", "/libpod/images/pull"): ("/v5.0.0/libpod/images/pull?reference=layer&policy=missing", NOTHING, 200),
     ("GET", "/libpod/images/json"): ("/v5.0.0/libpod/images/json", NOTHING, 200),
     ("GET", "/libpod/images/{name}/json"): ("/v5.0.0/libpod/images/layer/json", NOTHING, 200),
     ("GET", "/libpod/images/{name}/exists"): ("/v5.0.0/libpod/images/layer/exists", NOTHING, 204),

@@ -66,7 +66,6 @@ def test_import_without_a_name_makes_a_dangling_image(api: Api) -> None:
         ({"fromSrc": "-", "repo": "BAD"}, 400),
         ({"fromSrc": "-", "changes": "RUN ls"}, 400),
         ({"fromSrc": "http://x/y.tar"}, 501),
-        ({"fromImage": "busybox"}, 501),
         ({}, 405),
     ],
 )
@@ -74,12 +73,6 @@ def test_what_cannot_be_imported_is_refused(api: Api, query: dict[str, str], sta
     answer = api.post("/images/create", b"tar", **query)
     assert answer.status == status
     assert answer.json()["message"]
-
-
-def test_a_pull_is_refused_with_what_to_do_instead(api: Api) -> None:
-    said = api.post("/images/create", fromImage="busybox").json()["message"]
-    assert "docker load or docker import" in said
-    assert said.endswith("POST /images/create is not supported by this version of apiserver")
 
 
 def test_tag_is_201_and_the_tag_of_the_query_wins(api: Api) -> None:

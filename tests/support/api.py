@@ -8,12 +8,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from apiserver.api.groups import build_router
+from apiserver.daemon.engine import Nobody
+from apiserver.engine.images.pull import Pulls
 from apiserver.engine.images.service import Images
 from apiserver.engine.ports.host import HostFacts
 from apiserver.engine.ports.networks import Network
 from apiserver.engine.system import System
 from apiserver.errors import NoSuchNetwork
 from tests.fakes.images import FakeImageSource
+from tests.fakes.registry import FakeRegistry
 from tests.support.containers import BRIDGE, HOST, NONE
 from tests.support.engine import Engine
 from tests.support.http_memory import Answer, MemoryConnection
@@ -53,6 +56,8 @@ class Api:
         self.connections: list[MemoryConnection] = []
         self.image_source = FakeImageSource()
         self.images = Images(self.image_source, self.engine.events, self.engine.locks, lambda _: (), self.engine.clock)
+        self.registry = FakeRegistry(self.image_source)
+        self.pulls = Pulls(self.registry, self.image_source, self.images.tell, Nobody())
 
         async def count() -> int:
             return len(await self.images.all())
@@ -67,6 +72,7 @@ class Api:
                 lambda: HOST_FACTS, self.engine.registry, count, self.engine.events, tuple, self.engine.clock
             ),
             wall_clock=self.engine.clock,
+            pulls=lambda: self.pulls,
         )
 
     def connect(self) -> MemoryConnection:

@@ -15,6 +15,7 @@ from tests.fakes.guard import FakeGuard
 from tests.fakes.images import FakeImageSource
 from tests.fakes.networks import FakeNetworks
 from tests.fakes.records import MemoryRecords
+from tests.fakes.registry import FakeRegistry
 from tests.support.api import HOST_FACTS
 from tests.support.engine import Engine, result_of
 
@@ -45,6 +46,7 @@ def test_what_is_heard_of_after_the_end_is_not_looked_at_and_the_root_is_free_la
             volumes=double.volumes._source,
             guard=FakeGuard(double.machine),
             host=lambda: HOST_FACTS,
+            registry=lambda: FakeRegistry(FakeImageSource()),
             let_go=lambda: order.append("let go"),
         )
 

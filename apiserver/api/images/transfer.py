@@ -1,4 +1,4 @@
-"""Images that come in: load, import; pull is not built yet."""
+"""Images that come in: load, import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ImageTransferGroup:
-    """Images that come in: load, import; pull is not built yet."""
+    """Images that come in: load, import."""
 
     app = group_app()
 

@@ -35,6 +35,7 @@ class Action(Enum):
     LOAD = "load"
     MOUNT = "mount"
     OOM = "oom"
+    PULL = "pull"
     REMOVE = "remove"
     RENAME = "rename"
     RESIZE = "resize"

@@ -66,7 +66,7 @@ class Images:
         images = await self._source.images()
         for each in loaded:
             if image := images.get(each.id):
-                await self._tell(image, Action.LOAD, f"sha256:{image.id}")
+                await self.tell(image, Action.LOAD, f"sha256:{image.id}")
         return loaded
 
     async def import_layer(
@@ -88,7 +88,7 @@ class Images:
         Raises:
             InvalidParameter: a change or the platform makes no sense, or the layer is no tar; nothing has changed.
         """
-        system, architecture, variant = _platform(platform)
+        system, architecture, variant = parse_platform(platform)
         image_id = await self._source.import_layer(
             layer,
             NewImage(
@@ -102,7 +102,7 @@ class Images:
             name,
         )
         if image := (await self._source.images()).get(image_id):
-            await self._tell(image, Action.IMPORT, familiar_name(name) if name else f"sha256:{image_id}")
+            await self.tell(image, Action.IMPORT, familiar_name(name) if name else f"sha256:{image_id}")
         return image_id
 
     async def tag(self, text: str, name: str) -> None:
@@ -114,7 +114,7 @@ class Images:
         image = await self.find(text)
         async with self._locks.image(image.id, "tag"):
             await self._source.tag(image.id, name)
-        await self._tell(image, Action.TAG, familiar_name(name))
+        await self.tell(image, Action.TAG, familiar_name(name))
 
     async def untag(self, text: str, name: str | None = None) -> None:
         """Take a name away and keep the image, nameless or not.
@@ -153,10 +153,10 @@ class Images:
             return removal.removed
 
     async def untagged(self, image: Image, name: str) -> None:
-        await self._tell(image, Action.UNTAG, f"sha256:{image.id}")
+        await self.tell(image, Action.UNTAG, f"sha256:{image.id}")
 
     async def deleted(self, image: Image) -> None:
-        await self._tell(image, Action.REMOVE, f"sha256:{image.id}")
+        await self.tell(image, Action.REMOVE, f"sha256:{image.id}")
 
     async def _lookup(self) -> Lookup:
         images = await self._source.images()
@@ -164,7 +164,8 @@ class Images:
             self._latest = Lookup(images)
         return self._latest
 
-    async def _tell(self, image: Image, action: Action, name: str) -> None:
+    async def tell(self, image: Image, action: Action, name: str) -> None:
+        """Record what happened to an image, under a name that its clients know."""
         attributes = {**image.config.labels, "name": name}
         await self._journal.commit(Event(Kind.IMAGE, action, image.id, self._now(), attributes))
 
@@ -172,7 +173,7 @@ class Images:
         return datetime.fromtimestamp(self._clock.seconds(), UTC)
 
 
-def _platform(text: str) -> tuple[str, str, str]:
+def parse_platform(text: str) -> tuple[str, str, str]:
     """OS, architecture and variant; what is not given is empty, but the OS is `linux`.
 
     Raises:

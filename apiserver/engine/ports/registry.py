@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from apiserver.engine.names import Reference
+from apiserver.engine.names import Reference as Reference  # a word of this port
 
 
 class Credentials(Struct, frozen=True):

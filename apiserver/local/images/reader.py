@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -77,6 +77,16 @@ class StoreReader:
         """Whose name it is in the store's own list, the nameless names too."""
         stored = await self._in_thread(self._files.images)
         return next((image.id for image in stored if name in (image.names or ())), None)
+
+    async def blobs(self) -> Collection[str]:
+        """Digests of all layers that are in the store, compressed and not: what need not be fetched."""
+        layers = await self._in_thread(self._files.layers)
+        return {
+            digest
+            for layer in layers.values()
+            for digest in (layer.diff_digest, layer.compressed_diff_digest)
+            if digest
+        }
 
     def _read(self) -> _Snapshot:
         for attempt in range(_ATTEMPTS):

@@ -1,0 +1,130 @@
+"""Images from registries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apiserver.engine.images.pull import Pull, Pulls
+from apiserver.engine.images.service import Images, parse_platform
+from apiserver.engine.names import Reference, parse_reference
+from apiserver.engine.ports.images import Image
+from apiserver.engine.ports.registry import Platform, RegistryAccess
+from apiserver.errors import EngineError, NoSuchImage, NotImplementedYet, RegistryError, ShortNameUnresolved
+from apiserver.http.app import group_app
+from apiserver.http.flavour import Flavour
+from apiserver.http.query import given, libpod_bool, string
+from apiserver.http.reply import reply_json
+from apiserver.http.request import Request
+from apiserver.http.stream import Stream, open_stream
+from apiserver.wire.docker import pull as docker
+from apiserver.wire.libpod import pull as libpod
+from apiserver.wire.progress import error_line
+from apiserver.wire.registry_auth import AUTH_HEADER, CONFIG_HEADER, read_auth
+
+
+class ImagePullGroup:
+    """Images from registries."""
+
+    app = group_app()
+
+    def __init__(self, images: Images, pulls: Callable[[], Pulls]) -> None:
+        self._images = images
+        self._pulls = pulls
+
+    @app.route("/images/create", methods=["POST"], query="fromImage")
+    async def docker_pull(self, request: Request) -> None:
+        reference = docker.pulled_reference(string(request, "fromImage") or "", string(request, "tag"))
+        system, architecture, variant = parse_platform(string(request, "platform") or "")
+        access = docker.registry_access(reference, _credentials(request).credentials)
+        pull = self._pulls().join(reference, access, Platform(system, architecture, variant))
+        try:
+            await pull.found()
+            await _docker_lines(open_stream(request, "application/json"), reference, pull)
+        finally:
+            pull.leave()
+
+    @app.route("/libpod/images/pull", methods=["POST"])
+    async def libpod_pull(self, request: Request) -> bytes | None:
+        name = libpod.bare_reference(string(request, "reference") or "")
+        policy = libpod.policy(string(request, "policy"))
+        if libpod_bool(request, "allTags"):
+            raise NotImplementedYet("pulling all tags (allTags)")
+        parts = (string(request, "OS") or "linux", string(request, "Arch") or "", string(request, "Variant") or "")
+        platform = Platform(*parse_platform("/".join(parts).rstrip("/")))
+        tls_verify = libpod_bool(request, "tlsVerify") if given(request, "tlsVerify") else None
+        access = RegistryAccess(_credentials(request).credentials, tls_verify)
+        quiet, compat = libpod_bool(request, "quiet"), libpod_bool(request, "compatMode")
+
+        short = libpod.is_short(name)
+        here = None if policy is libpod.Policy.ALWAYS else await self._here(name)
+        if here is not None and policy is not libpod.Policy.NEWER:
+            return reply_json(request, libpod.last_line(here.id))
+        if policy is libpod.Policy.NEVER:
+            raise NoSuchImage(name)
+        full = await self._resolve(name) if short else name
+        reference = parse_reference(full).tagged()
+        pull = self._pulls().join(reference, access, platform)
+        try:
+            try:
+                await pull.found()
+            except RegistryError:
+                if here is None:
+                    raise
+                return reply_json(request, libpod.last_line(here.id))  # `newer` is content with what is here
+            if compat:
+                await _docker_lines(open_stream(request, "application/json"), reference, pull)
+            else:
+                await _libpod_lines(open_stream(request, "application/json"), reference, pull, quiet)
+            return None
+        finally:
+            pull.leave()
+
+    async def _here(self, name: str) -> Image | None:
+        try:
+            return await self._images.find(name)
+        except NoSuchImage:
+            return None
+
+    async def _resolve(self, name: str) -> str:
+        """The one full name of a short one; several are nobody's to choose from, and least of all who answers first."""
+        found = await self._pulls().registry.candidates(name)
+        if len(found) != 1:
+            several = f"it may be any of {', '.join(found)}" if found else "no registries are configured to search"
+            raise ShortNameUnresolved(f"short-name {name!r} did not resolve to an alias and {several}")
+        return found[0]
+
+
+def _credentials(request: Request) -> RegistryAccess:
+    headers = request.requestHeaders
+    auth, config = (headers.getRawHeaders(name, [b""])[0] for name in (AUTH_HEADER, CONFIG_HEADER))
+    return RegistryAccess(read_auth(auth, config))
+
+
+async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> None:
+    await stream.write_json(docker.first_line(reference))
+    layers = docker.LayerLines()
+    try:
+        while (news := await pull.progress()) is not None:
+            for each in news:
+                for line in layers.lines(each):
+                    await stream.write_json(line)
+    except EngineError as error:  # the status is out already
+        await stream.write_json(error_line(Flavour.DOCKER.words(error)))
+        return
+    for line in docker.last_lines(reference, pull.pulled):
+        await stream.write_json(line)
+
+
+async def _libpod_lines(stream: Stream, reference: Reference, pull: Pull, quiet: bool) -> None:
+    layers = libpod.LayerLines()
+    try:
+        if not quiet:
+            await stream.write_json(libpod.first_line(reference.canonical))
+        while (news := await pull.progress()) is not None:
+            for each in () if quiet else news:
+                for line in layers.lines(each):
+                    await stream.write_json(line)
+    except EngineError as error:  # the status is out already
+        await stream.write_json({"error": Flavour.LIBPOD.words(error)})
+        return
+    await stream.write_json(libpod.last_line(pull.pulled.image_id))

@@ -1,0 +1,198 @@
+"""Pulling images: two clients that want the same share one work, and the last that leaves ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from msgspec import Struct
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from apiserver.engine.events.model import Action
+from apiserver.engine.names import Reference
+from apiserver.engine.ports.images import Image, ImageSource
+from apiserver.engine.ports.registry import LayerProgress, Platform, Registry, RegistryAccess, RemoteImage
+from apiserver.errors import ImageRemovedUnderneath
+
+
+class Told(Protocol):
+    async def __call__(self, image: Image, action: Action, name: str) -> None: ...
+
+
+class Holds(Protocol):
+    """What keeps the service from leaving."""
+
+    def hold(self, what: str) -> AbstractContextManager[None]: ...
+
+
+class Pulled(Struct, frozen=True):
+    """How a pull ended.
+
+    Attributes:
+        newer: the store got something that it had not under that name.
+    """
+
+    image_id: str
+    digest: str
+    newer: bool
+
+
+class Pull:
+    """One client's view of a pull."""
+
+    def __init__(self, work: _Work) -> None:
+        self._work = work
+        self._news: dict[str, LayerProgress] = {}
+        self._wake: Deferred[None] | None = None
+
+    async def found(self) -> RemoteImage:
+        """What the registry has; an error here is one before the first progress.
+
+        Raises:
+            as `Registry.look`.
+        """
+        while self._work.remote is None:
+            self._work.check()
+            await self._woken()
+        return self._work.remote
+
+    async def progress(self) -> list[LayerProgress] | None:
+        """The latest step of each layer that made one since the last call; waits for one. None at the end.
+
+        Raises:
+            as `Registry.fetch`.
+        """
+        while not self._news:
+            if self._work.pulled is not None:
+                return None
+            self._work.check()
+            await self._woken()
+        news, self._news = list(self._news.values()), {}
+        return news
+
+    @property
+    def pulled(self) -> Pulled:
+        """After the end."""
+        assert self._work.pulled is not None
+        return self._work.pulled
+
+    def leave(self) -> None:
+        """This client wants no more: to be called on every path."""
+        self._work.leave(self)
+
+    def hear(self, news: LayerProgress) -> None:
+        self._news[news.digest] = news
+
+    def wake(self) -> None:
+        waiting, self._wake = self._wake, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    async def _woken(self) -> None:
+        def forget(_: object) -> None:
+            self._wake = None
+
+        self._wake = Deferred(forget)
+        await self._wake
+
+
+class _Work:
+    def __init__(self, ended: Callable[[], None]) -> None:
+        self.pulls: list[Pull] = []
+        self.shown: dict[str, LayerProgress] = {}
+        self.remote: RemoteImage | None = None
+        self.pulled: Pulled | None = None
+        self.failure: Failure | None = None
+        self.running: Deferred[Any] | None = None
+        self._ended = ended
+
+    def join(self) -> Pull:
+        pull = Pull(self)
+        for news in self.shown.values():
+            pull.hear(news)
+        self.pulls.append(pull)
+        return pull
+
+    def leave(self, pull: Pull) -> None:
+        if pull in self.pulls:
+            self.pulls.remove(pull)
+            if not self.pulls and self.running is not None and not self.running.called:
+                self._ended()  # who comes now begins anew
+                self.running.cancel()
+
+    def check(self) -> None:
+        if self.failure is not None:
+            self.failure.raiseException()
+
+    def found(self, remote: RemoteImage) -> None:
+        self.remote = remote
+        self._wake_all()
+
+    def show(self, news: LayerProgress) -> None:
+        self.shown[news.digest] = news
+        for pull in self.pulls:
+            pull.hear(news)
+        self._wake_all()
+
+    def end(self, result: Any) -> None:
+        self._ended()
+        if isinstance(result, Failure):
+            if not result.check(CancelledError) or self.pulls:
+                self.failure = result
+        else:
+            self.pulled = result
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        for pull in tuple(self.pulls):
+            pull.wake()
+
+
+class Pulls:
+    """
+    Args:
+        tell: records an event of an image.
+        background: what keeps the service from leaving while a pull that was left is cleared up.
+    """
+
+    def __init__(self, registry: Registry, source: ImageSource, tell: Told, background: Holds) -> None:
+        self.registry = registry
+        self._source = source
+        self._tell = tell
+        self._background = background
+        self._works: dict[object, _Work] = {}
+
+    def join(self, reference: Reference, access: RegistryAccess, platform: Platform) -> Pull:
+        """Begin a pull, or join the one that is under way for the same reference, credentials and platform."""
+        reference = reference.tagged()
+        key = (reference.canonical, access.key(), platform.os, platform.architecture, platform.variant)
+        work = self._works.get(key)
+        if work is None:
+            work = self._works[key] = _Work(lambda: self._forget(key))
+            pull = work.join()
+            work.running = Deferred.fromCoroutine(self._pull(work, reference, access, platform))
+            work.running.addBoth(work.end)
+            return pull
+        return work.join()
+
+    def _forget(self, key: object) -> None:
+        self._works.pop(key, None)
+
+    async def _pull(self, work: _Work, reference: Reference, access: RegistryAccess, platform: Platform) -> Pulled:
+        with self._background.hold(f"pulling {reference.canonical}"):
+            remote = await self.registry.look(reference, access, platform)
+            before = {name: image for image in (await self._source.images()).values() for name in _names(image)}
+            work.found(remote)
+            had = before.get(reference.canonical)
+            image_id = await self.registry.fetch(reference, remote, access, platform, work.show)
+            image = (await self._source.images()).get(image_id)
+            if image is None:
+                raise ImageRemovedUnderneath(f"sha256:{image_id}")
+            await self._tell(image, Action.PULL, reference.familiar)
+            return Pulled(image_id, remote.digest, had is None or had.id != image_id)
+
+
+def _names(image: Image) -> tuple[str, ...]:
+    return (*image.names, *image.digests)

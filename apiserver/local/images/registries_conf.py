@@ -1,0 +1,72 @@
+"""registries.conf as far as short names go; everything else in it is read by skopeo itself.
+
+A name without a registry means its alias, or else what stands under `unqualified-search-registries` in their order
+(https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from apiserver.errors import HostError
+
+SYSTEM = Path("/etc/containers/registries.conf")
+USER = Path("/root/.config/containers/registries.conf")
+REMEMBERED_ALIASES = Path("/var/cache/containers/short-name-aliases.conf")
+
+
+class BadRegistriesConf(HostError):
+    cause = "invalid registries.conf"
+    docker = libpod = "{cause}: {subject}"
+
+
+def candidates(short_name: str, main: Path | None = None) -> Sequence[str]:
+    """The full names that a short one, with its tag or digest, may mean; blocks.
+
+    Args:
+        main: instead of the host's registries.conf.
+
+    Raises:
+        BadRegistriesConf
+    """
+    path, mark, suffix = short_name, "", ""
+    for separator in "@:":
+        head, found, tail = path.partition(separator)
+        if found:
+            path, mark, suffix = head, found, tail + mark + suffix
+    aliases: dict[str, str] = {}
+    search: Sequence[str] = ()
+    for file in (REMEMBERED_ALIASES, *_files(main)):
+        content = _read(file)
+        listed = content.get("unqualified-search-registries")
+        if listed is not None:
+            if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+                raise BadRegistriesConf(f"{file}: unqualified-search-registries is not a list of strings")
+            search = listed
+        named = content.get("aliases", {})
+        if not isinstance(named, dict) or not all(isinstance(each, str) for each in named.values()):
+            raise BadRegistriesConf(f"{file}: aliases is not a table of strings")
+        aliases |= named
+    if alias := aliases.get(path):
+        return (alias + mark + suffix,)
+    return tuple(f"{registry}/{short_name}" for registry in search)
+
+
+def _files(main: Path | None) -> Iterator[Path]:
+    if main is None:
+        main = USER if USER.exists() else SYSTEM
+    yield main
+    for directory in (SYSTEM.with_name("registries.conf.d"), USER.with_name("registries.conf.d")):
+        yield from sorted(directory.glob("*.conf"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadRegistriesConf(f"{path}: {error}") from error

@@ -1,0 +1,200 @@
+"""Registries as this machine reaches them: skopeo, with the host's own configuration of registries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+
+from apiserver.drivers.process import Child, ProgramFailed
+from apiserver.drivers.skopeo import RegistryCall, RegistryFiles, Skopeo
+from apiserver.engine.ports.registry import LayerProgress, Platform, Reference, RegistryAccess, RemoteImage
+from apiserver.errors import RegistryFailed, RegistrySilent
+from apiserver.local.images import remote_manifest
+from apiserver.local.images.authfile import write_authfile
+from apiserver.local.images.copy_progress import CopyProgress, bytes_moved, growing_files, waits_for_a_lock
+from apiserver.local.images.reader import StoreReader
+from apiserver.local.images.registries_conf import candidates
+from apiserver.local.images.registry_errors import registry_error
+from apiserver.local.images.spool import Spool
+from apiserver.local.threads import InThread
+
+SILENCE_LIMIT = 60.0
+"""Seconds without a byte after which a registry is given up."""
+
+T = TypeVar("T")
+
+ANY_PLATFORM = Platform()
+
+_POLICY = Path("/etc/containers/policy.json")
+_USER_POLICY = Path("/root/.config/containers/policy.json")
+
+LOOK_INTERVAL = 0.2
+"""Seconds between looks at a copy's progress."""
+
+
+def registry_files(environment: Mapping[str, str] = os.environ) -> RegistryFiles:
+    """The host's policy.json, and the registries.conf that `CONTAINERS_REGISTRIES_CONF` names, as Podman has it."""
+    named = environment.get("CONTAINERS_REGISTRIES_CONF")
+    return RegistryFiles(
+        policy=next((path for path in (_USER_POLICY, _POLICY) if path.exists()), None),
+        registries=Path(named) if named else None,
+    )
+
+
+class LocalRegistry:
+    """Fulfils `Registry`.
+
+    Args:
+        silence_limit: seconds without a byte after which a registry is given up.
+    """
+
+    def __init__(
+        self,
+        skopeo: Skopeo,
+        files: RegistryFiles,
+        reader: StoreReader,
+        spool: Spool,
+        in_thread: InThread,
+        reactor: Any,
+        architecture: str,
+        silence_limit: float = SILENCE_LIMIT,
+    ) -> None:
+        self._skopeo = skopeo
+        self._files = files
+        self._reader = reader
+        self._spool = spool
+        self._in_thread = in_thread
+        self._reactor = reactor
+        self._architecture = architecture
+        self._silence_limit = silence_limit
+
+    async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
+        async with self.call(reference, access, platform) as call:
+            data = await self._manifest(reference, reference.tagged().canonical, call)
+            manifest = remote_manifest.read_manifest(data)
+            digest = image_digest = remote_manifest.digest_of(data)
+            if reference.digest and reference.digest != digest:
+                raise RegistryFailed(f"the registry sent {digest} for {reference.canonical}")
+            if manifest.manifests is not None:
+                image_digest = remote_manifest.fitting(
+                    manifest, platform.os or "linux", platform.architecture or self._architecture, platform.variant
+                )
+                data = await self._manifest(reference, f"{reference.repository}@{image_digest}", call)
+                manifest = remote_manifest.read_manifest(data)
+            return remote_manifest.remote_image(digest, image_digest, manifest)
+
+    async def fetch(
+        self,
+        reference: Reference,
+        image: RemoteImage,
+        access: RegistryAccess,
+        platform: Platform,
+        watch: Callable[[LayerProgress], None],
+    ) -> str:
+        present = frozenset(await self._reader.blobs())
+        progress = CopyProgress(image.layers, present, watch)
+        source = f"{reference.repository}@{image.digest}"
+        name = reference.tagged().canonical
+        async with self.call(reference, access, platform) as call:
+            await self.watched(
+                lambda watched: self._skopeo.copy_from_registry(source, name, watched, progress.said),
+                reference,
+                call,
+                lambda: growing_files(call.temporary),
+                progress.files,
+            )
+        image_id = await self._reader.id_by_stored_name(name)
+        if image_id is None:
+            raise RegistryFailed(f"{name} was taken from the store while it was pulled")
+        progress.done()
+        return image_id
+
+    async def candidates(self, short_name: str) -> Sequence[str]:
+        return await self._in_thread(lambda: candidates(short_name, self._files.registries))
+
+    @asynccontextmanager
+    async def call(
+        self, reference: Reference, access: RegistryAccess, platform: Platform = ANY_PLATFORM
+    ) -> AsyncIterator[RegistryCall]:
+        """What skopeo is told about a reference; its private directory is gone afterwards on every path."""
+        async with self._spool.workplace() as place:
+            authfile = None
+            credentials = access.for_registry(reference.domain)
+            if credentials is not None:
+                path = place / "auth.json"
+                authfile = await self._in_thread(lambda: write_authfile(path, {reference.domain: credentials}))
+            yield RegistryCall(
+                files=self._files,
+                temporary=place,
+                authfile=authfile,
+                tls_verify=access.tls_verify,
+                platform=(platform.os, platform.architecture, platform.variant),
+            )
+
+    async def watched(
+        self,
+        work: Callable[[RegistryCall], Awaitable[T]],
+        reference: Reference,
+        call: RegistryCall,
+        look: Callable[[], Any] = lambda: None,
+        seen: Callable[[Any], object] = lambda _: None,
+    ) -> T:
+        """Run skopeo and end it when nothing moves any more; it has ended when this returns or raises.
+
+        Args:
+            look: called in a thread, several times in a second; `seen` gets its result, outside of the thread.
+
+        Raises:
+            RegistrySilent, and what `registry_error` makes of skopeo's failure.
+        """
+        children: list[Child] = []
+        silent = False
+
+        def moved() -> int:
+            """In a thread: grows while anything goes on; -1 where nothing is to be asked now."""
+            try:
+                return bytes_moved(children[0].pid) if children else -1
+            except (FileNotFoundError, ProcessLookupError):
+                return -1  # it ends at this moment
+
+        def waits() -> bool:
+            return waits_for_a_lock(children[0].pid)
+
+        async def watch() -> None:
+            nonlocal silent
+            last, since = -1, self._reactor.seconds()
+            while True:
+                await deferLater(self._reactor, LOOK_INTERVAL)
+                seen(await self._in_thread(look))
+                latest, now = await self._in_thread(moved), self._reactor.seconds()
+                if latest != last or latest < 0:
+                    last, since = latest, now
+                elif now - since >= self._silence_limit and not await self._in_thread(waits):
+                    silent = True
+                    children[0].kill()
+                    return
+
+        watching = Deferred.fromCoroutine(watch())
+        watching.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        try:
+            return await work(replace(call, started=children.append))
+        except ProgramFailed as error:
+            if silent:
+                raise RegistrySilent(f"{reference.domain} sent nothing for {self._silence_limit:g} s") from error
+            raise registry_error(error, reference) from error
+        finally:
+            watching.cancel()
+            for child in children:
+                if child.code is None:  # we were cancelled: what it has open is removed next
+                    child.kill()
+                    await child.exited()
+
+    async def _manifest(self, reference: Reference, name: str, call: RegistryCall) -> bytes:
+        return await self.watched(lambda watched: self._skopeo.raw_manifest(name, watched), reference, call)

@@ -1,0 +1,109 @@
+"""What a registry says an image is: its manifest is read once, and whatever could be read two ways is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from apiserver.engine.ports.registry import RemoteImage, RemoteLayer
+from apiserver.errors import InvalidParameter
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_IMAGES = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_LISTS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+
+
+class Descriptor(Struct, frozen=True, rename="camel"):
+    digest: str
+    media_type: str = ""
+    size: int = 0
+    urls: list[str] | None = None
+    platform: dict[str, Any] | None = None
+
+
+class Manifest(Struct, frozen=True, rename="camel"):
+    """Either form: `manifests` is a list's, `config` and `layers` an image's."""
+
+    schema_version: int
+    media_type: str = ""
+    config: Descriptor | None = None
+    layers: list[Descriptor] | None = None
+    manifests: list[Descriptor] | None = None
+    fs_layers: Any = None
+
+
+_decode = msgspec.json.Decoder(Manifest).decode
+
+
+class BadManifest(InvalidParameter):
+    cause = "invalid manifest"
+    docker = libpod = "{cause}: {subject}"
+
+
+class NoFittingImage(InvalidParameter):
+    """A list has nothing for this platform."""
+
+    cause = "no image for this platform"
+    docker = "no matching manifest for {subject} in the manifest list entries"
+    libpod = "no image found in manifest list for {subject}"
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """
+    Raises:
+        BadManifest: it is none, or could be taken for two things at once (CVE-2021-41190).
+    """
+    try:
+        manifest = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadManifest(f"it cannot be read: {error}") from error
+    is_list, is_image = manifest.manifests is not None, manifest.layers is not None or manifest.config is not None
+    if manifest.schema_version != 2 or manifest.fs_layers is not None:
+        raise BadManifest("only schema version 2 is supported")
+    if is_list == is_image:
+        raise BadManifest("it is both an image and a list of images, or neither")
+    if manifest.media_type and manifest.media_type not in (_LISTS if is_list else _IMAGES):
+        raise BadManifest(f"its media type {manifest.media_type!r} is not that of its content")
+    if is_image and (manifest.config is None or manifest.layers is None):
+        raise BadManifest("it has no config or no layers")
+    for each in (*(manifest.manifests or ()), *(manifest.layers or ()), *filter(None, (manifest.config,))):
+        if not _DIGEST.fullmatch(each.digest):
+            raise BadManifest(f"{each.digest[:80]!r} is not a digest")
+        if each.size < 0:
+            raise BadManifest(f"the size {each.size} is below 0")
+    if any(each.urls for each in manifest.layers or ()):
+        raise BadManifest("a layer lies outside of the registry")
+    return manifest
+
+
+def digest_of(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def fitting(manifest: Manifest, system: str, architecture: str, variant: str) -> str:
+    """The digest of a list's image for a platform; without a variant asked for the first one of the architecture.
+
+    Raises:
+        NoFittingImage
+    """
+    for each in manifest.manifests or ():
+        has = each.platform or {}
+        fits = has.get("os") == system and has.get("architecture") == architecture
+        if fits and (not variant or has.get("variant") in (variant, None, "")):
+            return each.digest
+    raise NoFittingImage("/".join(filter(None, (system, architecture, variant))))
+
+
+def remote_image(digest: str, image_digest: str, manifest: Manifest) -> RemoteImage:
+    layers = tuple(RemoteLayer(each.digest, each.size) for each in manifest.layers or ())
+    return RemoteImage(digest, image_digest, layers)

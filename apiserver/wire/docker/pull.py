@@ -1,0 +1,79 @@
+"""A pull as Docker's clients ask for it, and the lines from which they draw their bars."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+
+from apiserver.engine.images.pull import Pulled
+from apiserver.engine.names import DOCKER_HUB, Reference, parse_reference
+from apiserver.engine.ports.registry import Credentials, LayerPhase, LayerProgress, RegistryAccess
+from apiserver.jsonvalue import JsonObject
+
+_ID_LENGTH = 12
+_STATUS = {
+    LayerPhase.WAITING: "Pulling fs layer",
+    LayerPhase.PRESENT: "Already exists",
+    LayerPhase.DOWNLOADING: "Downloading",
+    LayerPhase.DOWNLOADED: "Download complete",
+    LayerPhase.COMPLETE: "Pull complete",
+}
+
+
+def pulled_reference(name: str, tag: str | None) -> Reference:
+    """What `fromImage` and `tag` name; a tag may be a digest.
+
+    Raises:
+        InvalidReference
+    """
+    if not tag:
+        return parse_reference(name).tagged()
+    plain = parse_reference(name)
+    repository = f"{plain.domain}/{plain.path}"
+    return parse_reference(f"{repository}@{tag}" if tag.startswith("sha256:") else f"{repository}:{tag}")
+
+
+def registry_access(reference: Reference, credentials: Mapping[str, Credentials]) -> RegistryAccess:
+    """As the Docker Engine: a registry on loopback needs no certificate, nor TLS at all."""
+    return RegistryAccess(credentials, False if _on_loopback(reference.domain) else None)
+
+
+def _on_loopback(domain: str) -> bool:
+    host = domain.rpartition(":")[0] if domain.rpartition(":")[2].isdecimal() else domain
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def first_line(reference: Reference) -> JsonObject:
+    repository = reference.repository if reference.domain != DOCKER_HUB else reference.path
+    return {"status": f"Pulling from {repository}", "id": reference.tag or reference.digest}
+
+
+class LayerLines:
+    """The lines of one client; what it did not see of a layer is made up for, so that each bar has its beginning."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, LayerPhase]] = set()
+
+    def lines(self, news: LayerProgress) -> Iterator[JsonObject]:
+        name = news.digest.partition(":")[2][:_ID_LENGTH]
+        if news.phase is LayerPhase.COMPLETE:
+            if (news.digest, LayerPhase.DOWNLOADED) not in self._seen:
+                yield self._line(name, news.digest, LayerPhase.DOWNLOADED)
+            bytes_ = {"current": news.total, "total": news.total}
+            yield {"status": "Extracting", "progressDetail": bytes_, "id": name}
+        detail = {"current": news.current, "total": news.total} if news.phase is LayerPhase.DOWNLOADING else {}
+        yield self._line(name, news.digest, news.phase, detail)
+
+    def _line(self, name: str, digest: str, phase: LayerPhase, detail: Mapping[str, int] | None = None) -> JsonObject:
+        self._seen.add((digest, phase))
+        return {"status": _STATUS[phase], "progressDetail": dict(detail or {}), "id": name}
+
+
+def last_lines(reference: Reference, pulled: Pulled) -> Iterator[JsonObject]:
+    """The digest, and one of the sentences that clients look for."""
+    yield {"status": f"Digest: {pulled.digest}"}
+    what = "Downloaded newer image for" if pulled.newer else "Image is up to date for"
+    yield {"status": f"Status: {what} {reference.familiar}"}

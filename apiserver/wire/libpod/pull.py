@@ -1,0 +1,78 @@
+"""A pull as Podman's clients ask for it, and the records that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from apiserver.engine.names import parse_reference
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress
+from apiserver.errors import InvalidParameter, NotImplementedYet
+from apiserver.jsonvalue import JsonObject
+
+_NOWHERE = "short.invalid"
+
+
+class Policy(Enum):
+    """When the registry is asked."""
+
+    ALWAYS = "always"
+    MISSING = "missing"
+    NEWER = "newer"
+    NEVER = "never"
+
+
+def policy(text: str | None) -> Policy:
+    """
+    Raises:
+        InvalidParameter
+    """
+    try:
+        return Policy((text or "always").lower())
+    except ValueError:
+        raise InvalidParameter(f"unsupported pull policy {text!r}") from None
+
+
+def bare_reference(text: str) -> str:
+    """A reference without its transport, of which only a registry's can be pulled from here.
+
+    Raises:
+        InvalidParameter, NotImplementedYet
+    """
+    if not text:
+        raise InvalidParameter("reference parameter cannot be empty")
+    bare = text.removeprefix("docker://")
+    transport = bare.partition(":")[0]
+    if transport in ("dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "containers-storage", "ostree"):
+        raise NotImplementedYet(f"pulling by the transport {transport}")
+    return bare
+
+
+def is_short(text: str) -> bool:
+    """Whether a name says no registry.
+
+    Raises:
+        InvalidReference
+    """
+    return parse_reference(text, short_domain=_NOWHERE).domain == _NOWHERE
+
+
+def first_line(name: str) -> JsonObject:
+    return {"stream": f"Trying to pull {name}...\n"}
+
+
+class LayerLines:
+    """A line for each layer that is begun, as Podman writes them where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._begun: set[str] = set()
+
+    def lines(self, news: LayerProgress) -> Iterator[JsonObject]:
+        if news.phase is not LayerPhase.WAITING and news.digest not in self._begun:
+            self._begun.add(news.digest)
+            skipped = " skipped: already exists" if news.phase is LayerPhase.PRESENT else ""
+            yield {"stream": f"Copying blob {news.digest}{skipped}\n"}
+
+
+def last_line(image_id: str) -> JsonObject:
+    return {"images": [image_id], "id": image_id}

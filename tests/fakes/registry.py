@@ -1,0 +1,59 @@
+"""Registries in memory: what they have is put there by the test, and steps are made by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred
+
+from apiserver.engine.names import Reference
+from apiserver.engine.ports.images import Image
+from apiserver.engine.ports.registry import LayerProgress, Platform, RegistryAccess, RemoteImage
+from apiserver.errors import EngineError, NoSuchRemoteImage
+from tests.fakes.images import FakeImageSource
+
+
+class FakeRegistry:
+    """
+    Attributes:
+        remote: what there is, by canonical name.
+        fetches: (canonical name, what to call with a step, what to fire with an image or an error) of each fetch.
+    """
+
+    def __init__(self, source: FakeImageSource) -> None:
+        self._source = source
+        self.remote: dict[str, RemoteImage] = {}
+        self.failure: EngineError | None = None
+        self.short: dict[str, Sequence[str]] = {}
+        self.looks = 0
+        self.cancelled = 0
+        self.fetches: list[tuple[str, Callable[[LayerProgress], None], Deferred[Image]]] = []
+
+    async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
+        self.looks += 1
+        if self.failure is not None:
+            raise self.failure
+        try:
+            return self.remote[reference.canonical]
+        except KeyError:
+            raise NoSuchRemoteImage(f"manifest unknown: {reference.canonical}") from None
+
+    async def fetch(
+        self,
+        reference: Reference,
+        image: RemoteImage,
+        access: RegistryAccess,
+        platform: Platform,
+        watch: Callable[[LayerProgress], None],
+    ) -> str:
+        def count(_: object) -> None:
+            self.cancelled += 1
+
+        done: Deferred[Image] = Deferred(count)
+        self.fetches.append((reference.canonical, watch, done))
+        got = await done
+        self._source.add(got)
+        return got.id
+
+    async def candidates(self, short_name: str) -> Sequence[str]:
+        return self.short.get(short_name, ())

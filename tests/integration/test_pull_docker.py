@@ -1,0 +1,101 @@
+"""The docker CLI pulls from a real registry."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.docker import Docker
+from tests.support.image_archive import Entry, TestImage, busybox_image, layer
+from tests.support.registry import PASSWORD, USERNAME, DockerRegistry, docker_registry
+from tests.support.service import Service, UnixConnection
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    with docker_registry(tmp_path_factory.mktemp("registry")) as running:
+        running.put_image("box", "latest", busybox_image())
+        yield running
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    with docker_registry(tmp_path_factory.mktemp("protected"), protected=True) as running:
+        running.put_image("box", "latest", busybox_image(Cmd=["true"]))
+        yield running
+
+
+def pull(service: Service, name: str, tag: str = "latest", **headers: str) -> tuple[int, list[dict[str, object]]]:
+    """Status and records of one pull."""
+    connection = UnixConnection(service.socket)
+    try:
+        connection.request("POST", f"/v1.44/images/create?fromImage={name}&tag={tag}", headers=headers)
+        answer = connection.getresponse()
+        return answer.status, [json.loads(line) for line in answer.read().splitlines()]
+    finally:
+        connection.close()
+
+
+def test_docker_pulls_draws_layers_and_says_what_came(
+    service: Service, docker: Docker, registry: DockerRegistry
+) -> None:
+    digest = registry.put_image("lines", "1", TestImage((layer([Entry("one", b"1" * 5000)]),)))
+    said = docker.ok("pull", f"{registry.host}/lines:1")
+    assert f"Digest: {digest}" in said
+    assert f"Status: Downloaded newer image for {registry.host}/lines:1" in said
+    assert "Pull complete" in said
+    again = docker.ok("pull", f"{registry.host}/lines:1")
+    assert f"Status: Image is up to date for {registry.host}/lines:1" in again
+    assert "Already exists" in again or "Pull complete" not in again
+
+
+def test_docker_runs_an_image_that_has_to_be_pulled(docker: Docker, registry: DockerRegistry) -> None:
+    assert docker.ok("run", "--rm", f"{registry.host}/box", "echo", "pulled") == "pulled"
+
+
+def test_an_unknown_image_is_a_404_before_any_progress(service: Service, registry: DockerRegistry) -> None:
+    status, (said,) = pull(service, f"{registry.host}/box", "nope")
+    assert status == 404
+    assert str(said["message"]).startswith(f"manifest for {registry.host}/box:nope not found: manifest unknown")
+
+
+def test_a_registry_that_is_not_there_is_an_error_with_its_reason(service: Service) -> None:
+    status, (said,) = pull(service, "127.0.0.1:1/box")
+    assert (status, "connection refused" in str(said["message"])) == (500, True)
+
+
+def test_without_credentials_it_is_401_with_the_registrys_reason(service: Service, protected: DockerRegistry) -> None:
+    status, (said,) = pull(service, f"{protected.host}/box")
+    assert (status, "unauthorized: authentication required" in str(said["message"])) == (401, True)
+
+
+def test_credentials_of_the_request_open_the_registry(service: Service, protected: DockerRegistry) -> None:
+    status, said = pull(service, f"{protected.host}/box", **auth(protected.host))
+    assert (status, "Downloaded newer image" in str(said[-1]["status"])) == (200, True)
+
+
+def test_credentials_for_another_registry_are_not_sent(service: Service, protected: DockerRegistry) -> None:
+    assert pull(service, f"{protected.host}/box", **auth("elsewhere.example"))[0] == 401
+
+
+@pytest.mark.parametrize("name", ["UPPER", "a//b", "box:", "-x", ""])
+def test_a_malformed_reference_is_400(service: Service, name: str) -> None:
+    assert pull(service, name)[0] == 400
+
+
+def test_malformed_credentials_are_400(service: Service, registry: DockerRegistry) -> None:
+    assert pull(service, f"{registry.host}/box", **{"X-Registry-Auth": "%%%"})[0] == 400
+
+
+def auth(host: str) -> dict[str, str]:
+    value = {"username": USERNAME, "password": PASSWORD, "serveraddress": host}
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(value).encode()).decode()}
+
+
+def test_nothing_of_a_pull_stays_outside_of_the_store(service: Service, registry: DockerRegistry) -> None:
+    pull(service, f"{registry.host}/box")
+    assert list(Path(service.root, "tmp").iterdir()) == []

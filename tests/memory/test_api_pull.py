@@ -1,0 +1,117 @@
+"""Pulling over the API: shared work, statuses before the first progress, records after it."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteImage, RemoteLayer
+from apiserver.errors import RegistryFailed, RegistryForbids
+from tests.fakes.images import image
+from tests.support.api import Api
+
+NAME = "docker.io/library/box:latest"
+LAYER = "sha256:" + "a" * 64
+REMOTE = RemoteImage("sha256:" + "d" * 64, "sha256:" + "d" * 64, (RemoteLayer(LAYER, 100),))
+BOX = image("box", NAME)
+
+
+@pytest.fixture
+def api() -> Api:
+    api = Api()
+    api.registry.remote[NAME] = REMOTE
+    return api
+
+
+def step(phase: LayerPhase, current: int = 0) -> LayerProgress:
+    return LayerProgress(LAYER, phase, current, 100)
+
+
+def test_two_clients_share_one_work_and_each_gets_all(api: Api) -> None:
+    first = api.open("POST", "/images/create", fromImage="box")
+    second = api.open("POST", "/images/create", fromImage="box")
+    ((_, watch, done),) = api.registry.fetches
+    watch(step(LayerPhase.DOWNLOADING, 50))
+    done.callback(BOX)
+    for connection in (first, second):
+        lines = connection.answer.lines()
+        assert {"status": "Pulling from library/box", "id": "latest"} in lines
+        assert {"status": "Downloading", "progressDetail": {"current": 50, "total": 100}, "id": "a" * 12} in lines
+        assert lines[-1] == {"status": "Status: Downloaded newer image for box:latest"}
+
+
+def test_one_that_leaves_leaves_the_others_pull_and_the_last_ends_it(api: Api) -> None:
+    first = api.open("POST", "/images/create", fromImage="box")
+    second = api.open("POST", "/images/create", fromImage="box")
+    first.hang_up()
+    assert api.registry.cancelled == 0
+    second.hang_up()
+    assert api.registry.cancelled == 1
+    api.open("POST", "/images/create", fromImage="box")
+    assert len(api.registry.fetches) == 2
+
+
+def test_an_error_before_the_first_progress_has_the_registrys_status(api: Api) -> None:
+    api.registry.failure = RegistryForbids("denied", "pull access denied for box: {denied}")
+    answer = api.post("/images/create", fromImage="box")
+    assert (answer.status, answer.json()["message"]) == (403, "pull access denied for box: {denied}")
+    assert api.post("/v5.0.0/libpod/images/pull", reference="docker.io/library/box").status == 403
+
+
+def test_a_later_error_is_in_the_stream(api: Api) -> None:
+    for path, query in (("/images/create", {"fromImage": "box"}), ("/v5.0.0/libpod/images/pull", {"reference": NAME})):
+        connection = api.open("POST", path, **query)
+        api.registry.fetches.pop()[2].errback(RegistryFailed("it broke off"))
+        assert connection.answer.status == 200
+        assert connection.answer.lines()[-1]["error"].startswith("it broke off")
+
+
+def test_what_is_there_already_under_that_name_is_up_to_date(api: Api) -> None:
+    api.image_source.add(BOX)
+    connection = api.open("POST", "/images/create", fromImage="box")
+    api.registry.fetches[0][2].callback(BOX)
+    assert connection.answer.lines()[-1] == {"status": "Status: Image is up to date for box:latest"}
+
+
+@pytest.mark.parametrize("policy", ["missing", "never"])
+def test_podman_asks_no_registry_for_what_is_there(api: Api, policy: str) -> None:
+    api.image_source.add(BOX)
+    answer = api.post("/v5.0.0/libpod/images/pull", reference=NAME, policy=policy)
+    assert (answer.json(), api.registry.looks) == ({"images": [BOX.id], "id": BOX.id}, 0)
+
+
+def test_policy_never_does_not_ask_for_what_is_missing(api: Api) -> None:
+    assert api.post("/v5.0.0/libpod/images/pull", reference=NAME, policy="never").status == 404
+    assert api.registry.looks == 0
+
+
+def test_policy_newer_is_content_with_what_is_here_where_the_registry_fails(api: Api) -> None:
+    api.image_source.add(BOX)
+    api.registry.failure = RegistryFailed("away")
+    assert api.post("/v5.0.0/libpod/images/pull", reference=NAME, policy="newer").json()["id"] == BOX.id
+
+
+@pytest.mark.parametrize("found", [(), ("one.example/box", "evil.example/box")])
+def test_a_short_name_that_may_be_several_is_refused_and_no_registry_is_tried(api: Api, found: tuple[str, ...]) -> None:
+    api.registry.short["box"] = found
+    assert api.post("/v5.0.0/libpod/images/pull", reference="box").status == 400
+    assert api.registry.looks == 0
+
+
+def test_a_short_name_of_a_docker_client_is_docker_hubs_alone(api: Api) -> None:
+    api.registry.short["box"] = ("evil.example/box",)
+    api.open("POST", "/images/create", fromImage="box")
+    assert api.registry.fetches[0][0] == NAME
+
+
+def test_podman_gets_streams_and_then_the_image(api: Api) -> None:
+    api.registry.short["box"] = (NAME,)
+    connection = api.open("POST", "/v5.0.0/libpod/images/pull", reference="box")
+    _, watch, done = api.registry.fetches[0]
+    watch(step(LayerPhase.PRESENT))
+    done.callback(replace(BOX))
+    assert connection.answer.lines() == [
+        {"stream": f"Trying to pull {NAME}...\n"},
+        {"stream": f"Copying blob {LAYER} skipped: already exists\n"},
+        {"images": [BOX.id], "id": BOX.id},
+    ]
