@@ -1,0 +1,240 @@
+"""Registries that misbehave, clients that leave, and a service that is killed: an error, and a store as before."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.test_pull_docker import auth, pull
+from tests.support.image_archive import Entry, TestImage, layer
+from tests.support.registry import MANIFEST_TYPE, PASSWORD, image_manifest
+from tests.support.service import Service, UnixConnection
+
+IMAGE = TestImage((layer([Entry("data", os.urandom(3_000_000))]),))
+
+
+class BadRegistry:
+    """Serves one image under any name; a test replaces what it does with a path.
+
+    Attributes:
+        seen: `(path, the Authorization header)` of each request.
+    """
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.seen: list[tuple[str, str | None]] = []
+        self.blob: Callable[[Any, bytes], None] = lambda handler, data: handler.give(data)
+        self.manifest: dict[str, Any] = image_manifest(IMAGE, self._put)
+        self.raw: bytes | None = None
+        self.headers: dict[str, str] = {}
+        self.challenge = False
+        self.going = threading.Event()
+        self.slow_layer = "sha256:" + hashlib.sha256(IMAGE.layers[0]).hexdigest()
+        bad = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None: ...
+
+            def give(self, data: bytes, content_type: str = "application/octet-stream", status: int = 200) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def do_GET(self) -> None:
+                bad.seen.append((self.path, self.headers.get("Authorization")))
+                if bad.challenge and not self.headers.get("Authorization"):
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", 'Basic realm="bad"')
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                elif "/manifests/" in self.path:
+                    self.give(bad.raw or json.dumps(bad.manifest).encode(), bad.manifest["mediaType"])
+                elif "/blobs/" in self.path:
+                    digest = self.path.rpartition("/")[2]
+                    if digest == bad.slow_layer:
+                        bad.blob(self, bad.blobs[digest])
+                    else:
+                        self.give(bad.blobs[digest])
+                else:
+                    self.give(b"{}")
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.host = f"127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def _put(self, data: bytes) -> str:
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        self.blobs[digest] = data
+        return digest
+
+    def stall(self, handler: Any, data: bytes) -> None:
+        """The first half, and then nothing until the test is over."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data[: len(data) // 2])
+        handler.wfile.flush()
+        self.going.wait(60)
+
+
+@pytest.fixture
+def bad() -> Iterator[BadRegistry]:
+    registry = BadRegistry()
+    yield registry
+    registry.going.set()
+    registry.server.shutdown()
+    registry.server.server_close()
+
+
+@pytest.fixture
+def own(make_service: Callable[..., Service]) -> Service:
+    service = make_service("--idle-timeout", "0", "--registry-timeout", "1", "--log-level", "trace")
+    service.start()
+    return service
+
+
+def nothing_half_pulled(service: Service) -> None:
+    """No image, no file, no skopeo; buildah reads the same store."""
+    assert json.loads(service.request("GET", "/images/json?all=1")[1]) == []
+    deadline = time.monotonic() + 10
+    while list((service.root / "tmp").iterdir()) or skopeos(service):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    store = ["--root", f"{service.root}/storage", "--runroot", f"{service.runroot}/storage"]
+    subprocess.run(["buildah", *store, "--storage-driver", "overlay", "images"], check=True, capture_output=True)
+
+
+def skopeos(service: Service) -> list[bytes]:
+    """Command lines of the service's own skopeo processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if b"skopeo" in line and bytes(service.root) in line:
+            found.append(line)
+    return found
+
+
+def error_of(answer: tuple[int, list[dict[str, Any]]]) -> str:
+    status, lines = answer
+    assert status == 200, lines
+    assert lines[-1]["errorDetail"]["message"] == lines[-1]["error"]
+    return str(lines[-1]["error"])
+
+
+def test_a_registry_that_hangs_is_given_up(own: Service, bad: BadRegistry) -> None:
+    bad.blob = bad.stall
+    assert "sent nothing for 1 s" in error_of(pull(own, f"{bad.host}/box"))
+    nothing_half_pulled(own)
+
+
+def test_a_layer_that_is_another_than_was_announced_is_an_error(own: Service, bad: BadRegistry) -> None:
+    bad.blob = lambda handler, data: handler.give(b"x" * len(data))
+    assert "match" in error_of(pull(own, f"{bad.host}/box")).lower()
+    nothing_half_pulled(own)
+
+
+@pytest.mark.parametrize("change", ["both", "digest", "foreign"])
+def test_a_manifest_that_lies_is_400_and_nothing_is_copied(own: Service, bad: BadRegistry, change: str) -> None:
+    if change == "both":
+        bad.manifest["manifests"] = [{"mediaType": MANIFEST_TYPE, "digest": bad.slow_layer, "size": 1}]
+    elif change == "digest":
+        bad.manifest["layers"][0]["digest"] = "../../x"
+    else:
+        bad.manifest["layers"][0]["urls"] = ["http://127.0.0.1:1/layer"]
+    assert pull(own, f"{bad.host}/box")[0] == 400
+    assert not [path for path, _ in bad.seen if "/blobs/" in path]
+    nothing_half_pulled(own)
+
+
+def test_credentials_do_not_follow_a_redirect_to_another_host(own: Service, bad: BadRegistry) -> None:
+    other = BadRegistry()
+
+    def elsewhere(handler: Any, data: bytes) -> None:
+        handler.send_response(307)
+        handler.send_header("Location", f"http://localhost:{other.server.server_address[1]}{handler.path}")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    bad.blob, bad.challenge = elsewhere, True
+    try:
+        pull(own, f"{bad.host}/box", **auth(bad.host))
+        assert any(header for _, header in bad.seen)
+        assert [header for _, header in other.seen] == [None]
+    finally:
+        other.server.shutdown()
+        other.server.server_close()
+
+
+@contextmanager
+def slow_pull(service: Service, bad: BadRegistry, **headers: str) -> Iterator[UnixConnection]:
+    """A pull that has begun and gets no further."""
+    bad.blob = bad.stall
+    connection = UnixConnection(service.socket)
+    connection.request("POST", f"/images/create?fromImage={bad.host}/box&tag=latest", headers=headers)
+    deadline = time.monotonic() + 10
+    while not any(bad.slow_layer in path for path, _ in bad.seen):
+        assert time.monotonic() < deadline, service.log_tail()
+        time.sleep(0.02)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def test_a_client_that_leaves_ends_its_pull(make_service: Callable[..., Service], bad: BadRegistry) -> None:
+    service = make_service("--idle-timeout", "0")
+    service.start()
+    with slow_pull(service, bad):
+        assert skopeos(service)
+    nothing_half_pulled(service)
+
+
+def test_credentials_are_in_no_argument_log_or_readable_file(
+    make_service: Callable[..., Service], bad: BadRegistry
+) -> None:
+    service = make_service("--idle-timeout", "0", "--log-level", "trace")
+    service.start()
+    bad.challenge = True
+    header = auth(bad.host)
+    with slow_pull(service, bad, **header):
+        assert skopeos(service)
+        assert not [line for line in skopeos(service) if PASSWORD.encode() in line]
+        (authfile,) = (service.root / "tmp").glob("*/auth.json")
+        assert authfile.stat().st_mode & 0o077 == authfile.parent.stat().st_mode & 0o077 == 0
+    nothing_half_pulled(service)
+    assert PASSWORD not in service.log()
+    assert header["X-Registry-Auth"] not in service.log()
+
+
+def test_a_service_killed_in_a_pull_leaves_nothing_and_the_same_pull_works(
+    make_service: Callable[..., Service], bad: BadRegistry
+) -> None:
+    service = make_service("--idle-timeout", "0")
+    service.start()
+    with slow_pull(service, bad):
+        service.kill()
+        service.start()
+        nothing_half_pulled(service)
+    bad.going.set()
+    bad.blob = lambda handler, data: handler.give(data)
+    status, lines = pull(service, f"{bad.host}/box")
+    assert (status, "Downloaded newer image" in str(lines[-1].get("status"))) == (200, True), lines
