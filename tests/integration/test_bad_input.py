@@ -90,8 +90,9 @@ UNBUILT_VALUES: tuple[tuple[str, Any], ...] = (
 
 BUILT_HOST = words(
     "Annotations AutoRemove Binds CapAdd CapDrop CgroupnsMode ConsoleSize CpuPeriod CpuQuota CpuShares CpusetCpus"
-    " CpusetMems DeviceCgroupRules Devices Dns DnsOptions DnsSearch ExtraHosts GroupAdd Init IpcMode LogConfig MaskedPaths Memory MemoryReservation"
-    " MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable OomScoreAdj PidMode PidsLimit"
+    " CpusetMems DeviceCgroupRules Devices Dns DnsOptions DnsSearch"
+    " ExtraHosts GroupAdd Init IpcMode LogConfig MaskedPaths Memory"
+    " MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable OomScoreAdj PidMode PidsLimit"
     " PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs RestartPolicy Runtime SecurityOpt ShmSize"
     " Sysctls Tmpfs UTSMode Ulimits"
 )
