@@ -143,7 +143,8 @@ def _cgroups_of(pid: int) -> list[Path]:
     with contextlib.suppress(OSError):
         for line in (PROC / str(pid) / "cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
-            if path.startswith("/apiserver/"):
+            # In the kept one are the guards and reconciles of other services too.
+            if path.startswith("/apiserver/") and path != f"/apiserver/{KEPT_CGROUP}":
                 name = controllers.removeprefix("name=") or "unified"
                 candidates = (CGROUPS / name, CGROUPS)
                 found += [base / path[1:] for base in candidates if (base / path[1:]).is_dir()]
