@@ -92,8 +92,8 @@ BUILT_HOST = words(
     "Annotations AutoRemove Binds CapAdd CapDrop CgroupnsMode ConsoleSize CpuPeriod CpuQuota CpuShares CpusetCpus"
     " CpusetMems DeviceCgroupRules Devices Dns DnsOptions DnsSearch"
     " ExtraHosts GroupAdd Init IpcMode LogConfig MaskedPaths Memory"
-    " MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable OomScoreAdj PidMode PidsLimit"
-    " PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs RestartPolicy Runtime SecurityOpt ShmSize"
+    " MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable OomScoreAdj"
+    " PidMode PidsLimit PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs RestartPolicy Runtime SecurityOpt ShmSize"
     " Sysctls Tmpfs UTSMode Ulimits"
 )
 """They act, or a warning says that they do not yet; what they do is seen elsewhere."""
@@ -447,6 +447,7 @@ def test_an_exec_that_asks_for_the_impossible_is_400_and_names_it(service: Servi
         asked += [
             ({"Cmd": ["x" * 100_000]}, "Cmd"),
             ({"WorkingDir": "/" + "x" * 100_000}, "WorkingDir"),
+            ({"WorkingDir": "/" + "x" * 256}, "WorkingDir"),
             ({"User": "-1"}, "User"),
             ({"WorkingDir": "x"}, "working directory"),
             ({"Env": ["=x"]}, "environment"),
@@ -457,6 +458,29 @@ def test_an_exec_that_asks_for_the_impossible_is_400_and_names_it(service: Servi
             if (got, field in json.loads(answer).get("message", "")) != (400, True):
                 wrong.append((body_of_exec, got, answer))
         assert wrong == []
+    finally:
+        service.remove_containers()
+
+
+def test_an_exec_in_vain_says_why_where_its_client_looks_and_is_no_failure_of_the_service(
+    service: Service, docker: Docker
+) -> None:
+    docker.ok("run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "100")
+    try:
+        for options, code, words in (
+            (("-w", "/missing"), 127, 'chdir to cwd ("/missing") set in config.json failed: no such file or directory'),
+            (("-w", "/bin/sh"), 127, 'chdir to cwd ("/bin/sh") set in config.json failed: not a directory'),
+            (("-u", "nobody-here"), 126, "unable to find user nobody-here: no matching entries in passwd file"),
+        ):
+            said = docker("exec", *options, "box", "true")
+            assert (said.code, words in said.stdout + said.stderr) == (code, True), said
+            assert "executable file" not in said.stdout + said.stderr
+            said = docker("exec", "-d", *options, "box", "true")
+            assert (said.code, words in said.stderr) == (1, True), said
+        body = {"Cmd": ["true"], "WorkingDir": "/missing"}
+        session = json.loads(service.request("POST", "/containers/box/exec", body)[1])["Id"]
+        assert service.request("POST", f"/exec/{session}/start", {"Detach": True})[0] == 400
+        assert "Traceback" not in service.log()
     finally:
         service.remove_containers()
 
