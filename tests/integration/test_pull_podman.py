@@ -1,0 +1,97 @@
+"""The podman CLI pulls from real registries."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_pull_docker import pull
+from tests.support.image_archive import busybox_image
+from tests.support.podman import Podman
+from tests.support.registry import PASSWORD, USERNAME, DockerRegistry, docker_registry
+from tests.support.service import Service
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    with docker_registry(tmp_path_factory.mktemp("registry")) as running:
+        running.put_image("box", "latest", busybox_image())
+        yield running
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    with docker_registry(tmp_path_factory.mktemp("secured"), protected=True, tls=True) as running:
+        running.put_image("box", "latest", busybox_image(Cmd=["true"]))
+        yield running
+
+
+def test_podman_pulls_and_says_the_id(podman: Podman, registry: DockerRegistry) -> None:
+    said = podman.ok("pull", "--tls-verify=false", f"{registry.host}/box:latest")
+    assert said.splitlines()[-1] == busybox_image().id
+
+
+def test_podman_never_falls_to_http_unasked(podman: Podman, registry: DockerRegistry) -> None:
+    said = podman("pull", f"{registry.host}/box:latest")
+    assert (said.code, "HTTP response to HTTPS client" in said.stderr) == (125, True)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(service: Service, secured: DockerRegistry) -> None:
+    name = f"{secured.host}/box"
+    status, body = service.request("POST", f"/v5.0.0/libpod/images/pull?reference={name}&tlsVerify=true")
+    assert (status, "certificate" in json.loads(body)["message"]) == (500, True)
+
+
+def test_the_hosts_certs_d_vouches_for_a_registry(podman: Podman, secured: DockerRegistry) -> None:
+    folder = Path("/etc/containers/certs.d") / secured.host
+    folder.mkdir(parents=True)
+    try:
+        assert secured.ca is not None
+        shutil.copy(secured.ca, folder / "ca.crt")
+        podman.ok("pull", "--creds", f"{USERNAME}:{PASSWORD}", f"{secured.host}/box:latest")
+    finally:
+        shutil.rmtree(folder)
+        if not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+
+
+def test_short_names_go_by_registries_conf_for_podman_and_to_docker_hub_for_docker(
+    make_service: Callable[..., Service], registry: DockerRegistry, tmp_path: Path
+) -> None:
+    conf = tmp_path / "registries.conf"
+    conf.write_text(
+        f'unqualified-search-registries = ["{registry.host}"]\n'
+        f'[[registry]]\nlocation = "{registry.host}"\ninsecure = true\n'
+        '[[registry]]\nlocation = "docker.io"\nblocked = true\n'
+    )
+    service = make_service("--idle-timeout", "0")
+    service.start(environment={"CONTAINERS_REGISTRIES_CONF": str(conf)})
+    status, body = service.request("POST", "/v5.0.0/libpod/images/pull?reference=box")
+    last = json.loads(body.splitlines()[-1])
+    assert (status, last.get("id")) == (200, busybox_image().id), body
+    status, (said,) = pull(service, "box")
+    assert (status, "docker.io" in str(said["message"])) == (403, True)
+
+
+def test_an_event_tells_of_the_pull(service: Service, registry: DockerRegistry) -> None:
+    pull(service, f"{registry.host}/box")
+    _, body = service.request("GET", f'/events?since=1&until={time.time() + 1:.0f}&filters={{"event":["pull"]}}')
+    assert json.loads(body.splitlines()[-1])["Actor"]["Attributes"]["name"] == f"{registry.host}/box:latest"
+
+
+def test_what_was_pulled_is_read_by_buildah(service: Service, registry: DockerRegistry) -> None:
+    pull(service, f"{registry.host}/box")
+    store = ["--root", f"{service.root}/storage", "--runroot", f"{service.runroot}/storage"]
+    listed = subprocess.run(
+        ["buildah", *store, "--storage-driver", "overlay", "images", "--format", "{{.Name}}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert f"{registry.host}/box" in listed.stdout

@@ -1,0 +1,93 @@
+"""Progress of a copy from what its files have grown by, and manifests that cannot be read two ways."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteLayer
+from apiserver.local.images.copy_progress import CopyProgress
+from apiserver.local.images.registries_conf import BadRegistriesConf, candidates
+from apiserver.local.images.remote_manifest import BadManifest, read_manifest
+from tests.support.results import result_of
+
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+LAYERS = (RemoteLayer(A, 100), RemoteLayer(B, 50))
+
+
+def begun(progress: CopyProgress, *digests: str) -> None:
+    text = "".join(f"Copying blob {digest}\n" for digest in digests).encode()
+    result_of(Deferred.fromCoroutine(progress.said(text[:20])))
+    result_of(Deferred.fromCoroutine(progress.said(text[20:])))
+
+
+def test_bytes_of_a_growing_file_are_the_layers_that_was_begun() -> None:
+    seen: list[LayerProgress] = []
+    progress = CopyProgress(LAYERS, frozenset({B}), seen.append)
+    begun(progress, A)
+    progress.files({1: 30})
+    progress.done()
+    assert [(step.digest[7], step.phase, step.current) for step in seen] == [
+        ("a", LayerPhase.WAITING, 0),
+        ("b", LayerPhase.PRESENT, 0),
+        ("a", LayerPhase.DOWNLOADING, 30),
+        ("a", LayerPhase.DOWNLOADED, 100),
+        ("a", LayerPhase.COMPLETE, 100),
+    ]
+
+
+def test_a_file_that_stops_at_the_size_of_a_blob_is_that_blob() -> None:
+    seen: list[LayerProgress] = []
+    progress = CopyProgress(LAYERS, frozenset(), seen.append)
+    begun(progress, A, B)
+    progress.files({1: 50, 2: 60})
+    progress.files({1: 50, 2: 70})
+    assert LayerProgress(B, LayerPhase.DOWNLOADED, 50, 50) in seen
+    assert seen[-1] == LayerProgress(A, LayerPhase.DOWNLOADING, 70, 100)
+
+
+DESCRIPTOR = {"digest": A, "size": 1}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"schemaVersion": 2, "config": DESCRIPTOR, "layers": [], "manifests": []},
+        {"schemaVersion": 2},
+        {"schemaVersion": 1, "fsLayers": []},
+        {"schemaVersion": 2, "config": DESCRIPTOR, "layers": [{"digest": "../../x"}]},
+        {"schemaVersion": 2, "config": DESCRIPTOR, "layers": [{"digest": A, "size": -1}]},
+        {"schemaVersion": 2, "config": DESCRIPTOR, "layers": [{"digest": A, "urls": ["http://x"]}]},
+        {"schemaVersion": 2, "layers": []},
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "config": DESCRIPTOR,
+            "layers": [],
+        },
+        [],
+        {"schemaVersion": "2"},
+    ],
+)
+def test_a_manifest_that_could_be_two_things_or_none_is_refused(manifest: object) -> None:
+    with pytest.raises(BadManifest):
+        read_manifest(json.dumps(manifest).encode())
+
+
+def test_a_short_name_is_its_alias_or_else_searched_for_in_order(tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+    conf.write_text(
+        'unqualified-search-registries = ["one.example", "two.example:5"]\n[aliases]\n"x/y" = "z.example/y"\n'
+    )
+    assert candidates("x/y:1@sha256:0", conf) == ("z.example/y:1@sha256:0",)
+    assert candidates("never-an-alias:2", conf) == ("one.example/never-an-alias:2", "two.example:5/never-an-alias:2")
+
+
+def test_a_broken_registries_conf_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+    conf.write_text("unqualified-search-registries = [")
+    with pytest.raises(BadRegistriesConf):
+        candidates("x", conf)
