@@ -90,11 +90,10 @@ UNBUILT_VALUES: tuple[tuple[str, Any], ...] = (
 
 BUILT_HOST = words(
     "Annotations AutoRemove Binds CapAdd CapDrop CgroupnsMode ConsoleSize CpuPeriod CpuQuota CpuShares CpusetCpus"
-    " CpusetMems DeviceCgroupRules Devices Dns DnsOptions DnsSearch"
-    " ExtraHosts GroupAdd Init IpcMode LogConfig MaskedPaths Memory"
-    " MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable OomScoreAdj"
-    " PidMode PidsLimit PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs RestartPolicy Runtime SecurityOpt ShmSize"
-    " Sysctls Tmpfs UTSMode Ulimits"
+    " CpusetMems DeviceCgroupRules Devices Dns DnsOptions DnsSearch ExtraHosts GroupAdd Init IpcMode LogConfig"
+    " MaskedPaths Memory MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable"
+    " OomScoreAdj PidMode PidsLimit PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs"
+    " RestartPolicy Runtime SecurityOpt ShmSize Sysctls Tmpfs UTSMode Ulimits"
 )
 """They act, or a warning says that they do not yet; what they do is seen elsewhere."""
 
@@ -328,6 +327,12 @@ def test_what_is_no_object_of_json_is_400(service: Service, body: bytes) -> None
         ({"HostConfig": {"PortBindings": {"80": [{"HostIp": "x"}]}}}, "HostIp"),
         ({"HostConfig": {"Binds": ["a"]}}, "a"),
         ({"HostConfig": {"Binds": ["/a:/b:nonsense"]}}, "nonsense"),
+        ({"WorkingDir": "/" + "x" * 256}, "WorkingDir"),
+        ({"HostConfig": {"Binds": ["/tmp:/" + "x" * 256]}}, "mount target"),
+        ({"HostConfig": {"Binds": ["/" + "x" * 256 + ":/x"]}}, "mount source"),
+        ({"HostConfig": {"Binds": ["x" * 256 + ":/x"]}}, "volume name"),
+        ({"HostConfig": {"Tmpfs": {"/" + "x" * 256: ""}}}, "mount target"),
+        ({"Volumes": {"/" + "x" * 256: {}}}, "mount target"),
         ({"HostConfig": {"Binds": ["/tmp:/"]}}, "destination can't be '/'"),
         ({"HostConfig": {"Binds": ["/tmp:/x", "/usr:/x/"]}}, "Duplicate mount point"),
         ({"HostConfig": {"Mounts": [{"Type": "x", "Target": "/x"}]}}, "mount type unknown"),

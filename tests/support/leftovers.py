@@ -64,9 +64,17 @@ def mounts(folder: Path) -> set[Left]:
         root, point = before.split()[3:5]
         if after.startswith("nsfs "):
             found.add(Left("namespace", point))
-        elif Path(point).is_relative_to(folder) and not (Path(point).name == "overlay" and point.endswith(root)):
+        elif Path(point).is_relative_to(folder) and not (Path(point).name == "overlay" and _itself(root, point)):
             found.add(Left("mount", point))
     return found
+
+
+def _itself(root: str, point: str) -> bool:
+    """Whether a mount point shows the directory that it lies on: one path is the end of the other.
+
+    The root counts from the file system's own root, which lies above or below the root that we see.
+    """
+    return point.endswith(root) or root.endswith(point)
 
 
 def interfaces() -> set[Left]:
