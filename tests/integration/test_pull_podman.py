@@ -37,6 +37,11 @@ def test_podman_pulls_and_says_the_id(podman: Podman, registry: DockerRegistry) 
     assert said.splitlines()[-1] == busybox_image().id
 
 
+def test_podman_runs_an_image_that_has_to_be_pulled(podman: Podman, registry: DockerRegistry) -> None:
+    registry.put_image("run", "latest", busybox_image())
+    assert podman.ok("run", "--rm", "--tls-verify=false", f"{registry.host}/run", "echo", "pulled") == "pulled"
+
+
 def test_podman_never_falls_to_http_unasked(podman: Podman, registry: DockerRegistry) -> None:
     said = podman("pull", f"{registry.host}/box:latest")
     assert (said.code, "HTTP response to HTTPS client" in said.stderr) == (125, True)
