@@ -136,6 +136,20 @@ class CommandNotExecutable(RuntimeFailed, InvalidParameter):
     exit_code = 126
 
 
+class WorkingDirUnusable(RuntimeFailed, InvalidParameter):
+    """The directory that a process is to begin in is missing, no directory, or closed to its user.
+
+    Attributes:
+        exit_code: 127, or 126 where the user may not enter it.
+    """
+
+    cause = "working directory cannot be entered"
+
+    def __init__(self, subject: str, exit_code: int) -> None:
+        super().__init__(subject)
+        self.exit_code = exit_code
+
+
 class ContainerNotRunning(Conflict):
     """The runtime says that its process is not there, or not started."""
 

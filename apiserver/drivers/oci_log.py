@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from apiserver.errors import CommandNotExecutable, CommandNotFound, EngineError, RuntimeFailed
+from apiserver.errors import CommandNotExecutable, CommandNotFound, EngineError, RuntimeFailed, WorkingDirUnusable
 
 _READ_LIMIT = 1024 * 1024
 
@@ -21,6 +21,11 @@ _NOT_FOUND = re.compile(
 _NOT_EXECUTABLE = re.compile(
     r"is not executable|exec: .{0,4096}: (?:permission denied|is a directory)|exec format error"
     r"|open executable: (?:permission denied|operation not permitted)|exec .{0,4096}: permission denied",
+    re.IGNORECASE | re.DOTALL,
+)
+# runc: chdir to cwd ("/x") set in config.json failed: no such file or directory. crun: chdir to `/x`: No such file...
+_WORKING_DIR = re.compile(
+    r"chdir to .{0,8192}: (?:no such file or directory|not a directory|(?P<closed>permission denied))",
     re.IGNORECASE | re.DOTALL,
 )
 _NAMED = re.compile(r"[`\"]([^`\"]+)[`\"]")
@@ -52,6 +57,8 @@ def last_message(log: bytes | str) -> str | None:
 def failure(message: str) -> EngineError:
     """The kind of failure that a runtime's message tells of, with the words that Docker's clients look for."""
     text = message.strip()
+    if (cwd := _WORKING_DIR.search(text)) is not None:
+        return WorkingDirUnusable(text, 126 if cwd["closed"] else 127)
     if _NOT_FOUND.search(text):
         if "executable file not found" not in text and (named := _NAMED.search(text)):
             text = f'{text}: exec: "{named[1]}": executable file not found in $PATH'

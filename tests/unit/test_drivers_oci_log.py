@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apiserver.drivers.oci_log import failure, last_message, read_last_message
-from apiserver.errors import CommandNotExecutable, CommandNotFound, RuntimeFailed
+from apiserver.errors import CommandNotExecutable, CommandNotFound, RuntimeFailed, WorkingDirUnusable
 
 
 def test_the_last_entry_counts() -> None:
@@ -75,6 +75,22 @@ def test_a_command_that_cannot_be_executed_is_126(message: str) -> None:
 def test_cruns_words_for_a_missing_command_become_those_that_clients_look_for() -> None:
     error = failure("executable file `nope` not found in $PATH: No such file or directory")
     assert 'exec: "nope": executable file not found in $PATH' in error.subject
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ('exec failed: unable to start container process: chdir to cwd ("/x") set in config.json failed:'
+         " no such file or directory", 127),
+        ('chdir to cwd ("/bin/sh") set in config.json failed: not a directory', 127),
+        ('chdir to cwd ("/root") set in config.json failed: permission denied', 126),
+        ("chdir to `/x`: No such file or directory", 127),
+    ],
+)  # fmt: skip
+def test_a_directory_that_cannot_be_entered_is_no_missing_command(message: str, code: int) -> None:
+    error = failure(message)
+    assert type(error) is WorkingDirUnusable
+    assert (error.exit_code, error.subject) == (code, message)
 
 
 @pytest.mark.parametrize("message", ["opening file `memory.max` for writing: No such file or directory", "", "mount"])

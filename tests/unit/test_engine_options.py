@@ -50,6 +50,9 @@ def network(**changes: Any) -> dict[str, Any]:
     return {"network": Network(**changes)}
 
 
+LONG_NAME = "x" * 256
+
+
 def bind(target: str = "/a", source: str = "/b", **changes: Any) -> dict[str, Any]:
     return {"mounts": Mounts((Mount(MountKind.BIND, target, source=source, **changes),))}
 
@@ -129,6 +132,12 @@ MIB = 1 << 20
         (bind("/a", "b"), "absolute"),
         (bind(propagation="wide"), "propagation"),
         ({"mounts": Mounts((Mount(MountKind.VOLUME, "/a", source="../x"),))}, "volume name"),
+        ({"mounts": Mounts((Mount(MountKind.VOLUME, "/a", source=LONG_NAME),))}, "volume name"),
+        ({"mounts": Mounts((Mount(MountKind.VOLUME, f"/a/{LONG_NAME}"),))}, "mount target"),
+        ({"mounts": Mounts((Mount(MountKind.TMPFS, f"/{LONG_NAME}/a"),))}, "mount target"),
+        ({"mounts": Mounts((Mount(MountKind.TMPFS, "/a" * 3000),))}, "mount target"),
+        (bind(source=f"/{LONG_NAME}"), "mount source"),
+        (bind(source=f"/{'ü' * 128}"), "mount source"),
         ({"mounts": Mounts((Mount(MountKind.TMPFS, "/a", source="/x"),))}, "source"),
         (tmpfs("bind"), "bind"),
         (tmpfs("size=lots"), "size"),

@@ -19,9 +19,9 @@ from apiserver.drivers.conmon.attach import Attachment
 from apiserver.drivers.conmon.exec import ExecSessions, Session
 from apiserver.drivers.linux.pidfd import Process
 from apiserver.engine.containers.model import ExecSession
-from apiserver.engine.ports.runs import NotRunning, StartFailed
+from apiserver.engine.ports.runs import CommandUnusable, NotRunning, StartFailed
 from apiserver.engine.ports.streams import ExecStarted
-from apiserver.errors import RuntimeFailed
+from apiserver.errors import InvalidParameter, RuntimeFailed
 from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import ExecPaths, write_whole
 from apiserver.local.runs.identity import end_monitor, hold, remember
@@ -36,6 +36,10 @@ log = Logger()
 class ExecFailed(StartFailed):
     cause = "exec session could not be started"
     docker = "OCI runtime exec failed: {subject}"
+
+
+class ExecUnusable(ExecFailed, CommandUnusable):
+    """What was asked for cannot be run: no such program, or no such directory to run it in."""
 
 
 class Sessions:
@@ -69,7 +73,8 @@ class Sessions:
                 size=session.console_size if session.terminal else None,
             )
         except RuntimeFailed as error:
-            raise ExecFailed(error.subject, error.exit_code) from error
+            kind = ExecUnusable if isinstance(error, InvalidParameter) else ExecFailed
+            raise kind(error.subject, error.exit_code) from error
         started = self._now()
         with suppress(OSError):  # a short one is gone already, and then nobody needs to find it
             remember(paths, running.pid)

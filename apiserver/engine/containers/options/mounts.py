@@ -10,6 +10,7 @@ from enum import Enum
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from apiserver.engine.containers.options.process import LONGEST_NAME, LONGEST_PATH, check_names, too_long
 from apiserver.errors import InvalidParameter
 
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
@@ -95,6 +96,7 @@ def clean_target(target: str) -> str:
     """
     if not target.startswith("/") or any(c in target for c in "\0\n"):
         raise InvalidParameter(f"invalid mount path: '{target}' mount path must be absolute")
+    _check_length(target, "mount target")
     clean = posixpath.normpath("/" + target.lstrip("/"))
     if clean == "/":
         raise InvalidParameter("invalid mount target: destination can't be '/'")
@@ -114,8 +116,11 @@ def _validated(mount: Mount) -> Mount:
                 'invalid mount config for type "bind":'
                 f" invalid mount path: '{mount.source}' mount path must be absolute"
             )
+        _check_length(mount.source, "mount source")
         return replace(mount, source=posixpath.normpath("/" + mount.source.lstrip("/")))
     if mount.kind is MountKind.VOLUME:
+        if len(mount.source) > LONGEST_NAME:
+            raise InvalidParameter(f"invalid volume name: it has more than {LONGEST_NAME} bytes")
         if mount.source and not _VOLUME.fullmatch(mount.source):
             raise InvalidParameter(
                 f'create {mount.source}: "{mount.source}" includes invalid characters for a local volume name, only'
@@ -131,6 +136,12 @@ def _validated(mount: Mount) -> Mount:
     for option in mount.tmpfs_options:
         _check_tmpfs_option(option)
     return mount
+
+
+def _check_length(path: str, field: str) -> None:
+    if too_long(path):
+        raise InvalidParameter(f"invalid {field}: it has more than {LONGEST_PATH} bytes")
+    check_names(path, field)
 
 
 def _check_tmpfs_option(option: str) -> None:

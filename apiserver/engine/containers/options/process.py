@@ -16,6 +16,8 @@ _NUMBER = re.compile(r"0|[1-9][0-9]*")
 LONGEST_PATH = 4095
 """Bytes, the kernel's own limit. A runtime that complains of a longer one (over 64 KiB of it) and conmon wait for
 each other."""
+LONGEST_NAME = 255
+"""Bytes of one component of a path, NAME_MAX of every file system that holds containers."""
 LARGEST_ID = 2**31 - 1
 """Docker's own limit: the kernel's -1 (4,294,967,295) means "no change" and must never get there."""
 
@@ -112,6 +114,16 @@ def too_long(path: str) -> bool:
     return len(path.encode(errors="surrogatepass")) > LONGEST_PATH
 
 
+def check_names(path: str, field: str) -> None:
+    """Refuse a path with a component that no file system can have; `field` is for the refusal.
+
+    Raises:
+        InvalidParameter
+    """
+    if any(len(name.encode(errors="surrogatepass")) > LONGEST_NAME for name in path.split("/")):
+        raise InvalidParameter(f"invalid {field}: a name in the path has more than {LONGEST_NAME} bytes")
+
+
 def check_working_dir(path: str) -> None:
     """Raises: InvalidParameter."""
     if not path:
@@ -120,6 +132,7 @@ def check_working_dir(path: str) -> None:
         raise InvalidParameter(f"the working directory '{path}' is invalid, it needs to be an absolute path")
     if too_long(path):
         raise InvalidParameter(f"invalid WorkingDir: it has more than {LONGEST_PATH} bytes")
+    check_names(path, "WorkingDir")
     if any(c in path for c in "\0\n"):
         raise InvalidParameter(f"invalid WorkingDir: {path!r}")
     parts = [part for part in path.split("/") if part not in ("", ".")]
