@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,32 @@ def test_on_a_full_disk_what_cannot_be_done_is_said_and_undone(
     nothing_half_made(narrow)
     assert docker.ok("run", "--rm", "--name", "n0", "--network", "none", "busybox", "echo", "fine") == "fine"
     assert docker.ok("run", "--rm", "--name", "n0", "busybox", "echo", "fine") == "fine"
+
+
+def test_containers_can_be_stopped_and_removed_while_one_of_them_fills_the_disk(
+    narrow: Service, docker_for: Callable[[Service], Docker]
+) -> None:
+    """Whatever room is set free is taken at once; what would make something is refused meanwhile."""
+    docker = docker_for(narrow)
+    greedy = "while :; do cat /dev/zero >>/filler 2>/dev/null; done"
+    polite = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+    for number in range(9):
+        docker.ok("run", "-d", "--name", f"box{number}", "--network", "none", "busybox", "sh", "-c", polite)
+    docker.ok("run", "-d", "--name", "greedy", "--network", "none", "busybox", "sh", "-c", greedy)
+    deadline = time.monotonic() + 30
+    while (room := os.statvfs(narrow.root)).f_bfree * room.f_frsize > 65536:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    status, answer = narrow.request("POST", "/containers/create?name=more", {"Image": "busybox"})
+    said = "state cannot be written below the root directory: database or disk is full"
+    assert (status, message(answer)) == (500, said)
+    failures = narrow.log().count("Traceback")
+    for number in range(9):
+        docker.ok(*(("stop",), ("kill",), ("rm", "-f"))[number % 3], f"box{number}")
+    for number in range(9):
+        if number % 3 != 2:
+            docker.ok("rm", f"box{number}")
+    docker.ok("rm", "-f", "greedy")
+    assert narrow.containers() == []
+    assert narrow.log().count("Traceback") == failures, narrow.log_tail(100)
+    assert docker.ok(*RUN, "echo", "fine") == "fine"

@@ -99,7 +99,8 @@ class Records(Protocol):
             the events among the changes, in order, with their serials, which follow the order of commits.
 
         Raises:
-            HostError: the disk is full or broken; nothing of `changes` is on disk then.
+            HostError: the disk is full or broken; nothing of `changes` is on disk then. What ends or removes something
+                still finds room on a disk that is full for everything else.
         """
 
     async def events(self, *, after: int, since: datetime | None, until: datetime | None) -> Sequence[Event]:

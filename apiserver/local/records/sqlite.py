@@ -29,7 +29,8 @@ from apiserver.engine.ports.records import (
 from apiserver.engine.volumes.model import Volume
 from apiserver.jsonvalue import JsonValue
 from apiserver.local.records.codec import Decoder, encoded
-from apiserver.local.records.writer import Writer, connect
+from apiserver.local.records.reserve import gives_back, is_full, reserve
+from apiserver.local.records.writer import StateUnwritable, Writer, connect
 
 PAGE = 500
 TRIM_EVERY = 1_000
@@ -62,7 +63,9 @@ class SqliteRecords:
         self, path: Path, reactor: IReactorFromThreads, *, event_days: int = 30, event_rows: int = 100_000
     ) -> None:
         self._connection = connect(path)
+        self._directory = path.parent
         self._remembered = _read(self._connection)
+        reserve(path)
         self._event_days = event_days
         self._event_rows = event_rows
         self._until_trim = 0  # the first event of a daemon looks too
@@ -74,7 +77,8 @@ class SqliteRecords:
     async def commit(self, *changes: Change) -> Sequence[Event]:
         steps = [_event_row(change) if isinstance(change, Event) else _statement(change) for change in changes]
         events = [change for change in changes if isinstance(change, Event)]
-        serials = await self._writer.submit(self._work(steps, events))
+        giving = all(map(gives_back, changes))
+        serials = await self._writer.submit(self._work(steps, events, giving))
         return [replace(event, serial=serial) for event, serial in zip(events, serials, strict=True)]
 
     async def events(self, *, after: int, since: datetime | None, until: datetime | None) -> Sequence[Event]:
@@ -104,8 +108,12 @@ class SqliteRecords:
     async def close(self) -> None:
         await self._writer.close()
 
-    def _work(self, steps: Sequence[Statement], events: Sequence[Event]) -> Callable[[sqlite3.Connection], list[int]]:
+    def _work(
+        self, steps: Sequence[Statement], events: Sequence[Event], giving: bool
+    ) -> Callable[[sqlite3.Connection], list[int]]:
         def work(connection: sqlite3.Connection) -> list[int]:
+            if not giving and is_full(self._directory):
+                raise StateUnwritable("database or disk is full")
             serials = []
             for sql, values in steps:
                 cursor = connection.execute(sql, values)
