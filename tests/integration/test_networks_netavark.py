@@ -16,6 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
+from apiserver.config.host.programs import which
 from apiserver.drivers.linux import netns
 from apiserver.drivers.linux.netns import NetworkNamespaces
 from apiserver.drivers.netavark import Netavark
@@ -24,7 +25,7 @@ from apiserver.engine.names import new_id
 from apiserver.engine.networks.leases import Leases
 from apiserver.engine.ports.networks import Attachment, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort, Transport
-from apiserver.errors import HostError
+from apiserver.errors import HostError, ProgramMissing
 from apiserver.local.networks.service import LocalNetworks, NetworkFailed
 from apiserver.local.paths import Paths
 
@@ -222,3 +223,22 @@ async def test_without_a_firewall_program_it_says_what_is_missing(tmp_path: Path
     programs = Programs(reactor, search_path=[str(tmp_path)])
     with pytest.raises(HostError, match="iptables"):
         await Netavark(programs, tmp_path).choose_firewall()
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_netavark_nothing_is_made_and_what_was_not_made_can_be_taken_down(
+    world: World, tmp_path: Path
+) -> None:
+    """Also where another run holds the bridge, so that there is something to look at."""
+    await world.networks.attach(await world.plan())
+    plan = await world.plan()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("iptables", "iptables-save", "nft"):
+        if path := which(name):
+            (tools / name).symlink_to(path)
+    networks = LocalNetworks(Paths(tmp_path / "root", tmp_path), Programs(reactor, search_path=[str(tools)]), reactor)
+    with pytest.raises(ProgramMissing):
+        await networks.attach(plan)
+    assert await networks.survey() == {(world.plans[0].container_id, 1)}
+    await networks.detach(plan)

@@ -20,7 +20,7 @@ from apiserver.drivers.netavark import Netavark
 from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.engine.ports.networks import Attachment, Endpoint, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
-from apiserver.errors import HostError
+from apiserver.errors import HostError, ProgramMissing
 from apiserver.local.networks.request import endpoints, request_json
 from apiserver.local.networks.routes import ROUTES, free_subnet, used_subnets
 from apiserver.local.paths import Paths
@@ -130,7 +130,12 @@ class LocalNetworks:
     async def _take_down(self, plan: NetworkPlan) -> None:
         path = Path(plan.namespace)
         if plan.attachments:
-            await self._tear_down(plan, path)
+            try:
+                await self._tear_down(plan, path)
+            except ProgramMissing:
+                # The interface goes with the namespace: without netavark rules alone could stay.
+                if await self._has_rules(plan):
+                    raise
         netns.remove(path)
 
     async def _tear_down(self, plan: NetworkPlan, path: Path) -> None:
