@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 HIGH_BYTES: Final = 256 * 1024
 LOW_BYTES: Final = 64 * 1024
 
-_PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
-"""Seconds between looks whether the head was read: 64 ms in all."""
+_PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.5)
+"""Seconds between looks whether the head was read: a second in all, for clients on a busy machine."""
 
 
 class Duplex:
