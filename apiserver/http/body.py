@@ -181,7 +181,7 @@ def _without_nulls(text: bytes, kind: type[T], error: msgspec.ValidationError) -
     # Go leaves a field alone that is null; clients that marshal Go structs send plenty of them.
     if "got `null`" in str(error):
         try:
-            return msgspec.convert(_drop_nulls(msgspec.json.decode(text)), type=kind)
+            return msgspec.convert(_drop_nulls(msgspec.json.decode(text)), type=kind, str_keys=True)
         except msgspec.ValidationError as second:
             error = second
         except RecursionError:
