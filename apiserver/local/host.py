@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from apiserver.config.host import CgroupMode, Host
@@ -9,6 +10,7 @@ from apiserver.engine.ports.host import HostFacts
 from apiserver.local.paths import Paths
 from apiserver.local.runs.machine import Machine
 
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _LIMITS = ("memory", "swap", "pids", "cpu", "cpuset")
 
 
@@ -43,4 +45,5 @@ def host_facts(host: Host, machine: Machine, paths: Paths, versions: Mapping[str
         limits=machine.acting.kinds,
         warnings=tuple(f"WARNING: No {kind} limit support" for kind in missing),
         boot_id=host.boot_id,
+        proxies={name: os.environ[name] for low in _PROXIES for name in (low, low.upper()) if os.environ.get(name, "")},
     )

@@ -208,6 +208,28 @@ def test_the_masked_list_has_the_newest_side_channels() -> None:
     assert security.masked_paths(Security(masked_paths=()), ["/x"]) == []
 
 
+def test_single_paths_can_be_masked_and_unmasked() -> None:
+    default = security.masked_paths(Security(), [])
+    assert security.masked_paths(Security(mask=("/a", "/proc/keys")), []) == [*default, "/a"]
+    assert security.masked_paths(Security(mask=("/a",), privileged=True), []) == ["/a"]
+    assert security.masked_paths(Security(unmask=("/proc/k*", "/sys/*"), mask=("/a",)), []) == [
+        *(path for path in default if path not in ("/proc/kcore", "/proc/keys", "/sys/firmware")),
+        "/a",
+    ]
+    assert security.masked_paths(Security(unmask=("all",)), []) == []
+    assert security.read_only_paths(Security(unmask=("ALL",))) == []
+    assert "/proc/sys" not in security.read_only_paths(Security(unmask=("/proc/sys",)))
+
+
+def test_a_bind_is_with_what_is_mounted_below_it_unless_asked_otherwise() -> None:
+    binds = tuple(
+        Mount(MountKind.BIND, target, source="/s", read_only=True, recursive=recursive)
+        for target, recursive in (("/a", True), ("/b", False))
+    )
+    whole, alone = mounts.asked_mounts(Mounts(binds), {}, recursive_read_only=True)
+    assert (whole.options, alone.options) == (("rbind", "rprivate", "ro", "rro"), ("bind", "rprivate", "ro"))
+
+
 def test_a_profile_of_apparmor_is_used_only_where_it_is_loaded() -> None:
     loaded = frozenset({"docker-default", "mine"})
     assert security.apparmor_profile(Security(), None) == ""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.lifecycle import Lifecycle
-from apiserver.engine.containers.options.mounts import with_volumes
+from apiserver.engine.containers.options.mounts import with_image_volumes
 from apiserver.engine.containers.options.process import Process
 from apiserver.engine.ports.images import Healthcheck, ImageConfig
 
@@ -17,7 +17,7 @@ def merged(options: ContainerOptions, image: ImageConfig) -> ContainerOptions:
         options,
         process=_process(options.process, image),
         identity=replace(options.identity, labels={**image.labels, **options.identity.labels}),
-        mounts=with_volumes(options.mounts, image.volumes),
+        mounts=with_image_volumes(options.mounts, image.volumes),
         network=replace(
             options.network, exposed=tuple(dict.fromkeys((*options.network.exposed, *image.exposed_ports)))
         ),
@@ -36,11 +36,16 @@ def _process(process: Process, image: ImageConfig) -> Process:
         process,
         entrypoint=entrypoint or (),
         command=command or (),
-        env=merged_env(image.env, process.env),
+        env=merged_env(_env_below(process, image), process.env),
+        default_env=(),
         working_dir=process.working_dir or image.working_dir,
         user=process.user or image.user,
         stop_signal=process.stop_signal or image.stop_signal,
     )
+
+
+def _env_below(process: Process, image: ImageConfig) -> tuple[str, ...]:
+    return merged_env(process.default_env, image.env) if process.image_env else ()
 
 
 def merged_env(below: tuple[str, ...], above: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,3 +33,5 @@ class HostFacts(Struct, frozen=True):
     """Which limits act here: `memory`, `swap`, `pids`, `cpu`, `cpuset`."""
     warnings: tuple[str, ...] = ()
     boot_id: str = ""
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """What the service's own environment says of proxies (`http_proxy`), for containers that ask for it."""

@@ -96,7 +96,7 @@ class Bundles:
 
     def _texts(self, spec: RunSpec, hostname: str) -> dict[str, str]:
         network = spec.options.network
-        return {
+        texts = {
             "/etc/hosts": netfiles.hosts(
                 network,
                 spec.endpoints,
@@ -110,6 +110,7 @@ class Bundles:
             ),
             "/run/.containerenv": _CONTAINERENV.format(name=spec.name, id=spec.key.container_id, image=spec.image_id),
         }
+        return {target: text for target, text in texts.items() if target not in network.image_files}
 
     def _user(self, spec: RunSpec, merged: Path, placed: Sequence[Placed]) -> users.User:
         groups = spec.options.security.supplementary_groups

@@ -45,6 +45,7 @@ def exec_process(run: RunPaths, session: ExecSession, pid: int, available: Seque
         no_new_privileges=configured["noNewPrivileges"] and not session.privileged,
         apparmor="" if session.privileged else configured.get("apparmorProfile", ""),
         oom_score_adj=configured.get("oomScoreAdj"),
+        umask=configured["user"].get("umask", 0o022),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options import ContainerOptions, Identity
 from apiserver.errors import InvalidParameter
@@ -19,8 +21,11 @@ from apiserver.wire.libpod.options.unsupported import refuse_unsupported
 __all__ = ["CreateBody", "created_json", "platform", "read_create"]
 
 
-def read_create(body: CreateBody, name_of: NetworkName) -> ContainerOptions:
+def read_create(body: CreateBody, name_of: NetworkName, proxies: Mapping[str, str]) -> ContainerOptions:
     """What the client asks, not yet merged with the image.
+
+    Args:
+        proxies: what the service's environment says of them.
 
     Raises:
         InvalidParameter: names the field.
@@ -31,8 +36,13 @@ def read_create(body: CreateBody, name_of: NetworkName) -> ContainerOptions:
     if not body.image:
         raise InvalidParameter("image: must specify either a rootfs or an image")
     return ContainerOptions(
-        identity=Identity(hostname=body.hostname, labels=body.labels or {}, annotations=body.annotations or {}),
-        process=read_process(body),
+        identity=Identity(
+            hostname=body.hostname,
+            labels=body.labels or {},
+            annotations=body.annotations or {},
+            create_command=tuple(body.create_command or ()),
+        ),
+        process=read_process(body, proxies),
         namespaces=read_namespaces(body),
         mounts=read_mounts(body),
         limits=read_limits(body),

@@ -87,8 +87,8 @@ def container_json(
         "lockNumber": 0,
         "Config": _config(container, version, stop_signal),
         "HostConfig": host_config_json(container, around.cgroup_manager),
-        "UseImageHosts": False,
-        "UseImageHostname": False,
+        "UseImageHosts": "/etc/hosts" in container.options.network.image_files,
+        "UseImageHostname": "/etc/hostname" in container.options.network.image_files,
     }
 
 
@@ -139,13 +139,15 @@ def _config(container: Container, version: tuple[int, ...], stop_signal: int) ->
         "Annotations": dict(sorted(identity.annotations.items())),
         "StopSignal": process.stop_signal or "SIGTERM",
         "HealthcheckOnFailureAction": "none",
-        "Umask": "0022",
+        "Umask": f"{process.umask:04o}",
         "Timeout": 0,
         "StopTimeout": int(10 if process.stop_timeout is None else max(process.stop_timeout, 0)),
         "Passwd": True,
     }
     if version < V5:
         config |= {"Entrypoint": " ".join(process.entrypoint or ()), "StopSignal": stop_signal}
+    if identity.create_command:
+        config["CreateCommand"] = list(identity.create_command)
     if options.lifecycle.health is not None:
         config["Healthcheck"] = health_json(options.lifecycle.health)
     if options.network.exposed:

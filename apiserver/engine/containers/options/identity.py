@@ -22,6 +22,8 @@ class Identity(Struct, frozen=True):
     """After create: the image's labels below the client's."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Kept and shown; never given to the runtime as its own annotations."""
+    create_command: tuple[str, ...] = ()
+    """The client's own command line, where it says it: kept and shown."""
 
 
 def validated(identity: Identity, *, host_uts: bool) -> Identity:

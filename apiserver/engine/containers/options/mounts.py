@@ -17,7 +17,8 @@ PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _FLAGS = (
     "ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime diratime nodiratime relatime norelatime"
-    " strictatime nostrictatime mand nomand unbindable runbindable private rprivate shared rshared slave rslave"
+    " strictatime nostrictatime mand nomand unbindable runbindable private rprivate shared rshared slave"
+    " rslave tmpcopyup"
 )
 _TMPFS_FLAGS = frozenset(_FLAGS.split())
 _TMPFS_VALUES = {
@@ -37,6 +38,14 @@ class MountKind(Enum):
     TMPFS = "tmpfs"
 
 
+class ImageVolumes(Enum):
+    """What is made of the volumes that an image asks for."""
+
+    ANONYMOUS = "anonymous"
+    TMPFS = "tmpfs"
+    IGNORE = "ignore"
+
+
 class Mount(Struct, frozen=True):
     kind: MountKind
     target: str
@@ -44,6 +53,8 @@ class Mount(Struct, frozen=True):
     source: str = ""
     """bind: absolute path on the host; volume: its name, empty for an anonymous one until create names it."""
     read_only: bool = False
+    recursive: bool = True
+    """bind: with what is mounted below the source."""
     recursive_read_only: bool = True
     propagation: str = "rprivate"
     create_source: bool = False
@@ -53,7 +64,7 @@ class Mount(Struct, frozen=True):
     anonymous: bool = False
     """volume: made for this container alone, removed with it (`rm -v`, auto-remove)."""
     from_image: bool = False
-    """volume: the image asked for it, not the client."""
+    """The image asked for it, not the client."""
     volume_driver: str = ""
     volume_labels: Mapping[str, str] = field(default_factory=dict)
     volume_options: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +78,7 @@ class Mount(Struct, frozen=True):
 
 class Mounts(Struct, frozen=True):
     mounts: tuple[Mount, ...] = ()
+    image_volumes: ImageVolumes = ImageVolumes.ANONYMOUS
     read_only_rootfs: bool = False
     shm_size_bytes: int = 64 << 20
 
@@ -152,23 +164,32 @@ def _check_tmpfs_option(option: str) -> None:
         raise InvalidParameter(f"invalid tmpfs option {option!r}")
 
 
-def with_volumes(mounts: Mounts, image_volumes: Sequence[str]) -> Mounts:
-    """With an anonymous volume at each of the image's volume paths where the client mounts nothing.
+def with_image_volumes(mounts: Mounts, paths: Sequence[str]) -> Mounts:
+    """With an anonymous volume, or what the client wants instead, at each of the image's volume paths where the client
+    mounts nothing.
 
     An anonymous volume that the client asked for gives way as well where it mounts something else there.
     """
     named = {_same(mount.target) for mount in mounts.mounts if not _is_anonymous(mount)}
     merged = []
-    for mount in (
-        *mounts.mounts,
-        *(Mount(MountKind.VOLUME, "/" + path.lstrip("/"), from_image=True) for path in image_volumes),
-    ):
-        if not _is_anonymous(mount):
+    for mount in (*mounts.mounts, *(_image_volume(path, mounts.image_volumes) for path in paths)):
+        if mount is None:
+            continue
+        if not _is_anonymous(mount) and not mount.from_image:
             merged.append(mount)
         elif (target := _same(mount.target)) not in named:
             named.add(target)
-            merged.append(replace(mount, anonymous=True))
+            merged.append(replace(mount, anonymous=_is_anonymous(mount)))
     return replace(mounts, mounts=tuple(merged))
+
+
+def _image_volume(path: str, wanted: ImageVolumes) -> Mount | None:
+    target = "/" + path.lstrip("/")
+    if wanted is ImageVolumes.IGNORE:
+        return None
+    if wanted is ImageVolumes.TMPFS:
+        return Mount(MountKind.TMPFS, target, from_image=True, tmpfs_options=("exec", "tmpcopyup"))
+    return Mount(MountKind.VOLUME, target, from_image=True)
 
 
 def _is_anonymous(mount: Mount) -> bool:

@@ -42,6 +42,8 @@ class Network(Struct, frozen=True):
     extra_hosts: tuple[str, ...] = ()
     """`NAME:IP`; the IP `host-gateway` is the bridge's gateway."""
     driver_options: Mapping[str, str] = field(default_factory=dict)
+    image_files: tuple[str, ...] = ()
+    """Which of `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf` stay the image's own."""
 
     @property
     def bridged(self) -> bool:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from apiserver.engine.containers.signals import signal_number
-from apiserver.errors import InvalidParameter
+from apiserver.errors import InvalidParameter, NotImplementedYet
 
 _USER = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]*[$]?")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
@@ -18,6 +18,7 @@ LONGEST_PATH = 4095
 each other."""
 LONGEST_NAME = 255
 """Bytes of one component of a path, NAME_MAX of every file system that holds containers."""
+_INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 LARGEST_ID = 2**31 - 1
 """Docker's own limit: the kernel's -1 (4,294,967,295) means "no change" and must never get there."""
 
@@ -29,6 +30,10 @@ class Process(Struct, frozen=True):
     """None keeps the image's, unless the client gave an entrypoint."""
     env: tuple[str, ...] = ()
     """`NAME=value`, in order, each name once after create."""
+    default_env: tuple[str, ...] = ()
+    """What the image's and the client's environment go over; empty after create, as it is in `env` then."""
+    image_env: bool = True
+    """False: of the image's environment, and of the default one, nothing is taken."""
     working_dir: str = ""
     """Absolute after create ("/" where neither the client nor the image says)."""
     user: str = ""
@@ -46,6 +51,9 @@ class Process(Struct, frozen=True):
     """Seconds from the stop signal to SIGKILL; None: 10."""
     console_size: tuple[int, int] | None = None
     """Height and width of the terminal at its start."""
+    umask: int = 0o022
+    systemd: bool = False
+    """An init of a machine (systemd) as the command would want to be run as one: refused while that is not built."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -57,6 +65,7 @@ def validated(process: Process) -> Process:
 
     Raises:
         InvalidParameter: the message names the field.
+        NotImplementedYet: see `Process.systemd`.
     """
     for field, words in (("Cmd", process.command), ("Entrypoint", process.entrypoint)):
         if any("\0" in word for word in words or ()):
@@ -69,8 +78,19 @@ def validated(process: Process) -> Process:
     check_working_dir(process.working_dir)
     if process.stop_signal:
         signal_number(process.stop_signal)
+    if not 0 <= process.umask <= 0o777:
+        raise InvalidParameter(f"invalid umask: {process.umask:o}")
+    if process.systemd and _is_init(process.argv):
+        raise NotImplementedYet("the option systemd (--systemd) with an init as the command")
     env = check_env(process.env, complete=True)
     return replace(process, env=env, working_dir=process.working_dir or "/")
+
+
+def _is_init(argv: Sequence[str]) -> bool:
+    """Podman's rule: one of the usual paths, or anything called systemd, also by way of `sh -c`."""
+    if len(argv) > 2 and argv[0].endswith("/sh") and argv[1] == "-c":
+        argv = argv[2:]
+    return argv[0] in _INITS or argv[0].rpartition("/")[2] == "systemd"
 
 
 def check_env(env: Sequence[str], *, complete: bool) -> tuple[str, ...]:

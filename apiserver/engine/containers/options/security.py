@@ -42,6 +42,10 @@ class Security(Struct, frozen=True):
     masked_paths: tuple[str, ...] | None = None
     """None: the default list; an empty tuple: none (`systempaths=unconfined`)."""
     read_only_paths: tuple[str, ...] | None = None
+    mask: tuple[str, ...] = ()
+    """Paths to hide beside the default ones, also from a privileged container."""
+    unmask: tuple[str, ...] = ()
+    """Patterns (`/proc/*`) of default paths that are neither hidden nor read-only; `ALL` is every one."""
     supplementary_groups: tuple[str, ...] = ()
     """Names or numbers, resolved in the container's own group file at start."""
 
@@ -60,7 +64,11 @@ def validated(security: Security) -> Security:
         _check_profile(security.seccomp)
     if security.apparmor and not _PROFILE.fullmatch(security.apparmor):
         raise InvalidParameter(f"invalid apparmor profile in SecurityOpt: {security.apparmor!r}")
-    for field, paths in (("MaskedPaths", security.masked_paths), ("ReadonlyPaths", security.read_only_paths)):
+    for field, paths in (
+        ("MaskedPaths", security.masked_paths),
+        ("ReadonlyPaths", security.read_only_paths),
+        ("mask", security.mask),
+    ):
         for path in paths or ():
             if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
                 raise InvalidParameter(f"invalid {field}: {path!r} is no absolute path")

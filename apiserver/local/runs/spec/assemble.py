@@ -99,6 +99,7 @@ def process_of(spec: RunSpec, machine: Machine, *, user: User, hostname: str) ->
         oom_score_adj=limits.oom_score_adj(
             options.limits, machine.oom_score_adj, may_lower=machine.may_lower_oom_score
         ),
+        umask=options.process.umask,
     )
 
 

@@ -151,7 +151,7 @@ def _place(mount: Mount, volumes: Mapping[str, str], *, recursive_read_only: boo
     propagation = mount.propagation or "rprivate"
     if propagation not in PROPAGATIONS:
         raise InvalidParameter(f"invalid propagation mode: {propagation!r}")
-    options = ["rbind", propagation, "ro" if mount.read_only else "rw"]
-    if mount.read_only and mount.recursive_read_only and recursive_read_only:
+    options = ["rbind" if mount.recursive else "bind", propagation, "ro" if mount.read_only else "rw"]
+    if mount.read_only and mount.recursive and mount.recursive_read_only and recursive_read_only:
         options.append("rro")
     return Placed(target, "bind", mount.source, tuple(options))

@@ -103,11 +103,12 @@ def process_object(
     no_new_privileges: bool,
     apparmor: str,
     oom_score_adj: int | None,
+    umask: int = 0o022,
 ) -> JsonObject:
     """The OCI `process`, of a container or of an exec session."""
     found: JsonObject = {
         "terminal": terminal,
-        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups), "umask": 0o022},
+        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups), "umask": umask},
         "args": list(argv),
         "env": list(env),
         "cwd": cwd,

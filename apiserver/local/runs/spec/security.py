@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from apiserver.engine.containers.options.security import Security
 from apiserver.errors import InvalidParameter
@@ -91,14 +92,27 @@ def masked_paths(security: Security, thermal: Sequence[str]) -> list[str]:
     """`linux.maskedPaths`; `thermal` are this host's paths of `THERMAL`."""
     if security.masked_paths is not None:
         return list(security.masked_paths)
-    return [] if security.privileged else [*MASKED_PATHS, *thermal]
+    default = () if security.privileged else (*MASKED_PATHS, *thermal)
+    return list(dict.fromkeys([*_but_unmasked(default, security.unmask), *security.mask]))
 
 
 def read_only_paths(security: Security) -> list[str]:
     """`linux.readonlyPaths`."""
     if security.read_only_paths is not None:
         return list(security.read_only_paths)
-    return [] if security.privileged else list(READ_ONLY_PATHS)
+    return [] if security.privileged else list(_but_unmasked(READ_ONLY_PATHS, security.unmask))
+
+
+def _but_unmasked(paths: Iterable[str], patterns: Sequence[str]) -> Iterator[str]:
+    for path in paths:
+        if not any(pattern.upper() == "ALL" or _matches(path, pattern) for pattern in patterns):
+            yield path
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """A `*` stands for no slash, as with Go's path.Match."""
+    names, wanted = path.split("/"), pattern.split("/")
+    return len(names) == len(wanted) and all(map(fnmatchcase, names, wanted))
 
 
 def apparmor_profile(security: Security, loaded: frozenset[str] | None) -> str:

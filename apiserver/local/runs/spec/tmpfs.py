@@ -25,6 +25,7 @@ _PAIRS = (
     ("", "diratime"),
     ("", "mand"),
     ("", "nomand"),
+    ("", "tmpcopyup"),  # the runtime fills it with what the image has there
 )
 _OPPOSITE = {b: a for a, b in _PAIRS if a} | {a: b for a, b in _PAIRS if a}
 _FLAGS = {flag for pair in _PAIRS for flag in pair if flag}

@@ -1,6 +1,8 @@
 """The body of a create request: podman's SpecGenerator (pkg/specgen/specgen.go), each known field with its type.
 
-A null is what a missing field is, as Go decodes it. Unknown keys are ignored.
+A null is what a missing field is, as Go decodes it. Unknown keys are ignored. So are these known ones, as they make no
+difference here: `volatile` (how much is synced to disk), `create_working_dir` (it always is), `networkOrder` (there is
+one network), `host_device_list` (Podman's own, out of `devices`), `raw_image_name` (how the client named the image).
 """
 
 from __future__ import annotations
@@ -100,7 +102,7 @@ class CpuBody(Struct):
 
 
 class PidsBody(Struct):
-    limit: Int64 = 0
+    limit: Int64 | None = None
 
 
 class ResourcesBody(Struct):
@@ -144,9 +146,9 @@ class CreateBody(Struct):
     hostname: str = ""
     labels: StringMap = None
     annotations: StringMap = None
+    create_command: Strings = field(name="containerCreateCommand", default=None)
     # image
     image: str = ""
-    raw_image_name: str = ""
     image_os: str = ""
     image_arch: str = ""
     image_variant: str = ""
@@ -160,6 +162,7 @@ class CreateBody(Struct):
     command: Strings = None
     env: StringMap = None
     env_host: bool = False
+    httpproxy: bool = False
     envmerge: Strings = None
     unsetenv: Strings = None
     unsetenvall: bool = False
@@ -260,6 +263,9 @@ class CreateBody(Struct):
     restart_tries: Uint = 0
     healthconfig: HealthBody | None = None
     health_check_on_failure_action: int | str = 0
+    health_log_destination: str = field(name="healthLogDestination", default="")
+    health_max_log_count: Uint | None = field(name="healthMaxLogCount", default=None)
+    health_max_log_size: Uint | None = field(name="healthMaxLogSize", default=None)
     startup_health: Object = field(name="startupHealthConfig", default=None)
     log_configuration: LogBody = field(default_factory=LogBody)
     conmon_pid_file: str = ""

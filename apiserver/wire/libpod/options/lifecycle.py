@@ -17,6 +17,7 @@ def read_lifecycle(body: CreateBody) -> Lifecycle:
         auto_remove=body.remove,
         restart=RestartPolicy(body.restart_policy or "no", body.restart_tries),
         health=_health(body.healthconfig),
+        init=body.init,
     )
 
 
@@ -43,7 +44,7 @@ def read_logging(config: LogBody) -> Logging:
     for option in options:
         if option != "max-size":
             raise NotImplementedYet(f"the option log_configuration.options.{option[:100]} (--log-opt)")
-    if config.driver == "none":
+    if config.driver == "none":  # any size holds what is not kept
         return Logging(LogDriver.NONE, asked_as=config.driver)
     if config.driver in _NOT_BUILT:
         raise NotImplementedYet(f"the option log_configuration.driver={config.driver} (--log-driver)")

@@ -8,6 +8,9 @@ from apiserver.engine.containers.options.ulimits import Ulimit
 from apiserver.errors import NotImplementedYet
 from apiserver.wire.libpod.options.body import CreateBody
 
+DEFAULT_PIDS = 2048
+"""Podman's own (containers.conf: pids_limit)."""
+
 
 def read_limits(body: CreateBody) -> Limits:
     memory, cpu = body.resource_limits.memory, body.resource_limits.cpu
@@ -24,7 +27,7 @@ def read_limits(body: CreateBody) -> Limits:
         cpu_quota_us=cpu.quota or None,
         cpuset_cpus=cpu.cpus,
         cpuset_mems=cpu.mems,
-        pids=pids or None,
+        pids=DEFAULT_PIDS if pids is None else pids or None,
         ulimits=tuple(Ulimit(each.type, each.soft, each.hard) for each in body.r_limits or ()),
     )
 

@@ -4,67 +4,90 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from apiserver.engine.containers.options import Mounts
-from apiserver.engine.containers.options.mounts import PROPAGATIONS, Mount, MountKind
+from apiserver.engine.containers.options.mounts import PROPAGATIONS, ImageVolumes, Mount, MountKind
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.wire.libpod.options.body import CreateBody, MountBody, NamedVolume
 
 DEFAULT_SHM_SIZE = 64 << 20
 WRITABLE = ("/run", "/tmp", "/var/tmp")  # noqa: S108  # paths in the container
 """What stays writable on a read-only root file system (podman: --read-only-tmpfs)."""
-_NOTHING = ("bind", "rbind", "z", "Z", "copy")
+_NOTHING = ("z", "Z", "copy", "exec", "suid", "dev")
 """Options that say what is so anyway; the labels are SELinux's."""
+_IMAGE_VOLUMES = {
+    "": ImageVolumes.ANONYMOUS,
+    "anonymous": ImageVolumes.ANONYMOUS,
+    "bind": ImageVolumes.ANONYMOUS,  # its older name
+    "tmpfs": ImageVolumes.TMPFS,
+    "ignore": ImageVolumes.IGNORE,
+}
+
+
+class _Options(Struct, frozen=True):
+    read_only: bool
+    propagation: str
+    no_copy: bool
+    recursive: bool
 
 
 def read_mounts(body: CreateBody) -> Mounts:
     """Raises: InvalidParameter, NotImplementedYet."""
-    if body.image_volume_mode not in ("", "anonymous", "bind"):
-        raise NotImplementedYet(f"the option image_volume_mode={body.image_volume_mode} (--image-volume)")
-    mounts = [_mount(each, body) for each in body.mounts or ()]
+    if body.image_volume_mode not in _IMAGE_VOLUMES:
+        raise InvalidParameter(f"image_volume_mode: {body.image_volume_mode[:100]!r} is none (--image-volume)")
+    mounts = [_mount(each) for each in body.mounts or ()]
     mounts += [_volume(each) for each in body.volumes or () if each is not None]
     if body.read_only_filesystem and body.read_write_tmpfs:
         taken = {mount.target for mount in mounts}
-        mounts += [Mount(MountKind.TMPFS, path) for path in WRITABLE if path not in taken]
+        mounts += [_tmpfs(path, ()) for path in WRITABLE if path not in taken]
     return Mounts(
         mounts=tuple(mounts),
+        image_volumes=_IMAGE_VOLUMES[body.image_volume_mode],
         read_only_rootfs=body.read_only_filesystem,
         shm_size_bytes=body.shm_size or DEFAULT_SHM_SIZE,
     )
 
 
-def _mount(body: MountBody, spec: CreateBody) -> Mount:
+def _mount(body: MountBody) -> Mount:
     options = body.options or ()
     if body.uid_mappings or body.gid_mappings:
         raise NotImplementedYet("the option mounts.uidMappings")
     if body.type == "tmpfs":
-        return Mount(MountKind.TMPFS, body.destination, tmpfs_options=tuple(_tmpfs(body.destination, options, spec)))
+        return _tmpfs(body.destination, options)
     if body.type not in ("", "bind"):
         raise NotImplementedYet(f"the option mounts of type {body.type[:100]}")
-    read_only, propagation, _ = _read_options("mounts", options)
+    read = _read_options("mounts", options)
+    if read.no_copy:
+        raise InvalidParameter("mounts.options: nocopy is for volumes")
     return Mount(
-        MountKind.BIND, body.destination, source=body.source, read_only=read_only, propagation=propagation or "rprivate"
+        MountKind.BIND,
+        body.destination,
+        source=body.source,
+        read_only=read.read_only,
+        recursive=read.recursive,
+        propagation=read.propagation or "rprivate",
     )
 
 
 def _volume(body: NamedVolume) -> Mount:
     if body.sub_path:
         raise NotImplementedYet("the option volumes.SubPath")
-    read_only, propagation, no_copy = _read_options("volumes", body.options or ())
-    if propagation:
-        raise NotImplementedYet(f"the option volumes.Options {propagation}")
+    read = _read_options("volumes", body.options or ())
+    if read.propagation not in ("", "private", "rprivate"):
+        raise NotImplementedYet(f"the option volumes.Options {read.propagation}")
     return Mount(
         MountKind.VOLUME,
         body.dest,
         source=body.name,
-        read_only=read_only,
-        no_copy=no_copy,
+        read_only=read.read_only,
+        no_copy=read.no_copy,
         anonymous=body.is_anonymous or not body.name,
     )
 
 
-def _read_options(field: str, options: Sequence[str]) -> tuple[bool, str, bool]:
-    """Read-only, propagation, no copy."""
-    read_only, propagation, no_copy = False, "", False
+def _read_options(field: str, options: Sequence[str]) -> _Options:
+    read_only, propagation, no_copy, recursive = False, "", False, True
     for option in options:
         if option in ("ro", "rw"):
             read_only = option == "ro"
@@ -72,17 +95,27 @@ def _read_options(field: str, options: Sequence[str]) -> tuple[bool, str, bool]:
             propagation = option
         elif option == "nocopy":
             no_copy = True
+        elif option in ("bind", "rbind"):
+            recursive = option == "rbind"
         elif option not in _NOTHING:
             raise NotImplementedYet(f"the option {field}.options {option[:100]}")
-    return read_only, propagation, no_copy
+    return _Options(read_only, propagation, no_copy, recursive)
 
 
-def _tmpfs(target: str, options: Sequence[str], spec: CreateBody) -> Iterator[str]:
+def _tmpfs(target: str, options: Sequence[str]) -> Mount:
+    return Mount(MountKind.TMPFS, target, tmpfs_options=tuple(_tmpfs_options(options)))
+
+
+def _tmpfs_options(options: Sequence[str]) -> Iterator[str]:
+    """Podman's defaults are to let programs in it run, and to begin with what the image has there."""
+    if "noexec" not in options:
+        yield "exec"
+    if "notmpcopyup" not in options:
+        yield "tmpcopyup"
     for option in options:
-        if option == "tmpcopyup":
-            if not (spec.read_only_filesystem and target in WRITABLE):
-                raise NotImplementedYet("the option mounts.options tmpcopyup (--tmpfs)")
-        elif option == "":
+        if option == "":
             raise InvalidParameter("mounts.options: an empty option")
-        elif option != "notmpcopyup" and option not in PROPAGATIONS:
+        if option in ("shared", "rshared", "slave", "rslave"):
+            raise NotImplementedYet(f"the option mounts.options {option} of a tmpfs")
+        if option not in ("tmpcopyup", "notmpcopyup", "exec", "private", "rprivate"):
             yield option

@@ -14,6 +14,11 @@ NetworkName = Callable[[str], str]
 """The engine's own name of the network that a client names. Raises NoSuchNetwork."""
 
 _BRIDGED = ("", "default", "bridge", "private")
+_IMAGE_FILES = {
+    "/etc/hosts": "use_image_hosts",
+    "/etc/hostname": "use_image_hostname",
+    "/etc/resolv.conf": "use_image_resolve_conf",
+}
 _NOT_BUILT = ("container", "path", "pod", "slirp4netns", "pasta", "ns")
 
 
@@ -39,6 +44,7 @@ def read_network(body: CreateBody, name_of: NetworkName) -> Network:
         dns_options=tuple(body.dns_option or ()),
         extra_hosts=tuple(body.hostadd or ()),
         driver_options=endpoint.options or {},
+        image_files=tuple(path for path, field in _IMAGE_FILES.items() if getattr(body, field)),
     )
 
 

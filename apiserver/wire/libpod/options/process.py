@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+
 from apiserver.engine.containers.options import Process
+from apiserver.errors import InvalidParameter
 from apiserver.wire.libpod.options.body import CreateBody
 
+_UMASK = re.compile("[0-7]{1,4}")
+CONTAINER = "container=podman"
+"""How programs of an image find out that they are in a container; scripts written for Podman compare the value."""
 
-def read_process(body: CreateBody) -> Process:
-    env = body.env or {}
-    removed = [name for name in body.unsetenv or () if name not in env]
+
+def read_process(body: CreateBody, proxies: Mapping[str, str]) -> Process:
+    """
+    Args:
+        proxies: variables for a container that is to use the service's own proxies.
+
+    Raises:
+        InvalidParameter
+    """
     return Process(
         # Go leaves an empty list out: it says nothing.
         entrypoint=tuple(body.entrypoint) if body.entrypoint else None,
         command=tuple(body.command) if body.command else None,
-        env=(*(f"{name}={value}" for name, value in env.items()), *removed),
+        env=tuple(_env(body)),
+        default_env=(CONTAINER, *(f"{name}={value}" for name, value in proxies.items() if body.httpproxy)),
+        image_env=not body.unsetenvall,
         working_dir=body.work_dir,
         user=body.user,
         terminal=body.terminal,
@@ -22,4 +37,25 @@ def read_process(body: CreateBody) -> Process:
         attach_stdin=body.stdin,
         stop_signal="" if body.stop_signal is None else str(body.stop_signal),
         stop_timeout=None if body.stop_timeout is None else float(body.stop_timeout),
+        umask=_umask(body.umask),
+        systemd=body.systemd in ("", "true"),
     )
+
+
+def _env(body: CreateBody) -> Iterator[str]:
+    """`NAME=value`, and each `NAME` to take out."""
+    env = body.env or {}
+    for field, names in (("env", env), ("unsetenv", body.unsetenv or ())):
+        for name in names:
+            if "=" in name:
+                raise InvalidParameter(f"{field}: invalid environment variable name: {name[:100]!r}")
+    yield from (f"{name}={value}" for name, value in env.items())
+    yield from (name for name in body.unsetenv or () if name not in env)
+
+
+def _umask(text: str) -> int:
+    if not text:
+        return 0o022
+    if not _UMASK.fullmatch(text):
+        raise InvalidParameter(f"umask: {text[:100]!r} is no octal mask")
+    return int(text, 8)

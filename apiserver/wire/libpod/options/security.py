@@ -15,10 +15,6 @@ def read_security(body: CreateBody) -> Security:
     labels = [label for label in body.selinux_opts or () if label != "disable"]
     if labels:
         raise NotImplementedYet(f"the option selinux_opts {labels[0][:100]}")
-    unmask = body.unmask or []
-    if unmask not in ([], ["ALL"], ["all"]):
-        raise NotImplementedYet("the option unmask of single paths (--security-opt unmask=)")
-    none = () if unmask else None
     return Security(
         privileged=body.privileged,
         cap_add=tuple(body.cap_add or ()),
@@ -27,7 +23,7 @@ def read_security(body: CreateBody) -> Security:
         seccomp=body.seccomp_profile_path,
         apparmor=body.apparmor_profile,
         label_disabled=bool(body.selinux_opts),
-        masked_paths=none,
-        read_only_paths=none,
+        mask=tuple(path for each in body.mask or () for path in each.split(":") if path),
+        unmask=tuple(path for each in body.unmask or () for path in each.split(":") if path),
         supplementary_groups=tuple(body.groups or ()),
     )

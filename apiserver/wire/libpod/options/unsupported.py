@@ -6,11 +6,11 @@ from apiserver.errors import NotImplementedYet
 from apiserver.wire.libpod.options.body import CreateBody
 
 _FIELDS = (
-    "rootfs rootfs_overlay rootfs_mapping rootfs_propagation storage_opts env_host envmerge unsetenvall hostusers"
-    " passwd_entry group_entry timeout timezone init init_path personality overlay_volumes image_volumes"
+    "rootfs rootfs_overlay rootfs_mapping rootfs_propagation storage_opts env_host envmerge hostusers"
+    " passwd_entry group_entry timeout timezone init_path personality overlay_volumes image_volumes"
     " artifact_volumes volumes_from chroot_directories secrets secret_env shm_size_systemd devices_from gpus"
-    " cgroup_parent network_options use_image_hosts use_image_hostname use_image_resolve_conf base_hosts_file"
-    " label_nested mask procfs_opts unified conmon_pid_file pod init_container_type"
+    " cgroup_parent network_options base_hosts_file"
+    " label_nested procfs_opts unified conmon_pid_file pod init_container_type"
 )
 _RENAMED = {
     "dependency_containers": "dependencyContainers",
@@ -40,14 +40,16 @@ def refuse_unsupported(body: CreateBody) -> None:
     ids, limits = body.idmappings, body.resource_limits
     asked: tuple[tuple[object, str], ...] = (
         (not body.manage_password, "manage_password"),
-        (body.umask not in ("", "0022", "022", "22"), "umask"),
         (body.systemd not in ("", "true", "false"), f"systemd={body.systemd}"),
-        (body.sdnotify_mode not in ("", "container"), f"sdnotifyMode={body.sdnotify_mode}"),
+        (body.sdnotify_mode not in ("", "container", "ignore"), f"sdnotifyMode={body.sdnotify_mode}"),
         (body.cgroups_mode not in ("", "enabled"), f"cgroups_mode={body.cgroups_mode}"),
         (body.userns.nsmode not in ("", "default", "host"), f"userns={body.userns.nsmode}"),
         (ids.uid_map or ids.gid_map or ids.auto, "idmappings"),
         (body.seccomp_policy not in ("", "default"), f"seccomp_policy={body.seccomp_policy}"),
         (body.health_check_on_failure_action not in (0, "", "none"), "health_check_on_failure_action"),
+        (body.health_log_destination not in ("", "local"), "healthLogDestination"),
+        (body.health_max_log_count not in (None, 0, 5), "healthMaxLogCount"),
+        (body.health_max_log_size not in (None, 0, 500), "healthMaxLogSize"),
         (limits.block_io, "resource_limits.blockIO"),
         (limits.hugepage_limits, "resource_limits.hugepageLimits"),
         (limits.devices, "resource_limits.devices"),

@@ -1,0 +1,76 @@
+"""What the client asks over what the image says, where they meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apiserver.engine.containers.merge import merged
+from apiserver.engine.containers.options import ContainerOptions, Mounts, Process
+from apiserver.engine.containers.options.mounts import ImageVolumes, Mount, MountKind
+from apiserver.engine.containers.options.process import validated
+from apiserver.engine.ports.images import ImageConfig
+from apiserver.errors import InvalidParameter, NotImplementedYet
+
+IMAGE = ImageConfig(env=("A=image", "B=image"), volumes=("/data", "/more"))
+
+
+def env(**asked: Any) -> set[str]:
+    options = ContainerOptions(process=Process(command=("x",), **asked))
+    return set(validated(merged(options, IMAGE).process).env)
+
+
+def test_the_default_environment_is_below_the_images_and_that_below_the_clients() -> None:
+    assert env(default_env=("A=default", "C=default")) == {"A=image", "B=image", "C=default"}
+    assert env(default_env=("C=default",), env=("C=client", "A")) == {"B=image", "C=client"}
+
+
+def test_without_the_images_environment_the_clients_alone_is_left() -> None:
+    assert env(default_env=("C=default",), image_env=False, env=("D=client",)) == {"D=client"}
+
+
+def volumes(wanted: ImageVolumes, *mounts: Mount) -> list[Mount]:
+    return list(merged(ContainerOptions(mounts=Mounts(mounts, image_volumes=wanted)), IMAGE).mounts.mounts)
+
+
+def test_an_images_volumes_are_made_anonymous_or_in_memory_or_not_at_all() -> None:
+    found = volumes(ImageVolumes.ANONYMOUS)
+    assert [(each.kind, each.target, each.anonymous) for each in found] == [
+        (MountKind.VOLUME, "/data", True),
+        (MountKind.VOLUME, "/more", True),
+    ]
+    found = volumes(ImageVolumes.TMPFS)
+    assert [(each.kind, each.target, each.anonymous) for each in found] == [
+        (MountKind.TMPFS, "/data", False),
+        (MountKind.TMPFS, "/more", False),
+    ]
+    assert "tmpcopyup" in found[0].tmpfs_options
+    assert volumes(ImageVolumes.IGNORE) == []
+
+
+@pytest.mark.parametrize("wanted", [ImageVolumes.ANONYMOUS, ImageVolumes.TMPFS])
+def test_what_the_client_mounts_there_comes_instead(wanted: ImageVolumes) -> None:
+    mine = Mount(MountKind.BIND, "/data/", source="/s")
+    found = volumes(wanted, mine)
+    assert (found[0], [each.target for each in found]) == (mine, ["/data/", "/more"])
+
+
+@pytest.mark.parametrize(
+    "argv", [("/sbin/init",), ("/usr/lib/systemd/systemd", "x"), ("/bin/sh", "-c", "/usr/sbin/init")]
+)
+def test_an_init_is_refused_where_it_would_have_to_be_run_as_one(argv: tuple[str, ...]) -> None:
+    with pytest.raises(NotImplementedYet, match="systemd"):
+        validated(Process(command=argv, systemd=True))
+    assert validated(Process(command=argv)).argv == argv
+
+
+@pytest.mark.parametrize("argv", [("sh", "-c", "true"), ("/bin/init",), ("systemd-notify",)])
+def test_other_programs_are_not_taken_for_an_init(argv: tuple[str, ...]) -> None:
+    assert validated(Process(command=argv, systemd=True)).argv == argv
+
+
+def test_a_umask_is_of_three_octal_digits() -> None:
+    assert validated(Process(command=("x",), umask=0o777)).umask == 0o777
+    with pytest.raises(InvalidParameter, match="umask"):
+        validated(Process(command=("x",), umask=0o1000))
