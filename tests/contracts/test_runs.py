@@ -42,6 +42,7 @@ ENDS = ("/bin/sh", "-c", "exit 3")
 SAYS = ("/bin/sh", "-c", "echo hello; exit 0")
 SLEEPS = ("/bin/sleep", "1000")
 DEAF = ("/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
+WRITES = ("/bin/sh", "-c", "printf 12345 >/written")
 NOWHERE = ("/nope",)
 
 
@@ -63,7 +64,9 @@ class ActingRuns(FakeRuns):
             process.say(b"hello\n")
         if argv == DEAF:
             process.say(b"ready\n")
-        if argv in (ENDS, SAYS):
+        if argv == WRITES:
+            self._machine.written[key.container_id] = 5
+        if argv in (ENDS, SAYS, WRITES):
             self._machine.exit(key, 3 if argv == ENDS else 0)
         return started
 
@@ -258,3 +261,16 @@ async def test_an_exec_of_nothing_is_127(place: Place) -> None:
         await place.streams.start_exec(plan, one, attach=False)
     assert failed.value.exit_code == 127
     await place.streams.discard_exec(plan, one)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_container_wrote_counts_until_it_is_forgotten(place: Place) -> None:
+    key, plan = await place.created(WRITES)
+    assert await place.runs.written_bytes(key.container_id) == 0
+    await place.runs.start(plan)
+    await place.gone(key)
+    assert await place.runs.written_bytes(key.container_id) == 5
+    await place.runs.discard(plan)
+    assert await place.runs.written_bytes(key.container_id) == 5
+    await place.runs.forget(key.container_id)
+    assert await place.runs.written_bytes(key.container_id) == 0

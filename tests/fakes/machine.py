@@ -117,6 +117,7 @@ class Machine:
         runs: the first processes, by run: there from create until discard.
         execs: processes of exec sessions, by session id.
         files: ids of containers that have files.
+        written: bytes in the layers of containers, by id; none where it is not there.
         unsettled: ids of containers that a service is in the middle of something for.
         starts: how often the first process of a run was started.
         watcher: who is told of ends; nobody while no service runs.
@@ -127,9 +128,11 @@ class Machine:
         self.runs: dict[RunKey, Process] = {}
         self.execs: dict[str, Process] = {}
         self.files: set[str] = set()
+        self.written: dict[str, int] = {}
         self.networks: set[tuple[str, int]] = set()
         self.ports: list[int] = []
         self.volumes: set[str] = set()
+        self.volumes_aside: dict[str, str] = {}
         self.unsettled: set[str] = set()
         self.starts: dict[RunKey, int] = {}
         self.deaf_to: frozenset[int] = frozenset()

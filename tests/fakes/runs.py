@@ -109,7 +109,12 @@ class FakeRuns:
     async def forget(self, container_id: str) -> None:
         await self._gates.pass_by("runs.forget")
         self._machine.files.discard(container_id)
+        self._machine.written.pop(container_id, None)
         await self._gates.pass_by("runs.forget done")
+
+    async def written_bytes(self, container_id: str) -> int:
+        await self._gates.pass_by("runs.written_bytes")
+        return self._machine.written.get(container_id, 0)
 
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self._machine.watcher = listener

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.interfaces import IReactorTime
 
 from apiserver.api.containers.surroundings import mountpoints, networks_by_name, now
+from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.containers.signals import signal_number
+from apiserver.engine.containers.sizes import Size
 from apiserver.engine.images.service import Images
 from apiserver.engine.networks.service import Networks
 from apiserver.engine.system import System
 from apiserver.engine.volumes.service import Volumes
-from apiserver.errors import NotFound, NotImplementedYet
+from apiserver.errors import NotFound
 from apiserver.http.app import group_app
 from apiserver.http.query import docker_bool, filters, integer, libpod_bool
 from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
+from apiserver.jsonvalue import JsonObject
+from apiserver.wire.docker import sizes as docker_sizes
 from apiserver.wire.docker.container_filters import LookUps, select, shows_stopped
 from apiserver.wire.docker.inspect import Surroundings, container_json
 from apiserver.wire.docker.listing import summary_json
 from apiserver.wire.libpod import container_filters as libpod_filters
 from apiserver.wire.libpod import inspect as libpod_inspect
 from apiserver.wire.libpod import listing as libpod_listing
+from apiserver.wire.libpod import sizes as libpod_sizes
 
 
 class ContainerListGroup:
@@ -60,12 +67,27 @@ class ContainerListGroup:
         chosen = select(shown, wanted, LookUps(self._containers.registry.get, lambda name: ancestors[name], networks))
         if limit > 0:
             chosen = chosen[:limit]
+        sizes = await self._sizes(chosen) if docker_bool(request, "size") else None
         places, moment = mountpoints(self._volumes), now(self._clock)
-        return reply_json(request, [summary_json(each, networks, places, request.version, moment) for each in chosen])
+        if sizes is None:
+            return reply_json(
+                request, [summary_json(each, networks, places, request.version, moment) for each in chosen]
+            )
+        return reply_json(
+            request,
+            [
+                summary_json(each, networks, places, request.version, moment) | docker_sizes.summary_json(size)
+                for each, size in sizes
+            ],
+        )
 
     @app.route("/containers/<name:name>/json", methods=["GET"])
-    def docker_inspect(self, request: Request, name: str) -> bytes:
+    async def docker_inspect(self, request: Request, name: str) -> bytes:
         container = self._containers.registry.get(name)
+        size: JsonObject = {}
+        if docker_bool(request, "size"):
+            size = docker_sizes.inspect_json(await self._containers.sizes.of(container))
+            container = self._containers.registry.by_id(container.id)  # it may have moved on
         host = self._system.host
         around = Surroundings(
             networks=networks_by_name(self._networks),
@@ -74,13 +96,11 @@ class ContainerListGroup:
             unified=host.cgroup_version == "2",
             exec_ids=tuple(session.id for session in self._containers.execs.of(container.id)),
         )
-        return reply_json(request, container_json(container, around, request.version))
+        return reply_json(request, container_json(container, around, request.version) | size)
 
     @app.route("/libpod/containers/json", methods=["GET"])
-    def libpod_list(self, request: Request) -> bytes:
+    async def libpod_list(self, request: Request) -> bytes:
         wanted, limit = filters(request), integer(request, "last") or integer(request, "limit") or 0
-        if libpod_bool(request, "size"):
-            raise NotImplementedYet("the option size (podman ps --size)")
         shown = self._containers.registry.all()
         if not (libpod_bool(request, "all") or limit > 0 or wanted):
             shown = tuple(container for container in shown if container.alive)
@@ -88,7 +108,12 @@ class ContainerListGroup:
         chosen = libpod_filters.select(shown, wanted, find, network, now(self._clock))
         if limit > 0:
             chosen = chosen[:limit]
-        return reply_json(request, [libpod_listing.summary_json(each) for each in chosen])
+        if not libpod_bool(request, "size"):
+            return reply_json(request, [libpod_listing.summary_json(each) for each in chosen])
+        sizes = await self._sizes(chosen)
+        return reply_json(
+            request, [libpod_listing.summary_json(each) | libpod_sizes.summary_json(size) for each, size in sizes]
+        )
 
     @app.route("/libpod/containers/<name:name>/exists", methods=["GET"])
     def libpod_exists(self, request: Request, name: str) -> bytes:
@@ -96,10 +121,12 @@ class ContainerListGroup:
         return reply_empty(request)
 
     @app.route("/libpod/containers/<name:name>/json", methods=["GET"])
-    def libpod_inspect(self, request: Request, name: str) -> bytes:
-        if libpod_bool(request, "size"):
-            raise NotImplementedYet("the option size (podman inspect --size)")
+    async def libpod_inspect(self, request: Request, name: str) -> bytes:
         container = self._containers.registry.get(name)
+        size: JsonObject = {}
+        if libpod_bool(request, "size"):
+            size = libpod_sizes.inspect_json(await self._containers.sizes.of(container))
+            container = self._containers.registry.by_id(container.id)
         around = libpod_inspect.Surroundings(
             networks=networks_by_name(self._networks),
             mountpoints=mountpoints(self._volumes),
@@ -108,7 +135,17 @@ class ContainerListGroup:
             exec_ids=tuple(session.id for session in self._containers.execs.of(container.id)),
         )
         stop_signal = signal_number(container.options.process.stop_signal or "SIGTERM")
-        return reply_json(request, libpod_inspect.container_json(container, around, request.version, stop_signal))
+        shown = libpod_inspect.container_json(container, around, request.version, stop_signal)
+        return reply_json(request, shown | size)
+
+    async def _sizes(self, containers: Sequence[Container]) -> Sequence[tuple[Container, Size]]:
+        """Those that are still there when all are counted, as they are then; one after another, as they take disk time.
+
+        A client that leaves ends it, as it ends every handler.
+        """
+        sizes = [(each.id, await self._containers.sizes.of(each)) for each in containers]
+        find = self._containers.registry.find
+        return [(container, size) for each, size in sizes if (container := find(each)) is not None]
 
     async def _descendants(self, name: str) -> frozenset[str]:
         """Ids of an image and of all that were built upon it; none where there is no such image."""

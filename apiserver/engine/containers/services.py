@@ -26,6 +26,7 @@ from apiserver.engine.containers.remove import Remove
 from apiserver.engine.containers.rename import Rename
 from apiserver.engine.containers.resize import Resize
 from apiserver.engine.containers.restart import Restart
+from apiserver.engine.containers.sizes import Sizes
 from apiserver.engine.containers.start import Start
 from apiserver.engine.containers.stop import Stop
 from apiserver.engine.containers.undo import Undo
@@ -56,6 +57,7 @@ class Containers(Struct, frozen=True):
     attach: Attach
     resize: Resize
     execs: Execs
+    sizes: Sizes
     reconcile: Reconcile
 
 
@@ -111,6 +113,7 @@ def build_containers(
         attach=attach,
         resize=Resize(ledger, streams),
         execs=execs,
+        sizes=Sizes(runs, images),
         reconcile=Reconcile(
             ledger,
             locks,

@@ -142,6 +142,15 @@ class Runs(Protocol):
     async def forget(self, container_id: str) -> None:
         """Delete what outlives runs: the writable layer, the log, its files. Idempotent."""
 
+    async def written_bytes(self, container_id: str) -> int:
+        """What the container's own layer holds: all files, each once, by their apparent sizes; 0 where it has none.
+
+        May take long; cancelling it ends the counting.
+
+        Raises:
+            HostError: it cannot be read.
+        """
+
     def news(self, listener: Callable[[RunKey], None]) -> None:
         """Whom to tell, once per run, that a watched run's first process is gone.
 

@@ -30,6 +30,7 @@ from apiserver.local.runs.rootfs import Layers, Rootfs
 from apiserver.local.runs.spec import init, limits, mounts, security, ulimits
 from apiserver.local.runs.stop import Stop
 from apiserver.local.runs.survey import Survey
+from apiserver.local.runs.written import written_bytes
 
 
 class LocalRuns:
@@ -138,6 +139,9 @@ class LocalRuns:
 
     async def forget(self, container_id: str) -> None:
         await self._cleanup.forget(container_id)
+
+    async def written_bytes(self, container_id: str) -> int:
+        return await written_bytes(self.threads, self._paths.container(container_id).upper)
 
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self.changes.tell(listener)
