@@ -111,7 +111,9 @@ def build_services(
 
     images = Images(ports.images, journal, locks, made_of, wall_clock)
     networks = Networks(ports.networks, journal, remembered)
-    volumes = Volumes(remembered.volumes, ports.volumes, journal, locks, registry.users_of_volume, wall_clock)
+    volumes = Volumes(
+        remembered.volumes, ports.volumes, journal, locks, registry.users_of_volume, wall_clock, background
+    )
     containers = build_containers(
         registry=registry,
         remembered=remembered,

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 
 from apiserver.drivers.threads import Threads
 from apiserver.engine.ports.volumes import VolumeSource
+from apiserver.errors import HostError
 from apiserver.local.paths import Paths
 from apiserver.local.volumes import LocalVolumes
 from tests.fakes.machine import Machine
@@ -55,3 +56,39 @@ async def test_taking_away_what_is_unfinished_leaves_the_volume(source: VolumeSo
     await source.discard_unfinished("db")
     await source.discard_unfinished("nothing")
     assert await source.survey() == {"db"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_set_aside_is_not_found_and_the_name_is_free(source: VolumeSource) -> None:
+    await source.create("x" * 255)
+    key = await source.set_aside("x" * 255)
+    assert key is not None
+    assert await source.survey() == frozenset()
+    assert await source.aside() == {key: "x" * 255}
+    await source.create("x" * 255)
+    for _ in range(2):
+        await source.delete(key)
+    assert await source.survey() == {"x" * 255}
+    assert await source.aside() == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_set_aside_can_be_put_back_unless_its_name_is_taken(source: VolumeSource) -> None:
+    await source.create("db")
+    key = await source.set_aside("db")
+    assert key is not None
+    await source.put_back(key)
+    assert await source.survey() == {"db"}
+    assert await source.aside() == {}
+    key = await source.set_aside("db")
+    assert key is not None
+    await source.create("db")
+    with pytest.raises(HostError):
+        await source.put_back(key)
+    assert await source.aside() == {key: "db"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_not_there_cannot_be_set_aside(source: VolumeSource) -> None:
+    assert await source.set_aside("nothing") is None
+    assert await source.aside() == {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from apiserver.errors import HostError
 from tests.fakes.gates import Gates
 from tests.fakes.machine import Machine
 
@@ -22,6 +25,29 @@ class FakeVolumeSource:
     async def remove(self, name: str) -> None:
         await self._gates.pass_by("volumes.remove")
         self._machine.volumes.discard(name)
+
+    async def set_aside(self, name: str) -> str | None:
+        await self._gates.pass_by("volumes.set_aside")
+        if name not in self._machine.volumes:
+            return None
+        self._machine.volumes.discard(name)
+        key = f".removing-{len(self._gates.passed)}"
+        self._machine.volumes_aside[key] = name
+        await self._gates.pass_by("volumes.set_aside done")
+        return key
+
+    async def put_back(self, key: str) -> None:
+        await self._gates.pass_by("volumes.put_back")
+        if self._machine.volumes_aside[key] in self._machine.volumes:
+            raise HostError("directory not empty")
+        self._machine.volumes.add(self._machine.volumes_aside.pop(key))
+
+    async def delete(self, key: str) -> None:
+        await self._gates.pass_by("volumes.delete")
+        self._machine.volumes_aside.pop(key, None)
+
+    async def aside(self) -> Mapping[str, str]:
+        return dict(self._machine.volumes_aside)
 
     async def discard_unfinished(self, name: str) -> None:
         await self._gates.pass_by("volumes.discard_unfinished")

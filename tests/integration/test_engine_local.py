@@ -80,7 +80,7 @@ def service(rig: Rig) -> Service:
     remembered = records.remembered()
     registry, locks, events = Registry(remembered.containers), Locks(reactor), EventLog(records, reactor)
     machine, gates = Machine(reactor), Gates()
-    volumes = Volumes((), FakeVolumeSource(machine), events, locks, registry.users_of_volume, reactor)
+    volumes = Volumes((), FakeVolumeSource(machine), events, locks, registry.users_of_volume, reactor, HoldsDouble())
     host = HostFacts("h", "", "", "", 2, 1 << 30, "2", "cgroupfs", "overlay", "/", boot_id="boot")
     containers = build_containers(
         registry=registry,

@@ -177,6 +177,7 @@ class Engine:
             self.locks,
             self.registry.users_of_volume,
             self.clock,
+            self.holds,
         )
         self.containers: Containers = build_containers(
             registry=self.registry,

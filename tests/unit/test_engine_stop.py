@@ -306,7 +306,7 @@ def test_of_two_removals_one_finds_nothing() -> None:
     assert isinstance(failure_of(second), NoSuchContainer)
 
 
-@pytest.mark.parametrize("step", ["runs.forget", "volumes.remove", "commit", "commit done"])
+@pytest.mark.parametrize("step", ["runs.forget", "volumes.set_aside", "commit", "commit done"])
 def test_a_removal_that_fails_can_be_asked_again(step: str) -> None:
     engine = Engine()
     options = replace(NO_NETWORK, mounts=Mounts((Mount(MountKind.VOLUME, "/data"),)))

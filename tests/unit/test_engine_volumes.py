@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from apiserver.engine.volumes.model import Volume
 from apiserver.engine.volumes.service import VolumeInUse, Volumes
 from apiserver.errors import HostError, InvalidParameter, NoSuchVolume, NotImplementedYet
 from apiserver.local.records.codec import Decoder, encoded
+from tests.support.engine import HoldsDouble
 
 T = TypeVar("T")
 
@@ -57,6 +58,8 @@ class Directories:
     def __init__(self) -> None:
         self.there: set[str] = set()
         self.broken = False
+        self.put_aside: dict[str, str] = {}
+        self.stuck = False
         self.tidied: list[str] = []
 
     def mountpoint(self, name: str) -> str:
@@ -69,6 +72,24 @@ class Directories:
 
     async def remove(self, name: str) -> None:
         self.there.discard(name)
+
+    async def set_aside(self, name: str) -> str | None:
+        if name not in self.there:
+            return None
+        self.there.discard(name)
+        self.put_aside[f"key of {name}"] = name
+        return f"key of {name}"
+
+    async def put_back(self, key: str) -> None:
+        self.there.add(self.put_aside.pop(key))
+
+    async def delete(self, key: str) -> None:
+        if self.stuck:
+            raise HostError("operation not permitted")
+        self.put_aside.pop(key, None)
+
+    async def aside(self) -> Mapping[str, str]:
+        return dict(self.put_aside)
 
     async def discard_unfinished(self, name: str) -> None:
         self.tidied.append(name)
@@ -83,12 +104,19 @@ class World:
         self.records = VolumeRecords()
         self.source = Directories()
         self.users: dict[str, list[str]] = {}
+        self.holds = HoldsDouble()
         self.volumes = self.started(())
 
     def started(self, remembered: Sequence[Volume]) -> Volumes:
         journal = EventLog(self.records, self.clock)  # type: ignore[arg-type]  # it has no past to read
         return Volumes(
-            remembered, self.source, journal, Locks(self.clock), lambda name: self.users.get(name, []), self.clock
+            remembered,
+            self.source,
+            journal,
+            Locks(self.clock),
+            lambda name: self.users.get(name, []),
+            self.clock,
+            self.holds,
         )
 
 
@@ -160,6 +188,49 @@ def test_a_removed_volume_is_gone_with_files_and_record(world: World) -> None:
     assert (world.volumes.all(), world.records.names, world.source.there) == ((), set(), set())
     with pytest.raises(NoSuchVolume):
         world.volumes.get("db")
+
+
+def test_a_removal_that_cannot_be_recorded_leaves_the_volume_as_it_was(world: World) -> None:
+    result_of(world.volumes.create("db"))
+    world.records.full = True
+    with pytest.raises(HostError):
+        result_of(world.volumes.remove("db"))
+    assert (world.source.there, world.source.put_aside) == ({"db"}, {})
+    assert world.volumes.get("db").name == "db"
+
+
+def test_files_that_cannot_be_deleted_do_not_keep_the_volume_and_are_tried_at_the_next_start(
+    world: World,
+) -> None:
+    result_of(world.volumes.create("db"))
+    world.source.stuck = True
+    result_of(world.volumes.remove("db"))
+    assert (world.volumes.all(), world.source.put_aside) == ((), {"key of db": "db"})
+    result_of(world.volumes.create("db"))
+    world.source.stuck = False
+    result_of(world.started(world.volumes.all()).reconcile())
+    assert (world.source.there, world.source.put_aside) == ({"db"}, {})
+    assert world.holds.all == ["deleting the files of removed volumes"]
+
+
+def test_a_removal_that_was_cut_off_is_finished_at_the_next_start(world: World) -> None:
+    volume = result_of(world.volumes.create("db"))
+    result_of(world.source.set_aside("db"))
+    volumes = world.started([volume])
+    result_of(volumes.reconcile())
+    assert (volumes.all(), world.records.names) == ((), set())
+    assert (world.source.there, world.source.put_aside) == (set(), {})
+    assert world.records.events[-1] == (Action.DESTROY, "db")
+
+
+@pytest.mark.parametrize("why", ["used", "full"])
+def test_a_removal_that_was_cut_off_and_cannot_be_finished_is_undone(world: World, why: str) -> None:
+    volume = result_of(world.volumes.create("db"))
+    result_of(world.source.set_aside("db"))
+    world.users, world.records.full = {"db": ["c1"] if why == "used" else []}, why == "full"
+    volumes = world.started([volume])
+    result_of(volumes.reconcile())
+    assert (volumes.all(), world.source.there, world.source.put_aside) == ((volume,), {"db"}, {})
 
 
 def test_force_ignores_a_missing_volume_and_plain_remove_does_not(world: World) -> None:

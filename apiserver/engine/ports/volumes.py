@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -13,7 +14,23 @@ class VolumeSource(Protocol):
         """Make its directory; nothing happens where it is there already."""
 
     async def remove(self, name: str) -> None:
-        """Delete its files; nothing happens where there are none."""
+        """Delete the files of one that nobody has used; nothing happens where there are none."""
+
+    async def set_aside(self, name: str) -> str | None:
+        """Take its directory, whole, to where it is not found any more; durable.
+
+        Returns:
+            The key of what was set aside; None where there is no directory.
+        """
+
+    async def put_back(self, key: str) -> None:
+        """Undo `set_aside`; fails where the name has a directory again."""
+
+    async def delete(self, key: str) -> None:
+        """Delete what was set aside, also the rest of it; nothing happens where it is gone."""
+
+    async def aside(self) -> Mapping[str, str]:
+        """The names, by key, of all that is set aside; empty where nothing but the key is left."""
 
     async def discard_unfinished(self, name: str) -> None:
         """Take away what filling it left where that was cut short; its files are not touched."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -19,7 +21,7 @@ from apiserver.engine.locks import Locks
 from apiserver.engine.ports.records import Change, DeleteVolume, PutVolume
 from apiserver.engine.ports.volumes import VolumeSource
 from apiserver.engine.volumes.model import Volume
-from apiserver.errors import Conflict, InvalidParameter, NoSuchVolume, NotImplementedYet
+from apiserver.errors import Conflict, EngineError, InvalidParameter, NoSuchVolume, NotImplementedYet
 
 log = Logger()
 
@@ -94,6 +96,12 @@ class VolumeExists(Conflict):
     libpod = "volume with name {subject} already exists: {cause}"
 
 
+class Holds(Protocol):
+    """`daemon.idle`: what the service must not leave behind."""
+
+    def hold(self, what: str) -> AbstractContextManager[None]: ...
+
+
 class Volumes:
     """The volumes of this service.
 
@@ -101,6 +109,7 @@ class Volumes:
         remembered: those of an earlier daemon.
         users: ids of the containers that have a volume of a name.
         wall_clock: whose `seconds()` is the time of day.
+        background: what keeps the service from leaving while it deletes what an earlier one has left.
     """
 
     def __init__(
@@ -111,6 +120,7 @@ class Volumes:
         locks: Locks,
         users: Callable[[str], Sequence[str]],
         wall_clock: IReactorTime,
+        background: Holds,
     ) -> None:
         self._volumes = {volume.name: volume for volume in remembered}
         self._source = source
@@ -118,6 +128,7 @@ class Volumes:
         self._locks = locks
         self._users = users
         self._clock = wall_clock
+        self._background = background
 
     def all(self) -> tuple[Volume, ...]:
         return tuple(self._volumes.values())
@@ -214,6 +225,9 @@ class Volumes:
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Delete a volume and its files.
 
+        Its files are out of the way before it is forgotten, and deleted after that: whoever dies in between has
+        all of them, or none. What cannot be deleted then (it is immutable, or a mount point) is tried at each start.
+
         Args:
             force: a missing one is no error.
 
@@ -228,19 +242,65 @@ class Volumes:
                 raise NoSuchVolume(name)
             if users := self._users(name):
                 raise VolumeInUse(f"{name}: volume is in use - [{', '.join(users)}]")
-            volume = self._volumes[name]
-            await self._source.remove(name)
-            await self._journal.commit(DeleteVolume(name), self._event(Action.DESTROY, volume))
-            del self._volumes[name]
+            key = await self._source.set_aside(name)
+            try:
+                await self._forget(name)
+            except BaseException:
+                if key is not None:
+                    await self._put_back(name, key)
+                raise
+        if key is not None:
+            await self._delete(key)
+
+    async def _forget(self, name: str) -> None:
+        await self._journal.commit(DeleteVolume(name), self._event(Action.DESTROY, self._volumes[name]))
+        del self._volumes[name]
+
+    async def _put_back(self, name: str, key: str) -> None:
+        try:
+            await self._source.put_back(key)
+        except EngineError:
+            log.failure("the files of volume {name} are in {key}", name=name, key=key)
+
+    async def _delete(self, key: str) -> None:
+        try:
+            await self._source.delete(key)
+        except EngineError as error:
+            log.error("{error}; the next start tries again", error=error)
 
     async def reconcile(self) -> None:
-        """Make the directory of what is recorded, and take away what was half copied, where a crash came in between."""
+        """Bring record and directories together, and take away what was half copied, where a crash came in between."""
         there = await self._source.survey()
+        left = []
+        for key, name in (await self._source.aside()).items():
+            if name in there or name not in self._volumes or await self._finished(name):
+                left.append(key)
+            else:
+                await self._put_back(name, key)
+                there |= {name}
+        Deferred.fromCoroutine(self._clear(left))
         for name, volume in self._volumes.items():
             if name not in there:
                 await self._source.create(name)
             elif volume.needs_copy_up:
                 await self._source.discard_unfinished(name)
+
+    async def _finished(self, name: str) -> bool:
+        """Whether a removal that was cut off is now recorded."""
+        if self._users(name):
+            return False
+        try:
+            await self._forget(name)
+        except EngineError as error:
+            log.error("volume {name} stays: {error}", name=name, error=error)
+            return False
+        return True
+
+    async def _clear(self, keys: Sequence[str]) -> None:
+        if keys:
+            with self._background.hold("deleting the files of removed volumes"):
+                for key in keys:
+                    await self._delete(key)
 
     def _event(self, action: Action, volume: Volume) -> Event:
         return Event(Kind.VOLUME, action, volume.name, self._now(), {"driver": volume.driver})
