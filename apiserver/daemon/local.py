@@ -20,7 +20,6 @@ from apiserver.drivers.process import Programs
 from apiserver.drivers.skopeo import Skopeo
 from apiserver.drivers.threads import Threads
 from apiserver.drivers.versions import Versions
-from apiserver.engine.names import canonical_name
 from apiserver.engine.ports.host import HostFacts
 from apiserver.local.guard import LocalGuard
 from apiserver.local.host import host_facts
@@ -104,7 +103,6 @@ def _images(
         spool,
         in_thread,
         TimedLock("the image store", reactor, STORE_LIMIT),
-        canonical_name,
     )
 
     @cache

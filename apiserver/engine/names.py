@@ -18,6 +18,32 @@ LOCAL = "localhost"
 """The domain under which libpod clients store a short name."""
 DEFAULT_TAG = "latest"
 
+
+class ShortNames(Struct, frozen=True):
+    """What a name without a domain means to a kind of client.
+
+    Attributes:
+        domains: where it is looked for, in this order; the first is where a new one is stored.
+        anywhere: whether it is, at last, also the end of any longer name: `b` and `a/b` find `quay.io/a/b`.
+    """
+
+    domains: tuple[str, ...]
+    anywhere: bool = False
+
+    def canonical(self, text: str) -> str:
+        """The name under which an image is stored that a client calls `text`; the default tag is added.
+
+        Raises:
+            InvalidReference
+        """
+        return canonical_name(text, short_domain=self.domains[0])
+
+
+DOCKER_NAMES = ShortNames((DOCKER_HUB, LOCAL))
+"""As Podman's own Docker flavour has it, what libpod clients stored is found too."""
+LIBPOD_NAMES = ShortNames((LOCAL, DOCKER_HUB), anywhere=True)
+"""Podman's order (common/libimage/runtime.go); what its search list and aliases would find is found anywhere."""
+
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"

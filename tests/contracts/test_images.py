@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 
+from apiserver.engine.names import canonical_name
 from apiserver.engine.ports.images import ImageConfig, ImageSource, NewImage
 from apiserver.errors import ImageRemovedUnderneath, InvalidParameter, NoSuchImage
 from tests.fakes.images import FakeImageSource, archive_of
@@ -52,7 +53,7 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_loaded_is_there_with_its_names(subject: Subject) -> None:
-    loaded = await subject.source.load(Pieces(subject.archive([A, B], [])))
+    loaded = await subject.source.load(Pieces(subject.archive([A, B], [])), canonical_name)
     assert [each.names for each in loaded] == [(A, B), ()]
     images = await subject.source.images()
     assert set(images[loaded[0].id].names) == {A, B}
@@ -62,7 +63,10 @@ async def test_what_is_loaded_is_there_with_its_names(subject: Subject) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_rubbish_changes_nothing(subject: Subject) -> None:
-    for call in (subject.source.load(Pieces(b"rubbish")), subject.source.import_layer(Pieces(b"rubbish"), NEW, A)):
+    for call in (
+        subject.source.load(Pieces(b"rubbish"), canonical_name),
+        subject.source.import_layer(Pieces(b"rubbish"), NEW, A),
+    ):
         with pytest.raises(InvalidParameter):
             await call
     assert dict(await subject.source.images()) == {}
@@ -70,7 +74,7 @@ async def test_rubbish_changes_nothing(subject: Subject) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_an_import_has_its_configuration_and_takes_its_name(subject: Subject) -> None:
-    (old,) = await subject.source.load(Pieces(subject.archive([A])))
+    (old,) = await subject.source.load(Pieces(subject.archive([A])), canonical_name)
     image_id = await subject.source.import_layer(Pieces(subject.layer), NEW, A)
     images = await subject.source.images()
     assert (images[image_id].names, images[image_id].config.cmd) == ((A,), ("sh",))
@@ -79,7 +83,7 @@ async def test_an_import_has_its_configuration_and_takes_its_name(subject: Subje
 
 @pytest_twisted.ensureDeferred
 async def test_a_name_moves_and_goes_and_the_image_stays(subject: Subject) -> None:
-    first, second = await subject.source.load(Pieces(subject.archive([A], [B])))
+    first, second = await subject.source.load(Pieces(subject.archive([A], [B])), canonical_name)
     await subject.source.tag(second.id, A)
     images = await subject.source.images()
     assert (images[first.id].names, set(images[second.id].names)) == ((), {A, B})
@@ -90,7 +94,7 @@ async def test_a_name_moves_and_goes_and_the_image_stays(subject: Subject) -> No
 
 @pytest_twisted.ensureDeferred
 async def test_a_removed_image_is_gone_whatever_its_names(subject: Subject) -> None:
-    (one,) = await subject.source.load(Pieces(subject.archive([A, B])))
+    (one,) = await subject.source.load(Pieces(subject.archive([A, B])), canonical_name)
     await subject.source.verify(one.id)
     assert await subject.source.remove(one.id) == [one.id]
     assert dict(await subject.source.images()) == {}

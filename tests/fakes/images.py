@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -47,13 +47,14 @@ class FakeImageSource:
     async def images(self) -> Mapping[str, Image]:
         return self._images
 
-    async def load(self, archive: ByteSource) -> Sequence[LoadedImage]:
+    async def load(self, archive: ByteSource, canonical: Callable[[str], str]) -> Sequence[LoadedImage]:
         try:
             found = json.loads(await _all(archive))
         except ValueError as error:
             raise InvalidParameter("invalid tar header") from error
         loaded = []
-        for seed, names in found:
+        for seed, written in found:
+            names = [canonical(name) for name in written]
             new = image(seed, *names)
             self._name(new.id, *names)
             have = self._images.get(new.id)

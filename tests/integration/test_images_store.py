@@ -22,6 +22,7 @@ from twisted.internet.task import deferLater
 
 from apiserver.drivers.linux.mounts import unmount_now
 from apiserver.drivers.process import Programs
+from apiserver.engine.names import canonical_name
 from apiserver.engine.ports.images import ImageConfig, NewImage
 from apiserver.errors import ImageRemovedUnderneath, InvalidParameter, NoSuchImage, ProgramMissing
 from apiserver.local.images.reader import StoreReader
@@ -54,7 +55,7 @@ NEW = NewImage(ImageConfig(cmd=("sh",), env=("A=b",)), datetime(2024, 5, 6, 7, 8
 @pytest_twisted.ensureDeferred
 async def test_nothing_of_a_store_is_open_to_others(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
-        await real.store.load(Pieces(docker_archive(ONE)))
+        await real.store.load(Pieces(docker_archive(ONE)), canonical_name)
         roots = (real.paths.root, real.paths.runroot)
         for directory in (*roots, *(path for root in roots for path in root.iterdir() if path.is_dir())):
             assert (directory, stat.S_IMODE(directory.stat().st_mode)) == (directory, 0o700)
@@ -71,7 +72,7 @@ async def test_a_missing_store_is_empty(tmp_path: Path) -> None:
 @pytest_twisted.ensureDeferred
 async def test_an_archive_of_several_images_is_loaded_with_all_names(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
-        loaded = await real.store.load(Pieces(docker_archive(ONE, TWO)))
+        loaded = await real.store.load(Pieces(docker_archive(ONE, TWO)), canonical_name)
         assert [(each.id, each.names) for each in loaded] == [
             (ONE.id, (f"{HUB}/one:1", f"{HUB}/one:2")),
             (TWO.id, ()),
@@ -91,7 +92,7 @@ async def test_an_archive_of_several_images_is_loaded_with_all_names(tmp_path: P
 @pytest_twisted.ensureDeferred
 async def test_an_oci_archive_is_loaded_alike(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
-        loaded = await real.store.load(Pieces(oci_archive(ONE, TWO)))
+        loaded = await real.store.load(Pieces(oci_archive(ONE, TWO)), canonical_name)
         assert [(each.id, each.names) for each in loaded] == [
             (ONE.id, (f"{HUB}/one:1", f"{HUB}/one:2")),
             (TWO.id, ()),
@@ -102,7 +103,7 @@ async def test_an_oci_archive_is_loaded_alike(tmp_path: Path) -> None:
 @pytest_twisted.ensureDeferred
 async def test_an_archive_may_be_compressed(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
     async with real_store(tmp_path) as real:
-        assert (await real.store.load(Pieces(compress(docker_archive(ONE)))))[0].id == ONE.id
+        assert (await real.store.load(Pieces(compress(docker_archive(ONE))), canonical_name))[0].id == ONE.id
         image_id = await real.store.import_layer(Pieces(compress(ONE.layers[0])), NEW, None)
         assert (await real.store.images())[image_id].layers[0].diff_digest == json.loads(ONE.config_json)["rootfs"][
             "diff_ids"
@@ -125,7 +126,7 @@ async def test_an_archive_may_be_compressed(tmp_path: Path, compress: Callable[[
 async def test_a_broken_archive_is_refused_and_nothing_changed(tmp_path: Path, archive: bytes) -> None:
     async with real_store(tmp_path) as real:
         with pytest.raises(InvalidParameter):
-            await real.store.load(Pieces(archive))
+            await real.store.load(Pieces(archive), canonical_name)
         assert dict(await real.store.images()) == {}
 
 
@@ -137,7 +138,7 @@ async def test_a_blob_with_another_digest_is_refused(tmp_path: Path) -> None:
     assert swapped != whole
     async with real_store(tmp_path) as real:
         with pytest.raises(InvalidParameter):
-            await real.store.load(Pieces(swapped))
+            await real.store.load(Pieces(swapped), canonical_name)
         assert dict(await real.store.images()) == {}
 
 
@@ -151,21 +152,24 @@ async def test_a_load_that_fails_half_way_puts_every_name_back(tmp_path: Path) -
     manifest.append({"Config": manifest[0]["Config"], "RepoTags": ["bad:1"], "Layers": ["missing.tar"]})
     files["manifest.json"] = json.dumps(manifest).encode()
     async with real_store(tmp_path) as real:
-        await real.store.load(Pieces(docker_archive(ONE)))
+        await real.store.load(Pieces(docker_archive(ONE)), canonical_name)
         before = (await real.store.images())[ONE.id]
         with pytest.raises(InvalidParameter):
-            await real.store.load(Pieces(tar_of(files)))
+            await real.store.load(Pieces(tar_of(files)), canonical_name)
         images = await real.store.images()
         assert list(images) == [ONE.id]
         assert set(images[ONE.id].names) == set(before.names)
-        assert await real.store.load(Pieces(good))
+        assert await real.store.load(Pieces(good), canonical_name)
 
 
 @pytest_twisted.ensureDeferred
 async def test_loads_at_the_same_time_all_come_in(tmp_path: Path) -> None:
     images = [TestImage((layer([Entry("x", str(n).encode())]),), (f"many:{n}",)) for n in range(6)]
     async with real_store(tmp_path) as real:
-        loads = [Deferred.fromCoroutine(real.store.load(Pieces(docker_archive(image)))) for image in (*images, *images)]
+        loads = [
+            Deferred.fromCoroutine(real.store.load(Pieces(docker_archive(image)), canonical_name))
+            for image in (*images, *images)
+        ]
         await gatherResults(loads, consumeErrors=True)
         assert set(await real.store.images()) == {image.id for image in images}
 
@@ -174,14 +178,14 @@ async def test_loads_at_the_same_time_all_come_in(tmp_path: Path) -> None:
 async def test_a_client_that_leaves_leaves_nothing(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
         with pytest.raises(ConnectionError):
-            await real.store.load(Pieces(docker_archive(ONE)[:5000], error=ConnectionError("gone")))
+            await real.store.load(Pieces(docker_archive(ONE)[:5000], error=ConnectionError("gone")), canonical_name)
         never: Deferred[bytes] = Deferred()
 
         class Stuck:
             async def read(self) -> bytes:
                 return await never
 
-        loading = Deferred.fromCoroutine(real.store.load(Stuck()))
+        loading = Deferred.fromCoroutine(real.store.load(Stuck(), canonical_name))
         await deferLater(reactor, 0.1)
         loading.cancel()
         with pytest.raises(CancelledError):
@@ -229,7 +233,7 @@ async def test_a_layer_that_is_no_tar_is_refused(tmp_path: Path, data: bytes) ->
 @pytest_twisted.ensureDeferred
 async def test_names_move_come_and_go_and_the_last_leaves_the_image(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
-        await real.store.load(Pieces(docker_archive(ONE, TWO)))
+        await real.store.load(Pieces(docker_archive(ONE, TWO)), canonical_name)
         await real.store.tag(TWO.id, f"{HUB}/one:2")
         await real.store.tag(TWO.id, "localhost/two:1")
         images = await real.store.images()
@@ -248,7 +252,7 @@ async def test_names_move_come_and_go_and_the_last_leaves_the_image(tmp_path: Pa
 @pytest_twisted.ensureDeferred
 async def test_a_removed_image_is_gone_with_its_layers(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
-        await real.store.load(Pieces(docker_archive(ONE, TWO)))
+        await real.store.load(Pieces(docker_archive(ONE, TWO)), canonical_name)
         (directory,) = await real.store.lower_directories(ONE.id)
         assert await real.store.remove(TWO.id) == [TWO.id]
         assert directory.is_dir()
@@ -262,7 +266,7 @@ async def test_a_removed_image_is_gone_with_its_layers(tmp_path: Path) -> None:
 async def test_what_another_tool_builds_is_seen_with_its_steps_and_what_it_removes_is_told(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
         base = busybox_image("base:1")
-        await real.store.load(Pieces(docker_archive(base)))
+        await real.store.load(Pieces(docker_archive(base)), canonical_name)
         (tmp_path / "Containerfile").write_text(f"FROM {HUB}/base:1\nENV A=1\nLABEL b=c\n")
         build = ("bud", "--layers", "--isolation", "chroot", "--pull-never", "-q", "-t", f"{HUB}/built:1")
         real.buildah(*build, "-f", str(tmp_path / "Containerfile"), str(tmp_path))
@@ -282,7 +286,7 @@ async def test_what_another_tool_builds_is_seen_with_its_steps_and_what_it_remov
 @pytest_twisted.ensureDeferred
 async def test_a_layer_directory_that_went_is_told_before_a_start(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
-        await real.store.load(Pieces(docker_archive(ONE)))
+        await real.store.load(Pieces(docker_archive(ONE)), canonical_name)
         (directory,) = await real.store.lower_directories(ONE.id)
         unmount_now(real.address.root / "overlay", detach=True)
         directory.rename(directory.with_name("elsewhere"))
@@ -293,7 +297,7 @@ async def test_a_layer_directory_that_went_is_told_before_a_start(tmp_path: Path
 @pytest_twisted.ensureDeferred
 async def test_a_manifest_list_is_no_image_and_a_broken_record_hides_only_itself(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
-        await real.store.load(Pieces(docker_archive(ONE, TWO)))
+        await real.store.load(Pieces(docker_archive(ONE, TWO)), canonical_name)
         real.buildah("manifest", "create", "localhost/list:1")
         assert set(await real.store.images()) == {ONE.id, TWO.id}
         records = (real.address.root / "overlay-images" / ONE.id).iterdir()
@@ -306,7 +310,7 @@ async def test_a_manifest_list_is_no_image_and_a_broken_record_hides_only_itself
 async def test_a_missing_program_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     async with real_store(tmp_path, Programs(reactor, search_path=[str(tmp_path)])) as real:
         with pytest.raises(ProgramMissing, match="skopeo"):
-            await real.store.load(Pieces(docker_archive(ONE)))
+            await real.store.load(Pieces(docker_archive(ONE)), canonical_name)
 
 
 @pytest_twisted.ensureDeferred
@@ -318,7 +322,7 @@ async def test_a_full_disk_is_the_hosts_fault_and_not_the_archives(tmp_path: Pat
     full.chmod(0o755)
     async with real_store(tmp_path, Programs(reactor, search_path=[str(tmp_path)])) as real:
         with pytest.raises(NoRoom, match="no space left on device"):
-            await real.store.load(Pieces(docker_archive(ONE)))
+            await real.store.load(Pieces(docker_archive(ONE)), canonical_name)
 
 
 def peak_kib() -> int:
@@ -366,5 +370,5 @@ async def test_a_bomb_costs_no_memory_either(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
         before = forget_peak()
         with pytest.raises(InvalidParameter):
-            await real.store.load(Pieces(out.getvalue()))
+            await real.store.load(Pieces(out.getvalue()), canonical_name)
         assert peak_kib() - before < 30 * 1024

@@ -56,6 +56,16 @@ def test_names_are_whole_and_ids_are_digits_alone(api: Api) -> None:
     assert (step["Id"], step["Tags"]) == (listed["Id"], [NAME])
 
 
+def test_a_short_name_is_local_to_libpod_and_of_the_hub_to_docker_clients(api: Api) -> None:
+    assert load(api, ("a", ["x:1"])) == ["localhost/x:1"]
+    assert api.post("/images/load", archive_of(("b", ["x:1"]))).status == 200
+    assert names(api) == ["docker.io/library/x:1", "localhost/x:1"]
+    assert api.get(f"{IMAGES}/x:1/json").json()["RepoTags"] == ["localhost/x:1"]
+    assert api.get("/images/x:1/json").json()["RepoTags"] == ["x:1"]
+    assert api.delete(f"{IMAGES}/x:1").json()["Untagged"] == ["localhost/x:1"]
+    assert api.get("/images/x:1/json").status == 200
+
+
 def test_a_missing_image_is_404_in_podmans_words(api: Api) -> None:
     for path in ("json", "exists", "history"):
         answer = api.get(f"{IMAGES}/nope/{path}")

@@ -55,7 +55,7 @@ class ImagesDouble:
         self.config = ImageConfig(env=("PATH=/bin",), cmd=("sh",))
         self.gone = False
 
-    async def find(self, name_or_id: str) -> Image:
+    async def find(self, name_or_id: str, _: object = None, /) -> Image:
         if self.gone or name_or_id not in ("busybox", IMAGE):
             raise NoSuchImage(name_or_id)
         return Image(IMAGE, ("docker.io/library/busybox:latest",), (), NOON, 1, self.config, architecture="amd64")

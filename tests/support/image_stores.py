@@ -18,7 +18,6 @@ from apiserver.drivers.containers_storage import StoreFiles
 from apiserver.drivers.linux.mounts import unmount_now
 from apiserver.drivers.process import Programs
 from apiserver.drivers.skopeo import Skopeo, StoreAddress
-from apiserver.engine.names import canonical_name
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore, prepare_store
@@ -50,7 +49,6 @@ class RealStore:
             self.spool,
             in_thread,
             TimedLock("image store", reactor, 60),
-            canonical_name,
         )
 
     def buildah(self, *arguments: str) -> str:

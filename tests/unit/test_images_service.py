@@ -11,7 +11,7 @@ from apiserver.engine.events.model import Action, Event
 from apiserver.engine.images.remove import ImageInUse, ImageUser
 from apiserver.engine.images.service import Images
 from apiserver.engine.locks import Locks
-from apiserver.engine.names import InvalidReference
+from apiserver.engine.names import DOCKER_NAMES, LIBPOD_NAMES, InvalidReference, ShortNames
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.records import Change
 from apiserver.errors import InvalidParameter, NoSuchImage
@@ -79,6 +79,43 @@ def test_an_image_is_found_by_name_by_id_and_by_the_beginning_of_an_id(text: str
 def test_what_is_not_there_is_no_such_image(text: str) -> None:
     with pytest.raises(NoSuchImage):
         result_of(World(FOO, BAR).images.find(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "short_names", "found"),
+    [
+        ("x", DOCKER_NAMES, "docker.io/library/x:latest"),
+        ("x", LIBPOD_NAMES, "localhost/x:latest"),
+        ("docker.io/x", LIBPOD_NAMES, "docker.io/library/x:latest"),
+        ("hub", LIBPOD_NAMES, "docker.io/library/hub:latest"),
+        ("mine", DOCKER_NAMES, "localhost/mine:latest"),
+        ("c", LIBPOD_NAMES, "quay.io/a/b/c:latest"),
+        ("b/c", LIBPOD_NAMES, "quay.io/a/b/c:latest"),
+        ("c:1", LIBPOD_NAMES, None),
+        ("c", DOCKER_NAMES, None),
+        ("quay.io/c", LIBPOD_NAMES, None),
+        ("localhost/c", LIBPOD_NAMES, None),
+        ("/c", LIBPOD_NAMES, None),
+    ],
+)
+def test_a_short_name_means_to_each_client_what_it_would_store_and_then_what_else_there_is(
+    text: str, short_names: ShortNames, found: str | None
+) -> None:
+    hub = [f"{HUB}/x:latest", f"{HUB}/hub:latest"]
+    world = World(
+        *(image(name, name) for name in (*hub, "localhost/x:latest", "localhost/mine:latest", "quay.io/a/b/c:latest"))
+    )
+    if found is None:
+        with pytest.raises((NoSuchImage, InvalidReference)):
+            result_of(world.images.find(text, short_names))
+    else:
+        assert result_of(world.images.find(text, short_names)).names == (found,)
+
+
+def test_a_loaded_name_without_a_domain_belongs_where_the_client_keeps_its_own() -> None:
+    for short_names, stored in ((DOCKER_NAMES, f"{HUB}/x:1"), (LIBPOD_NAMES, "localhost/x:1")):
+        (loaded,) = result_of(World().images.load(Pieces(archive_of(("x", ["x:1"]))), short_names))
+        assert loaded.names == (stored,)
 
 
 def test_the_words_for_a_missing_name_are_dockers() -> None:

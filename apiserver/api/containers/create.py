@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
+from apiserver.engine.names import LIBPOD_NAMES
 from apiserver.engine.networks.service import Networks
 from apiserver.engine.system import System
 from apiserver.http.app import group_app
@@ -28,6 +29,6 @@ class ContainerCreateGroup:
         body = await json_body(request, CreateBody)
         options = read_create(body, lambda name: self._networks.get(name).name, self._system.host.proxies)
         container = await to_the_end(
-            self._containers.create.create(body.name, body.image, options, platform(body) or None)
+            self._containers.create.create(body.name, body.image, options, platform(body) or None, LIBPOD_NAMES)
         )
         return reply_json(request, created_json(container), 201)

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from apiserver.api.containers.surroundings import now
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.images.service import Images
+from apiserver.engine.names import DOCKER_NAMES, LIBPOD_NAMES, ShortNames
 from apiserver.engine.ports.images import Image
 from apiserver.engine.system import System
 from apiserver.http.app import group_app
@@ -42,7 +43,9 @@ class ImageListGroup:
         wanted = filters(request)
         if name := string(request, "filter"):  # what `reference` was before 1.41
             wanted["reference"] = (*wanted.get("reference", ()), name)
-        found = await self._named(name for key in ("before", "since") for name in wanted.get(key, ())[-1:])
+        found = await self._named(
+            (name for key in ("before", "since") for name in wanted.get(key, ())[-1:]), DOCKER_NAMES
+        )
         chosen = select(
             await self._images.all(),
             wanted,
@@ -70,7 +73,9 @@ class ImageListGroup:
     @app.route("/libpod/images/json", methods=["GET"])
     async def libpod_list(self, request: Request) -> bytes:
         wanted, uses = filters(request), self._uses()
-        found = await self._named(name for key in ("before", "since", "after") for name in wanted.get(key, ()))
+        found = await self._named(
+            (name for key in ("before", "since", "after") for name in wanted.get(key, ())), LIBPOD_NAMES
+        )
         chosen = libpod_select(
             await self._images.all(),
             wanted,
@@ -83,20 +88,20 @@ class ImageListGroup:
 
     @app.route("/libpod/images/<image:name>/exists", methods=["GET"])
     async def libpod_exists(self, request: Request, name: str) -> bytes:
-        await self._images.find(name)
+        await self._images.find(name, LIBPOD_NAMES)
         return reply_empty(request)
 
     @app.route("/libpod/images/<image:name>/json", methods=["GET"])
     async def libpod_inspect(self, request: Request, name: str) -> bytes:
-        image = await self._images.find(name)
+        image = await self._images.find(name, LIBPOD_NAMES)
         return reply_json(request, libpod.image_json(image, self._system.host.storage_driver))
 
     @app.route("/libpod/images/<image:name>/history", methods=["GET"])
     async def libpod_history(self, request: Request, name: str) -> bytes:
-        return reply_json(request, libpod.history_json(await self._images.find(name)))
+        return reply_json(request, libpod.history_json(await self._images.find(name, LIBPOD_NAMES)))
 
-    async def _named(self, names: Iterable[str]) -> Mapping[str, Image]:
-        return {name: await self._images.find(name) for name in names}
+    async def _named(self, names: Iterable[str], short_names: ShortNames) -> Mapping[str, Image]:
+        return {name: await self._images.find(name, short_names) for name in names}
 
     def _uses(self) -> Counter[str]:
         """How many containers are made of an image, by its id."""

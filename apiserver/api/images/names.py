@@ -6,6 +6,7 @@ from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.images.remove import ImageInUse, Removed
 from apiserver.engine.images.service import Images
+from apiserver.engine.names import LIBPOD_NAMES
 from apiserver.errors import EngineError, InvalidParameter, NotFound
 from apiserver.http.app import group_app
 from apiserver.http.flavour import Flavour
@@ -40,15 +41,16 @@ class ImageNamesGroup:
 
     @app.route("/libpod/images/<image:name>/tag", methods=["POST"])
     async def libpod_tag(self, request: Request, name: str) -> bytes:
-        await to_the_end(self._images.tag(name, libpod.new_name(_repository(request), string(request, "tag"))))
+        await to_the_end(
+            self._images.tag(name, libpod.new_name(_repository(request), string(request, "tag")), LIBPOD_NAMES)
+        )
         return reply_empty(request, 201)
 
     @app.route("/libpod/images/<image:name>/untag", methods=["POST"])
     async def libpod_untag(self, request: Request, name: str) -> bytes:
         whole = string(request, "repo") is None and string(request, "tag") is None
-        await to_the_end(
-            self._images.untag(name, None if whole else libpod.new_name(_repository(request), string(request, "tag")))
-        )
+        old = None if whole else libpod.new_name(_repository(request), string(request, "tag"))
+        await to_the_end(self._images.untag(name, old, LIBPOD_NAMES))
         return reply_empty(request, 201)
 
     @app.route("/libpod/images/remove", methods=["DELETE"])
@@ -82,11 +84,11 @@ class ImageNamesGroup:
         """As Podman has it, a forced removal of an image, not just of one name of many, takes its containers along."""
         try:
             if force:
-                image = await self._images.find(name)
+                image = await self._images.find(name, LIBPOD_NAMES)
                 if len(image.names) <= 1 or image.id.startswith(name.removeprefix("sha256:")):
                     for user in self._containers.registry.users_of_image(image.id):
                         await self._containers.remove.remove(user, force=True)
-            return await self._images.remove(name, force=force, prune=prune)
+            return await self._images.remove(name, force=force, prune=prune, short_names=LIBPOD_NAMES)
         except NotFound:
             if ignore:
                 return Removed()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from apiserver.engine.images.pull import Pull, Pulls
 from apiserver.engine.images.service import Images, parse_platform
-from apiserver.engine.names import Reference, parse_reference
+from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import Platform, RegistryAccess
 from apiserver.errors import EngineError, NoSuchImage, NotImplementedYet, RegistryError, ShortNameUnresolved
@@ -81,7 +81,7 @@ class ImagePullGroup:
 
     async def _here(self, name: str) -> Image | None:
         try:
-            return await self._images.find(name)
+            return await self._images.find(name, LIBPOD_NAMES)
         except NoSuchImage:
             return None
 

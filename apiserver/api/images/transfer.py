@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from apiserver.deferreds import to_the_end
 from apiserver.engine.images.service import Images
+from apiserver.engine.names import LIBPOD_NAMES
 from apiserver.errors import NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.body import body_stream
@@ -58,7 +59,7 @@ class ImageTransferGroup:
 
     @app.route("/libpod/images/load", methods=["POST"])
     async def libpod_load(self, request: Request) -> bytes:
-        images = await to_the_end(_unless_gone(self._images.load(body_stream(request)), ()))
+        images = await to_the_end(_unless_gone(self._images.load(body_stream(request), LIBPOD_NAMES), ()))
         return reply_json(request, libpod.loaded_json(images))
 
     @app.route("/libpod/images/import", methods=["POST"])

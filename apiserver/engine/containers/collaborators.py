@@ -8,6 +8,7 @@ from typing import Protocol
 
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options.network import Network
+from apiserver.engine.names import DOCKER_NAMES, ShortNames
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
@@ -25,7 +26,7 @@ class Journal(Protocol):
 class ImagesInUse(Protocol):
     """`engine.images`: what containers are made of."""
 
-    async def find(self, name_or_id: str) -> Image:
+    async def find(self, name: str, short_names: ShortNames = DOCKER_NAMES, /) -> Image:
         """Raises: NoSuchImage, InvalidReference."""
         ...
 

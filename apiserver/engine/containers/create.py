@@ -16,7 +16,7 @@ from apiserver.engine.containers.options.mounts import MountKind, Mounts
 from apiserver.engine.containers.registry import Reservation
 from apiserver.engine.events.model import Action
 from apiserver.engine.locks import Locks
-from apiserver.engine.names import container_name, new_id, random_container_name
+from apiserver.engine.names import DOCKER_NAMES, ShortNames, container_name, new_id, random_container_name
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.records import DeleteContainer, PutContainer
 from apiserver.engine.ports.runs import Runs
@@ -56,7 +56,12 @@ class Create:
         self._processors = processors
 
     async def create(
-        self, name: str | None, image_name: str, options: ContainerOptions, platform: str | None = None
+        self,
+        name: str | None,
+        image_name: str,
+        options: ContainerOptions,
+        platform: str | None = None,
+        short_names: ShortNames = DOCKER_NAMES,
     ) -> Container:
         """Record a new container; its warnings are on it.
 
@@ -71,7 +76,7 @@ class Create:
         """
         name = container_name(name) if name else None
         async with self._reserved(name) as reservation:
-            image = await self._images.find(image_name)
+            image = await self._images.find(image_name, short_names)
             if platform:
                 _check_platform(image_name, image, platform)
             options = checked.validated(merged(options, image.config), processors=self._processors)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from apiserver.engine.names import LOCAL, InvalidReference, Reference, is_full_id, may_be_id, parse_reference
+from apiserver.engine.names import (
+    DOCKER_NAMES,
+    InvalidReference,
+    Reference,
+    ShortNames,
+    is_full_id,
+    may_be_id,
+    parse_reference,
+)
 from apiserver.engine.ports.images import Image
 from apiserver.errors import NoSuchImage
 
 _SHA256 = "sha256:"
+_NOWHERE = "short.invalid"
+"""A domain that no stored name has: what stands in it came without one."""
 
 
 class Lookup:
@@ -18,20 +28,19 @@ class Lookup:
         self.images = images
         self._by_name = {name: image for image in images.values() for name in (*image.names, *image.digests)}
 
-    def find(self, text: str) -> Image:
-        """The image; `by_name` tells whether it was named.
+    def find(self, text: str, short_names: ShortNames = DOCKER_NAMES) -> Image:
+        """The image.
 
         Raises:
             NoSuchImage: none, or several begin so.
             InvalidReference: it can be no image's name nor id.
         """
-        return self.find_named(text)[0]
+        return self.find_named(text, short_names)[0]
 
-    def find_named(self, text: str) -> tuple[Image, str]:
+    def find_named(self, text: str, short_names: ShortNames = DOCKER_NAMES) -> tuple[Image, str]:
         """The image, and the stored name by which it was meant; empty where that was its id.
 
-        A name wins over the beginning of an id, as in Docker. A short name is looked up where Docker clients store
-        theirs, then where libpod clients do.
+        A name wins over the beginning of an id, as in Docker.
         """
         digits = text.removeprefix(_SHA256)
         if is_full_id(digits) and digits in self.images:
@@ -39,9 +48,11 @@ class Lookup:
         if text.startswith(_SHA256) or is_full_id(text):
             return self._by_prefix(digits, text), ""
         reference = parse_reference(text)
-        for candidate in (reference, *_local(text, reference)):
-            if found := self._named(candidate):
+        for domain in short_names.domains:
+            if found := self._named(parse_reference(text, short_domain=domain)):
                 return found
+        if short_names.anywhere and (found := self._ending_in(text)):
+            return found
         if may_be_id(text):
             return self._by_prefix(text, text), ""
         raise NoSuchImage(reference.tagged().familiar)
@@ -61,6 +72,14 @@ class Lookup:
                     return image, name
         return None
 
+    def _ending_in(self, text: str) -> tuple[Image, str] | None:
+        """The oldest in the store whose name ends in a short one."""
+        short = parse_reference(text, short_domain=_NOWHERE)
+        if short.domain != _NOWHERE:
+            return None
+        end = short.tagged().canonical.removeprefix(_NOWHERE)
+        return next(((image, name) for name, image in self._by_name.items() if name.endswith(end)), None)
+
     def _by_prefix(self, digits: str, text: str) -> Image:
         if not may_be_id(digits):
             raise InvalidReference("invalid reference format")
@@ -68,8 +87,3 @@ class Lookup:
         if len(found) != 1:
             raise NoSuchImage(text if text.startswith(_SHA256) or is_full_id(text) else f"{text}:latest")
         return found[0]
-
-
-def _local(text: str, reference: Reference) -> tuple[Reference, ...]:
-    local = parse_reference(text, short_domain=LOCAL)
-    return () if local == reference else (local,)

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from apiserver.engine.images.lookup import Lookup
-from apiserver.engine.names import parse_reference, short_id
+from apiserver.engine.names import ShortNames, parse_reference, short_id
 from apiserver.engine.ports.images import Image, ImageSource
 from apiserver.errors import Conflict
 
@@ -56,7 +56,7 @@ class Removal:
         self._images = images
         self.removed = Removed()
 
-    async def remove(self, text: str, *, force: bool, prune: bool) -> None:
+    async def remove(self, text: str, short_names: ShortNames, *, force: bool, prune: bool) -> None:
         """
         Args:
             text: a name takes that name away; an id takes the image, with `force` also one with many names.
@@ -65,7 +65,7 @@ class Removal:
         Raises:
             NoSuchImage, InvalidReference, ImageInUse
         """
-        image, name = Lookup(self._images).find_named(text)
+        image, name = Lookup(self._images).find_named(text, short_names)
         names = (*image.names, *image.digests)
         if not name:
             if _one_repository(names):

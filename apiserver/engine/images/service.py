@@ -13,7 +13,7 @@ from apiserver.engine.images.changes import apply_changes
 from apiserver.engine.images.lookup import Lookup
 from apiserver.engine.images.remove import Removal, Removed, Users
 from apiserver.engine.locks import Locks
-from apiserver.engine.names import familiar_name
+from apiserver.engine.names import DOCKER_NAMES, ShortNames, familiar_name
 from apiserver.engine.ports.images import ByteSource, Image, ImageConfig, ImageSource, LoadedImage, NewImage
 from apiserver.errors import InvalidParameter, NoSuchImage
 
@@ -40,13 +40,13 @@ class Images:
         images = (await self._source.images()).values()
         return sorted(images, key=lambda image: image.created or datetime.min.replace(tzinfo=UTC), reverse=True)
 
-    async def find(self, name: str) -> Image:
+    async def find(self, name: str, short_names: ShortNames = DOCKER_NAMES) -> Image:
         """By name, id, or the beginning of an id, with or without `sha256:`.
 
         Raises:
             NoSuchImage, InvalidReference
         """
-        return (await self._lookup()).find(name)
+        return (await self._lookup()).find(name, short_names)
 
     async def verify(self, image_id: str) -> None:
         """To be asked at each start of a container.
@@ -56,13 +56,16 @@ class Images:
         """
         await self._source.verify(image_id)
 
-    async def load(self, archive: ByteSource) -> Sequence[LoadedImage]:
+    async def load(self, archive: ByteSource, short_names: ShortNames = DOCKER_NAMES) -> Sequence[LoadedImage]:
         """Take an archive of images; to be run to its end.
+
+        Args:
+            short_names: where names of the archive belong that have no domain.
 
         Raises:
             InvalidParameter: the archive is none, or damaged; nothing has changed.
         """
-        loaded = await self._source.load(archive)
+        loaded = await self._source.load(archive, short_names.canonical)
         images = await self._source.images()
         for each in loaded:
             if image := images.get(each.id):
@@ -105,18 +108,18 @@ class Images:
             await self.tell(image, Action.IMPORT, familiar_name(name) if name else f"sha256:{image_id}")
         return image_id
 
-    async def tag(self, text: str, name: str) -> None:
+    async def tag(self, text: str, name: str, short_names: ShortNames = DOCKER_NAMES) -> None:
         """Give an image one more name, which must be canonical and without a digest.
 
         Raises:
             NoSuchImage, InvalidReference
         """
-        image = await self.find(text)
+        image = await self.find(text, short_names)
         async with self._locks.image(image.id, "tag"):
             await self._source.tag(image.id, name)
         await self.tell(image, Action.TAG, familiar_name(name))
 
-    async def untag(self, text: str, name: str | None = None) -> None:
+    async def untag(self, text: str, name: str | None = None, short_names: ShortNames = DOCKER_NAMES) -> None:
         """Take a name away and keep the image, nameless or not.
 
         Args:
@@ -126,7 +129,7 @@ class Images:
             NoSuchImage: also where the image is not called so.
             InvalidReference
         """
-        image = await self.find(text)
+        image = await self.find(text, short_names)
         async with self._locks.image(image.id, "untag"):
             image = await self.find(image.id)
             if name is not None and name not in image.names:
@@ -135,7 +138,9 @@ class Images:
                 await self._source.untag(image.id, each)
                 await self.untagged(image, each)
 
-    async def remove(self, text: str, *, force: bool = False, prune: bool = True) -> Removed:
+    async def remove(
+        self, text: str, *, force: bool = False, prune: bool = True, short_names: ShortNames = DOCKER_NAMES
+    ) -> Removed:
         """Take a name away, or an image with all its names.
 
         Args:
@@ -145,11 +150,11 @@ class Images:
             NoSuchImage, InvalidReference
             ImageInUse: a container or another image needs it; only some of that can be forced.
         """
-        image = await self.find(text)
+        image = await self.find(text, short_names)
         async with self._locks.image(image.id, "remove"):
             # It may be gone, or be made a container of, since it was looked up.
             removal = Removal(self._source, self._users, self, await self._source.images())
-            await removal.remove(text, force=force, prune=prune)
+            await removal.remove(text, short_names, force=force, prune=prune)
             return removal.removed
 
     async def untagged(self, image: Image, name: str) -> None:

@@ -6,7 +6,7 @@ Names of images are canonical strings here (`docker.io/library/busybox:latest`, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -150,10 +150,13 @@ class ImageSource(Protocol):
         """
         ...
 
-    async def load(self, archive: ByteSource) -> Sequence[LoadedImage]:
+    async def load(self, archive: ByteSource, canonical: Callable[[str], str]) -> Sequence[LoadedImage]:
         """Take the images of a docker-archive or oci-archive, which may be compressed, with all their names.
 
         Names that pointed at other images move.
+
+        Args:
+            canonical: makes a stored name of one in the archive; raises InvalidParameter for what is none.
 
         Raises:
             InvalidParameter: it is no such archive, or it is damaged; the store is as before.

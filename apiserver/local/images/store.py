@@ -81,7 +81,6 @@ class ImageStore:
         spool: Spool,
         in_thread: InThread,
         lock: TimedLock,
-        canonical: Canonical,
     ) -> None:
         self._reader = reader
         self._skopeo = skopeo
@@ -89,7 +88,6 @@ class ImageStore:
         self._spool = spool
         self._in_thread = in_thread
         self._writing = lock
-        self._canonical = canonical
 
     async def images(self) -> Mapping[str, Image]:
         return await self._reader.images()
@@ -108,10 +106,10 @@ class ImageStore:
     async def verify(self, image_id: str) -> None:
         await self.lower_directories(image_id)
 
-    async def load(self, archive: ByteSource) -> Sequence[LoadedImage]:
+    async def load(self, archive: ByteSource, canonical: Canonical) -> Sequence[LoadedImage]:
         async with self._spool.workplace() as place:
             spooled = await self._spool.take(archive, place / "archive.tar")
-            found = await self._in_thread(lambda: archived_images(spooled.path, place, self._canonical))
+            found = await self._in_thread(lambda: archived_images(spooled.path, place, canonical))
             return await self._copy_all(found, place)
 
     async def import_layer(self, layer: ByteSource, image: NewImage, name: str | None) -> str:
