@@ -187,7 +187,7 @@ def test_options_at_their_defaults_are_what_a_client_sends_for_nothing(service: 
     ("options", "name"),
     [
         (("--userns", "host", "--storage-opt", "size=1G"), "--storage-opt"),
-        (("--ip", "10.89.0.77"), "--ip"),
+        (("--network", "bridge", "--ip", "10.89.0.77"), "--ip"),
         (("--gpus", "all"), "--gpus"),
         (("--log-driver", "journald"), "--log-driver"),
         (("--link", "other"), "--link"),

@@ -138,7 +138,6 @@ def test_image_routes(call: Client) -> None:
     for name in ("quay.io/x/y:1", "short:2", "other:3"):
         call("DELETE", f"/images/{name}")
     call("GET", "/images/short:2/json", status=404)
-    call("POST", "/images/create?fromImage=x", status=501)
 
 
 def test_an_image_in_use_stays(call: Client) -> None:
