@@ -12,7 +12,7 @@ from apiserver.engine.events.log import EventLog
 from apiserver.engine.events.match import matcher
 from apiserver.errors import InvalidParameter
 from apiserver.http.app import group_app
-from apiserver.http.query import filters, libpod_bool, string
+from apiserver.http.query import docker_bool, filters, libpod_bool, string
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
 from apiserver.wire.docker.events import action_word, event_filters, event_json, is_told
@@ -37,6 +37,8 @@ class EventsGroup:
     async def docker_events(self, request: Request) -> None:
         match = matcher(event_filters(filters(request)), action_word)
         since, until = self._span(request)
+        if not docker_bool(request, "stream", True):  # Podman's addition to Docker's route
+            until = until or now(self._clock)
         async with aclosing(self._events.subscribe(match, since=since, until=until)) as events:
             stream = open_stream(request, "application/json", endless=True)
             async for event in events:

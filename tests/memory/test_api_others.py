@@ -63,6 +63,14 @@ def test_past_events_end_with_until(api: Api) -> None:
     assert [each["Action"] for each in past.answer.lines()] == ["create", "start"]
 
 
+def test_without_stream_the_past_is_told_as_podman_offers_it(api: Api) -> None:
+    start(api)
+    past = api.open("GET", "/events", since="10m", stream="false", filters={"event": ["start"]})
+    api.engine.clock.advance(0)
+    assert past.answer.whole
+    assert [each["Action"] for each in past.answer.lines()] == ["start"]
+
+
 def test_a_time_to_come_ends_the_stream_when_it_comes(api: Api) -> None:
     listening = api.open("GET", "/events", until=SECOND + 60)
     api.engine.clock.advance(59)
