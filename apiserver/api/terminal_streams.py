@@ -29,10 +29,12 @@ _LIBPOD_4_7 = (4, 7)
 
 
 def stream_type(request: Request, *, terminal: bool) -> str:
-    """The content type of a hijack: told apart only to who asks for an upgrade, and from 1.42 (libpod 4.7) on."""
-    since = V1_42 if request.flavour is Flavour.DOCKER else _LIBPOD_4_7
-    framed = not terminal and request.version >= since and request.getHeader(b"Upgrade") is not None
-    return MULTIPLEXED if framed else RAW
+    """The content type of a hijack: told apart from 1.42 (libpod 4.7) on, by Docker only to who asks for an upgrade."""
+    if request.flavour is Flavour.DOCKER:
+        told = request.version >= V1_42 and request.getHeader(b"Upgrade") is not None
+    else:
+        told = request.version >= _LIBPOD_4_7
+    return MULTIPLEXED if told and not terminal else RAW
 
 
 async def opened(work: Coroutine[Any, Any, S]) -> S:

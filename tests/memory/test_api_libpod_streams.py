@@ -51,6 +51,13 @@ def test_the_frames_have_a_type_of_their_own_from_4_7_on(api: Api, version: str,
     assert attach(api, version).answer.headers["content-type"] == kind
 
 
+@pytest.mark.parametrize(("path", "kind"), [(f"/v5.0.0/{BOX}", MULTIPLEXED), ("/v1.44/containers/box", RAW)])
+def test_who_asks_for_no_upgrade_is_told_the_type_by_podman_alone(api: Api, path: str, kind: str) -> None:
+    start(api)
+    answer = api.open("POST", f"{path}/attach", stdout="true", stream="true").answer
+    assert (answer.status, answer.headers["content-type"]) == (200, kind)
+
+
 def test_what_cannot_be_attached_to_is_refused_before_the_head(api: Api) -> None:
     start(api)
     assert attach(api, stdin="false").answer.status == 400
