@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from apiserver.http.app import Route
+from apiserver.http.route import Route
 
 Key: TypeAlias = "tuple[str, str, tuple[int, int] | None, str | None]"
 """What makes a route one: method, path with names blanked, version range, query match."""

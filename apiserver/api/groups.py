@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from apiserver.api.catalogue import Catalogue, Entry, read_entries
-from apiserver.http.app import GroupApp, Route
+from apiserver.http.app import GroupApp
+from apiserver.http.route import Route
 from apiserver.http.router import Router
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.http.body import BodyStream
+from apiserver.http.body_stream import BodyStream
 from apiserver.http.connection import Connection
 from apiserver.http.flavour import Flavour
 from apiserver.http.settings import HttpSettings

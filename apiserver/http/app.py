@@ -5,35 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec import Struct
-
 from apiserver.http import _twisted
 from apiserver.http._twisted import Klein
+from apiserver.http.route import Route
 
 if TYPE_CHECKING:
     from apiserver.http.router import Router
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-
-
-class Route(Struct, frozen=True):
-    """One registration.
-
-    Attributes:
-        path: as in the code, without a version: `/containers/<name:name>/json`.
-        methods: upper case; empty for any.
-        endpoint: the handler's name in its app.
-        versions: lowest and highest major version, or None for all.
-        query: name that the query must have, or None.
-        prefix: whether everything below the path matches, too.
-    """
-
-    path: str
-    methods: tuple[str, ...]
-    endpoint: str
-    versions: tuple[int, int] | None = None
-    query: str | None = None
-    prefix: bool = False
 
 
 class _Routes(list[Route]):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet import interfaces
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
@@ -16,17 +17,16 @@ from twisted.web.iweb import INonQueuedRequestFactory
 from zope.interface import implementer, provider
 
 from apiserver.errors import EngineError, InvalidParameter
-from apiserver.http import _twisted, middleware
+from apiserver.http import _twisted
 from apiserver.http.connection import Connection, Phase
 from apiserver.http.deadline import Deadline
 from apiserver.http.errors import HeadersTooLarge, RequestTimeout, status_of
 from apiserver.http.flow import Drain, Gate, Unpausable
 from apiserver.http.hijack import Duplex
+from apiserver.http.reply import error_bytes
 from apiserver.http.request import Request
+from apiserver.http.settings import HttpSettings
 from apiserver.http.sockets import half_closes, hung_up
-
-if TYPE_CHECKING:
-    from apiserver.http.site import HttpFactory
 
 log = Logger()
 
@@ -35,6 +35,19 @@ _LOOK = 1.0
 """Seconds between looks whether a client is still there, while nothing that is read from it would tell."""
 _PATIENCE = 5
 """Looks at a client that is gone before what it sent is given up, if nobody reads it."""
+
+
+class Site(Protocol):
+    """What the connections of one listener have in common: their factory."""
+
+    @property
+    def settings(self) -> HttpSettings: ...
+    @property
+    def clock(self) -> IReactorTime: ...
+
+    def head(self, reference_id: str, keep: bool, announce: bool = True) -> bytes:
+        """The common headers, each line with its end."""
+        ...
 
 
 @provider(INonQueuedRequestFactory)
@@ -47,6 +60,7 @@ class Channel(HTTPChannel):
     """
     Attributes:
         drain: whether the client takes more of an answer.
+        clock: for time limits.
     """
 
     requestFactory = staticmethod(_make_request)  # type: ignore[assignment]
@@ -54,9 +68,11 @@ class Channel(HTTPChannel):
     transport: Any
     requests: list[Request]
 
-    def __init__(self, site: HttpFactory, connection: Connection) -> None:
+    def __init__(self, site: Site, connection: Connection) -> None:
         super().__init__()
         self.site = self.factory = site
+        self.settings = site.settings
+        self.clock = site.clock
         self.connection = connection
         self.drain = Drain()
         self.maxHeaders = site.settings.max_header_lines
@@ -81,7 +97,7 @@ class Channel(HTTPChannel):
         self.connection.attach(self, handle)
         if self.connection.is_tcp and handle is not None:
             self.transport.setTcpKeepAlive(True)  # a half-closed hijack learns of a vanished peer by nothing else
-        self._deadline.set(self.site.settings.header_timeout)
+        self._deadline.set(self.settings.header_timeout)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._deadline.stop()
@@ -133,7 +149,7 @@ class Channel(HTTPChannel):
     def break_off(self) -> None:
         """End within an answer: what was sent of it goes out, and the client sees that it is not whole."""
         self._dropping = True
-        self._deadline.set(self.site.settings.lingering)
+        self._deadline.set(self.settings.lingering)
         self.loseConnection()
 
     # Reading.
@@ -146,7 +162,7 @@ class Channel(HTTPChannel):
             return
         if self.connection.phase in (Phase.NEW, Phase.KEPT):
             self.connection.become(Phase.READING)
-            self._deadline.set(self.site.settings.header_timeout)
+            self._deadline.set(self.settings.header_timeout)
         LineReceiver.dataReceived(self, data)
         if self._read_ended:
             self._close_unless_serving()
@@ -176,7 +192,7 @@ class Channel(HTTPChannel):
         if self.connection.closing and not waiting:
             self.persistent = False
         if self.persistent:
-            settings = self.site.settings
+            settings = self.settings
             self.connection.become(Phase.READING if waiting else Phase.KEPT)
             self._deadline.set(settings.header_timeout if waiting else settings.keep_alive or None)
         super().requestDone(request)
@@ -189,7 +205,7 @@ class Channel(HTTPChannel):
             self._linger()
         else:
             self._answered_early = request
-            self._deadline.set(self.site.settings.lingering)
+            self._deadline.set(self.settings.lingering)
 
     def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
         if header == b"Content-Length" and len(data) > _LENGTH_DIGITS:
@@ -215,8 +231,12 @@ class Channel(HTTPChannel):
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """As Twisted's, with the common headers in front."""
         request = self.requests[0]
-        if request.continue_due or (self.connection.closing and not _twisted.pipelined_bytes(self)):
-            self.persistent = False  # a client whose body was never asked for sends it, or not: nobody can tell
+        if (
+            request.continue_due
+            or request.body.late
+            or (self.connection.closing and not _twisted.pipelined_bytes(self))
+        ):
+            self.persistent = False  # what of its body comes, or not, nobody reads any more
         parts = [b"HTTP/1.1 ", code, b" ", reason, b"\r\n", self.site.head(request.reference_id, bool(self.persistent))]
         for name, values in headers.getAllRawHeaders():
             if name != b"Connection":
@@ -266,7 +286,7 @@ class Channel(HTTPChannel):
             self.abort()
             return
         status = status_of(error)
-        body = middleware.error_bytes(error, status)
+        body = error_bytes(error, status)
         reference_id = request.reference_id if request is not None else self.connection.id
         self.transport.write(
             b"HTTP/1.1 %d %b\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
@@ -285,7 +305,7 @@ class Channel(HTTPChannel):
         """
         self._dropping = True
         _twisted.take_pipelined(self)
-        self._deadline.set(self.site.settings.lingering)
+        self._deadline.set(self.settings.lingering)
         self.gate.release("body")
         self.gate.release("channel")
         self.gate.release("answers")

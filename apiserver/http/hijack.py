@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from apiserver.http.errors import ClientGone
+from apiserver.http.flow import Drain
 from apiserver.http.once import Once
+from apiserver.http.pieces import Pieces
 from apiserver.http.sockets import unread_bytes
 
 if TYPE_CHECKING:
-    from apiserver.http.channel import Channel
     from apiserver.http.request import Request
-
-HIGH_BYTES: Final = 256 * 1024
-LOW_BYTES: Final = 64 * 1024
 
 _PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.5)
 """Seconds between looks whether the head was read: a second in all, for clients on a busy machine."""
 
 
+class Wire(Protocol):
+    """What a taken over connection goes through: the channel."""
+
+    @property
+    def transport(self) -> Any: ...
+    @property
+    def drain(self) -> Drain:
+        """Whether the client takes more."""
+        ...
+
+    @property
+    def clock(self) -> IReactorTime: ...
+
+    def hold_body(self) -> None: ...
+    def release_body(self) -> None: ...
+    def close_hijacked(self) -> None: ...
+    def close_hijacked_write(self) -> None: ...
+
+
 class Duplex:
     """A raw connection; one reader and one writer at a time. It is closed when its handler returns."""
 
-    def __init__(self, channel: Channel, request: Request) -> None:
-        self._channel = channel
+    def __init__(self, wire: Wire, request: Request) -> None:
+        self._wire = wire
         self._request = request
-        self._pieces: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._held = False
-        self._ended = False
-        self._reader: Deferred[None] | None = None
+        self._pieces = Pieces(wire.hold_body, wire.release_body)
         self._writable = True
         self._closed = Once()
         self._lost = False
@@ -46,7 +59,7 @@ class Duplex:
     @property
     def unread(self) -> bool:
         """Whether something that the client sent waits for a reader."""
-        return bool(self._pieces)
+        return self._pieces.waiting_bytes > 0
 
     async def read(self) -> bytes:
         """What the client sent next; b"" once it shut down its sending side.
@@ -54,22 +67,7 @@ class Duplex:
         Raises:
             ClientGone: the connection is lost.
         """
-        while not self._pieces:
-            if self._lost:
-                raise ClientGone
-            if self._ended:
-                return b""
-            self._reader = Deferred()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
-        piece = self._pieces.popleft()
-        self._waiting_bytes -= len(piece)
-        if self._held and self._waiting_bytes <= LOW_BYTES:
-            self._held = False
-            self._channel.release_body()
-        return piece
+        return await self._pieces.next()
 
     async def write(self, data: bytes) -> None:
         """Send `data`, and wait while the client is slow to read.
@@ -79,20 +77,20 @@ class Duplex:
         """
         if self._lost or not self._writable:
             raise ClientGone
-        self._channel.transport.write(data)
-        if not self._channel.drain.free:
-            await self._channel.drain.wait()
+        self._wire.transport.write(data)
+        if not self._wire.drain.free:
+            await self._wire.drain.wait()
 
     async def head_read(self) -> None:
         """Return once the client has read the head of the hijack, or after a moment.
 
         docker-py, for one, loses what it finds in one read with the head. On TCP only its arrival is known.
         """
-        handle = getattr(self._channel.transport, "socket", None)
+        handle = getattr(self._wire.transport, "socket", None)
         if handle is None or self._lost:
             return
         for pause in _PAUSES:
-            await deferLater(self._channel.site.clock, pause, lambda: None)  # what is written goes out first
+            await deferLater(self._wire.clock, pause, lambda: None)  # what is written goes out first
             if self._lost or unread_bytes(handle) == 0:
                 return
 
@@ -100,28 +98,22 @@ class Duplex:
         """Nothing more comes from us; the client may still send."""
         if self._writable and not self._lost:
             self._writable = False
-            self._channel.close_hijacked_write()
+            self._wire.close_hijacked_write()
 
     def close(self) -> None:
         """End both directions, once what is written has gone out."""
         if not self._lost:
             self._writable = False
-            self._channel.close_hijacked()
+            self._wire.close_hijacked()
             self.ended()
 
     # Called by the channel.
 
     def received(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._waiting_bytes += len(data)
-        if not self._held and self._waiting_bytes > HIGH_BYTES:
-            self._held = True
-            self._channel.hold_body()
-        self._wake()
+        self._pieces.put(data)
 
     def ended(self) -> None:
-        self._ended = True
-        self._wake()
+        self._pieces.end()
 
     def halt(self) -> None:
         """The daemon leaves."""
@@ -130,7 +122,7 @@ class Duplex:
 
     def lost(self) -> None:
         self._lost = True
-        self._wake()
+        self._pieces.lose()
         self._cancel_handler()
         self._closed.fire()
 
@@ -138,10 +130,6 @@ class Duplex:
         handling = self._request.handling
         if handling is not None and not handling.called:
             handling.cancel()
-
-    def _wake(self) -> None:
-        if self._reader is not None and not self._reader.called:
-            self._reader.callback(None)
 
 
 def hijack(request: Request, content_type: str) -> Duplex:
@@ -159,11 +147,12 @@ def hijack(request: Request, content_type: str) -> Duplex:
         status = 200
         line = b"HTTP/1.1 200 OK\r\n"
         ending = b""
-    channel: Channel = request.channel
+    channel = request.channel
     common = channel.site.head(request.reference_id, token is not None, announce=False)
     head = b"%bContent-Type: %b\r\n%b%b\r\n" % (line, content_type.encode("ascii"), common, ending)
     request.setResponseCode(status)
     request.startedWriting = 1
-    request.hijacked = channel.hijack(request, head)
+    taken: Duplex = channel.hijack(request, head)
+    request.hijacked = taken
     channel.site.log(request)
-    return request.hijacked
+    return taken

@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 
 from apiserver import __version__
-from apiserver.http.errors import error_body
-from apiserver.http.flavour import Flavour
-from apiserver.http.reply import json_bytes
 from apiserver.http.settings import HttpSettings
 from apiserver.http.version import API_VERSION, LIBPOD_API_VERSION
-
-if TYPE_CHECKING:
-    from apiserver.http.request import Request
 
 log = Logger()
 
@@ -55,12 +49,17 @@ def common_head(settings: HttpSettings) -> bytes:
     return b"\r\n".join(lines) + b"\r\n"
 
 
-def error_bytes(error: BaseException, status: int) -> bytes:
-    """The body for something that is no request, and so has no flavour."""
-    return json_bytes(error_body(error, status, Flavour.DOCKER))
+class Logged(Protocol):
+    """What a line of the log says of a request."""
+
+    reference_id: str
+    method: bytes
+    uri: bytes
+    code: int
+    sentLength: int
 
 
-def log_access(request: Request) -> None:
+def log_access(request: Logged) -> None:
     """One line for each answer; "Failed Request" where nothing is there to be asked."""
     log.info(
         "{what}{reference_id} {method} {uri} {status} {sent}",
@@ -79,15 +78,15 @@ def shown_uri(uri: bytes) -> str:
     return _SECRET_QUERY.sub(rf"\1{BLANK}", uri.decode("ascii", "backslashreplace"))
 
 
-def trace_request_body(request: Request, raw: bytes) -> None:
+def trace_request_body(request: Logged, raw: bytes) -> None:
     _trace("request", request, raw)
 
 
-def trace_response_body(request: Request, raw: bytes) -> None:
+def trace_response_body(request: Logged, raw: bytes) -> None:
     _trace("response", request, raw)
 
 
-def _trace(side: str, request: Request, raw: bytes) -> None:
+def _trace(side: str, request: Logged, raw: bytes) -> None:
     log.debug(
         "{reference_id} API={side} {uri} {body}",
         trace=True,

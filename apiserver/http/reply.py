@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from apiserver.http.errors import error_body, status_of
+from apiserver.http.flavour import Flavour
 
 if TYPE_CHECKING:
     from apiserver.http.request import Request
@@ -17,6 +18,11 @@ _encoder = msgspec.json.Encoder()
 def json_bytes(value: Any) -> bytes:
     """`value` as clients get it: no HTML escaping, a newline at the end."""
     return _encoder.encode(value) + b"\n"
+
+
+def error_bytes(error: BaseException, status: int) -> bytes:
+    """The body for something that is no request, and so has no flavour."""
+    return json_bytes(error_body(error, status, Flavour.DOCKER))
 
 
 def reply_json(request: Request, value: Any, status: int = 200) -> bytes:

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import server
 
 from apiserver.http import middleware
-from apiserver.http.body import BodyStream
+from apiserver.http.body_stream import BodyStream
 from apiserver.http.connection import Connection
 from apiserver.http.flavour import Flavour
 from apiserver.http.settings import HttpSettings
 from apiserver.http.version import DEFAULT, Version
 
-if TYPE_CHECKING:
-    from apiserver.http.channel import Channel
-    from apiserver.http.hijack import Duplex
-    from apiserver.http.stream import Stream
+
+class Carrier(Protocol):
+    """What a request comes on: the channel."""
+
+    @property
+    def connection(self) -> Connection: ...
+    @property
+    def settings(self) -> HttpSettings: ...
+    @property
+    def clock(self) -> IReactorTime: ...
+
+    def hold_body(self) -> None: ...
+    def release_body(self) -> None: ...
+
+
+class TakenOver(Protocol):
+    """A connection that is raw from here on (`hijack`)."""
+
+    def close(self) -> None: ...
+
+
+class GoingOn(Protocol):
+    """An answer whose head is out (`stream`)."""
+
+    def finish(self) -> None: ...
+    def halt(self) -> None: ...
 
 
 class Request(server.Request):
@@ -42,22 +65,22 @@ class Request(server.Request):
         def setHeader(self, name: bytes, value: bytes) -> None: ...
         def write(self, data: bytes) -> None: ...
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Carrier) -> None:
         super().__init__(channel, parsePOSTFormSubmission=False)
         self.connection: Connection = channel.connection
-        self.settings: HttpSettings = channel.site.settings
+        self.settings: HttpSettings = channel.settings
         self.version: Version = DEFAULT
         self.version_given = False
         self.flavour = Flavour.DOCKER
         self.reference_id = self.connection.id
         self.route = ""
         self.handling: Deferred[Any] | None = None
-        self.hijacked: Duplex | None = None
-        self.stream: Stream | None = None
+        self.hijacked: TakenOver | None = None
+        self.stream: GoingOn | None = None
         self.begun = False
         self.continue_due = False
         self.query_values: dict[str, list[str]] | None = None
-        self.body = BodyStream(channel.hold_body, channel.release_body, self._send_continue)
+        self.body = BodyStream(channel.hold_body, channel.release_body, self._send_continue, channel.clock)
 
     def trace_body(self, raw: bytes) -> None:
         """Put the body into the log, credentials blanked, where bodies are traced."""

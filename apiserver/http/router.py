@@ -12,10 +12,10 @@ from twisted.web.server import NOT_DONE_YET
 
 from apiserver.errors import NotImplementedYet
 from apiserver.http import answer, guard
-from apiserver.http.app import GroupApp
 from apiserver.http.errors import MethodNotAllowed, NoSuchRoute, UnsupportedMedia
 from apiserver.http.flavour import Flavour
 from apiserver.http.query import given
+from apiserver.http.route import Routed
 from apiserver.http.table import LIBPOD_PREFIX, Table, Target, head_of
 from apiserver.http.version import LIBPOD, Version, check_docker_version
 
@@ -52,10 +52,10 @@ class Router(Resource):
 
     def __init__(
         self,
-        apps: Iterable[GroupApp],
+        apps: Iterable[Routed],
         catalogue: Callable[[], Catalogue] | None = None,
         *,
-        later: Mapping[str, Callable[[], Iterable[GroupApp]]] | None = None,
+        later: Mapping[str, Callable[[], Iterable[Routed]]] | None = None,
     ) -> None:
         super().__init__()
         self._load_catalogue = catalogue

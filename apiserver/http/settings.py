@@ -14,6 +14,8 @@ class HttpSettings(Struct, frozen=True):
         max_header_bytes: request line and headers together.
         max_header_lines: number of headers.
         max_json_bytes: of a JSON body.
+        body_silence: seconds to wait for each next byte of a JSON body; uploads have no such limits.
+        body_timeout: seconds for a JSON body to be complete, from when its head is.
         lingering: seconds for a client to notice an answer that came before its request's end.
         cors_origin: the one foreign origin whose pages may call us, or "*".
         allowed_hosts: names that `Host` may have on TCP, besides localhost and addresses.
@@ -26,6 +28,8 @@ class HttpSettings(Struct, frozen=True):
     max_header_bytes: int = 64 * 1024
     max_header_lines: int = 500
     max_json_bytes: int = 8 * 1024 * 1024
+    body_silence: float = 60
+    body_timeout: float = 300
     lingering: float = 5
     cors_origin: str | None = None
     allowed_hosts: frozenset[str] = frozenset()

@@ -12,8 +12,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map, MapAdapter, ValidationError
 
 from apiserver.http._twisted import FastRule
-from apiserver.http.app import GroupApp, Route
 from apiserver.http.query import given
+from apiserver.http.route import Route, Routed
 
 if TYPE_CHECKING:
     from apiserver.http.request import Request
@@ -68,7 +68,7 @@ class Table:
         head: take only the routes whose path begins with this segment, see `head_of`.
     """
 
-    def __init__(self, apps: Iterable[GroupApp], head: str | None = None) -> None:
+    def __init__(self, apps: Iterable[Routed], head: str | None = None) -> None:
         self._static: dict[bytes, dict[bytes, list[Target]]] = {}
         self._dynamic: dict[tuple[str, str], list[Target]] = {}
         self._prefixes: list[tuple[bytes, Target]] = []

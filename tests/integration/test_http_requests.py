@@ -18,8 +18,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from apiserver.http.body import HIGH_BYTES
 from apiserver.http.connection import Phase
+from apiserver.http.pieces import HIGH_BYTES
 from apiserver.http.router import Router
 from apiserver.http.settings import HttpSettings
 from tests.support.http_socket import Served, pause, read_all, read_answer, read_chunk, read_head, until
@@ -350,6 +350,40 @@ async def test_an_answer_that_breaks_off_is_seen_as_broken_off(served: Served) -
     assert b'{"first":true}' in answer
     assert answer.count(b"HTTP/1.1") == 1
     assert not answer.endswith(b"0\r\n\r\n")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_json_body_that_stays_away_or_trickles_is_408_and_an_upload_may_pause(streams: Streams) -> None:
+    settings = HttpSettings(body_silence=0.2, body_timeout=0.5, lingering=0.2)
+    served = Served(Router([streams.app]), settings)
+
+    def silent(sock: socket.socket) -> bytes:
+        sock.sendall(post("/json", b'{"a":', length=1000))
+        return read_all(sock)
+
+    def trickling(sock: socket.socket) -> bytes:
+        sock.sendall(post("/json", length=1000))
+        try:
+            for _ in range(20):
+                sock.sendall(b" ")
+                time.sleep(0.05)
+        except ConnectionError:
+            pass
+        return read_all(sock)
+
+    def pausing(sock: socket.socket) -> bytes:
+        sock.sendall(post("/up", b"12345", length=10))
+        time.sleep(1)
+        sock.sendall(b"12345")
+        return read_answer(sock)[2]
+
+    for client, words in ((silent, b"nothing of the request body came"), (trickling, b"was not complete after")):
+        answer = await served.talk(client)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"Connection: close" in answer
+        assert words in answer
+    assert json.loads(await served.talk(pausing)) == 10
+    await served.end()
 
 
 @pytest_twisted.ensureDeferred

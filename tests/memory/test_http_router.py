@@ -300,6 +300,48 @@ def test_a_form_content_type_keeps_its_json_body(things: Things) -> None:
     assert answer.json() == {"a": 1}
 
 
+def waiting_for_a_body(things: Things, clock: Clock) -> MemoryConnection:
+    settings = HttpSettings(body_silence=60, body_timeout=100)
+    connection = MemoryConnection(Router([things.app]), clock, settings)
+    connection.send(b"POST /body HTTP/1.1\r\nHost: d\r\nContent-Length: 1000\r\n\r\n")
+    return connection
+
+
+def test_a_json_body_that_does_not_come_is_408_and_the_end_of_its_connection(things: Things) -> None:
+    clock = Clock()
+    connection = waiting_for_a_body(things, clock)
+    clock.advance(59)
+    assert not connection.answered
+    clock.advance(1)
+    assert (connection.answer.status, connection.answer.headers["connection"]) == (408, "close")
+    assert "nothing of the request body came for 60 seconds" in connection.answer.json()["message"]
+    connection.send(b"x" * 1000 + b"GET /things/json HTTP/1.1\r\nHost: d\r\n\r\n")
+    assert connection.transport.value().count(b"HTTP/1.1 ") == 1
+    clock.advance(5)
+    assert connection.closed
+
+
+def test_a_json_body_that_trickles_in_is_408_too(things: Things) -> None:
+    clock = Clock()
+    connection = waiting_for_a_body(things, clock)
+    for _ in range(99):
+        clock.advance(1)
+        connection.send(b" ")
+    assert not connection.answered
+    clock.advance(1)
+    assert connection.answer.status == 408
+
+
+def test_a_json_body_in_time_leaves_the_connection_as_it_was(things: Things) -> None:
+    clock = Clock()
+    connection = waiting_for_a_body(things, clock)
+    clock.advance(50)
+    connection.send(b'{"a":1}'.ljust(1000))
+    assert connection.answer.json() == {"a": 1}
+    clock.advance(1000)
+    assert not connection.closed
+
+
 def test_a_body_over_the_limit_is_413(things: Things) -> None:
     answer = ask(things, "POST", "/body", HttpSettings(max_json_bytes=10), body=b'{"abcdefgh":1}')
     assert answer.status == 413

@@ -8,7 +8,7 @@ import pytest
 
 from apiserver.api.catalogue import Catalogue, Entry, Key, keys_of, read_entries
 from apiserver.api.groups import GROUPS, build_groups, built_routes, load_catalogue, missing_routes, served_routes
-from apiserver.http.app import Route
+from apiserver.http.route import Route
 from apiserver.http.table import head_of
 
 PRECEDENCE = [

@@ -3,10 +3,13 @@ from __future__ import annotations
 import pytest
 from msgspec import Struct, field
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from apiserver.errors import InvalidParameter
-from apiserver.http.body import HIGH_BYTES, LOW_BYTES, BodyStream, decode_json
-from apiserver.http.errors import ClientGone
+from apiserver.http.body import decode_json
+from apiserver.http.body_stream import BodyStream
+from apiserver.http.errors import ClientGone, RequestTimeout
+from apiserver.http.pieces import HIGH_BYTES, LOW_BYTES
 from tests.support.results import result_of
 
 
@@ -28,6 +31,17 @@ def test_an_empty_body_is_the_defaults_and_unknown_keys_are_ignored(raw: bytes) 
 @pytest.mark.parametrize("rest", [b"x", b"{}", b' {"Image":"b"} rubbish', b"}" * 10_000])
 def test_only_the_first_json_value_counts(rest: bytes) -> None:
     assert decode_json(b'{"Image":"a"}' + rest, Body).Image == "a"
+
+
+def test_the_case_of_known_keys_does_not_count_as_in_go() -> None:
+    assert decode_json(b'{"image":"a","HOSTCONFIG":{"memory":null,"binds":["x"]}}', Body) == Body(
+        "a", Host(Binds=["x"])
+    )
+
+
+def test_a_wrong_type_under_a_key_of_another_case_is_named_as_the_field_is() -> None:
+    with pytest.raises(InvalidParameter, match=r"HostConfig\.Memory: Expected `int`, got `str`"):
+        decode_json(b'{"hostconfig":{"memory":"1"}}', Body)
 
 
 def test_a_wrong_type_names_the_field_by_its_path() -> None:
@@ -102,7 +116,7 @@ def test_the_connection_is_held_between_the_high_and_the_low_mark() -> None:
     assert connection.held == 1
     while connection.held:
         result_of(body.read())
-    assert body._waiting_bytes <= LOW_BYTES
+    assert body.waiting_bytes <= LOW_BYTES
 
 
 def test_a_client_that_waits_for_100_is_told_at_the_first_read_once() -> None:
@@ -157,4 +171,80 @@ def test_what_comes_after_the_answer_is_dropped_and_not_held_back() -> None:
     body.received(b"x" * (HIGH_BYTES + 1))
     body.drop()
     body.received(b"x" * (HIGH_BYTES + 1))
-    assert (connection.held, body._waiting_bytes) == (0, 0)
+    assert (connection.held, body.waiting_bytes) == (0, 0)
+
+
+def limited(clock: Clock, silence: float = 60, total: float = 100) -> BodyStream:
+    body = BodyStream(clock=clock)
+    body.limit(silence, total)
+    return body
+
+
+def test_a_body_with_a_limit_is_given_up_when_nothing_comes_for_so_long() -> None:
+    clock = Clock()
+    body = limited(clock)
+    for _ in range(2):
+        reading = Deferred.fromCoroutine(body.read())
+        clock.advance(40)
+        body.received(b"x")
+        assert result_of(reading) == b"x"
+    reading = Deferred.fromCoroutine(body.read())
+    clock.advance(19.9)
+    assert not reading.called
+    clock.advance(0.1)
+    with pytest.raises(RequestTimeout, match="not complete after 100 seconds"):
+        result_of(reading)
+    assert body.late
+
+
+def test_silence_counts_from_when_the_reader_waits() -> None:
+    clock = Clock()
+    body = limited(clock)
+    body.received(b"here")
+    clock.advance(59)
+    assert result_of(body.read()) == b"here"
+    reading = Deferred.fromCoroutine(body.read())
+    clock.advance(40)
+    body.end()
+    assert result_of(reading) == b""
+    assert not body.late
+    assert not clock.getDelayedCalls()
+
+
+def test_nothing_for_a_while_is_said_as_such() -> None:
+    clock = Clock()
+    reading = Deferred.fromCoroutine(limited(clock).read())
+    clock.advance(60)
+    with pytest.raises(RequestTimeout, match="nothing of the request body came for 60 seconds"):
+        result_of(reading)
+
+
+def test_a_body_without_a_limit_may_pause_for_ever() -> None:
+    clock = Clock()
+    body = BodyStream(clock=clock)
+    reading = Deferred.fromCoroutine(body.read())
+    assert not clock.getDelayedCalls()
+    clock.advance(100_000)
+    body.received(b"x")
+    assert result_of(reading) == b"x"
+
+
+def test_what_is_here_is_read_without_a_timer_and_after_any_time() -> None:
+    clock = Clock()
+    body = BodyStream(clock=clock)
+    body.received(b"all")
+    body.end()
+    body.limit(1, 1)
+    clock.advance(100)
+    assert [result_of(body.read()), result_of(body.read())] == [b"all", b""]
+    assert not clock.getDelayedCalls()
+
+
+def test_a_client_that_leaves_is_told_before_a_limit_and_leaves_no_timer() -> None:
+    clock = Clock()
+    body = limited(clock)
+    reading = Deferred.fromCoroutine(body.read())
+    body.lose()
+    with pytest.raises(ClientGone):
+        result_of(reading)
+    assert not clock.getDelayedCalls()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,15 @@ def inside(name: str) -> str | None:
     return name.removeprefix(f"{PACKAGE}.") if name.startswith(f"{PACKAGE}.") else None
 
 
+def circle(graph: Mapping[str, Set[str]]) -> list[str]:
+    """Names each of which knows the one before it, the first again at the end; [] where there is no such circle."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
 def test_every_module_belongs_to_a_layer() -> None:
     known = KNOWS.keys() | KNOWS_ALL | ALONE
     layers = {name.split(".")[0] for path in sources() if (name := inside(module_name(path)))}
@@ -124,6 +134,17 @@ def test_the_two_flavours_do_not_know_each_other() -> None:
         if covers(f"apiserver.wire.{other}", name)
     ]
     assert wrong == []
+
+
+def test_no_modules_know_each_other_in_a_circle_not_even_for_types() -> None:
+    graph = {name: {known for _, known in imports(path)} - {name} for path in sources() if (name := module_name(path))}
+    assert circle(graph) == []
+
+
+def test_a_circle_is_found_however_long_it_is() -> None:
+    chain = {"a": {"b", "x"}, "b": {"c"}, "c": set[str]()}
+    assert circle(chain) == []
+    assert sorted(set(circle(chain | {"c": {"a"}}))) == ["a", "b", "c"]
 
 
 def test_what_outlives_the_service_needs_the_standard_library_alone() -> None:
