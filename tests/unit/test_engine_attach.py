@@ -227,6 +227,41 @@ def test_a_reader_who_is_cancelled_can_read_again() -> None:
     assert result_of(streams.read()) == (Stream.STDOUT, b"x")
 
 
+TERMINAL = replace(NO_NETWORK, process=Process(command=("sh",), terminal=True))
+
+
+def test_the_terminal_of_a_client_that_waits_has_its_size_before_the_program_runs() -> None:
+    engine = Engine()
+    engine.create(TERMINAL)
+    attach(engine)
+    result_of(engine.containers.resize.resize("box", 24, 80))
+    held = engine.gates.hold("runs.start")
+    start = spawn(engine.containers.start.start("box"))
+    assert engine.process().size == (24, 80)
+    result_of(engine.containers.resize.resize("box", 25, 81))
+    assert engine.process().size == (25, 81)
+    held.callback(None)
+    result_of(start)
+
+
+def test_the_size_of_a_client_that_left_is_forgotten() -> None:
+    engine = Engine()
+    engine.create(TERMINAL)
+    streams = attach(engine)
+    result_of(engine.containers.resize.resize("box", 24, 80))
+    streams.close()
+    assert isinstance(failure_of(engine.containers.resize.resize("box", 24, 80)), ContainerNotRunning)
+    result_of(engine.containers.start.start("box"))
+    assert engine.process().size != (24, 80)
+
+
+def test_what_has_no_terminal_has_no_size_before_it_runs() -> None:
+    engine = Engine()
+    engine.create()
+    attach(engine)
+    assert isinstance(failure_of(engine.containers.resize.resize("box", 24, 80)), ContainerNotRunning)
+
+
 def test_a_terminal_is_resized_while_it_runs_and_not_else() -> None:
     engine = Engine()
     engine.create()

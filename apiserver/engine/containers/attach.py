@@ -27,6 +27,8 @@ class Attach:
         self._waiting: dict[str, list[AttachedStreams]] = {}
         self._created: dict[str, JsonObject] = {}
         """Plans of runs that can be connected to, though the state does not say so yet."""
+        self._sizes: dict[str, tuple[int, int]] = {}
+        """Height and width that the terminals of waiting clients have."""
 
     async def attach(
         self,
@@ -59,7 +61,7 @@ class Attach:
         session = self._session(container, stdin and stream, stdout, stderr, logs)
         if not stream:
             session.end()
-        elif (plan := self._plan(container)) is not None:
+        elif (plan := self.plan(container)) is not None:
             try:
                 session.connect(await self._streams.attach(plan))
             except NotRunning:
@@ -80,6 +82,9 @@ class Attach:
             HostError, NotRunning
         """
         self._created[container_id] = plan
+        size = self._sizes.pop(container_id, None)
+        if size is not None:
+            await self._streams.resize(plan, *size)
         waiting = self._waiting.get(container_id, [])
         while waiting:
             streams = await self._streams.attach(plan)
@@ -89,6 +94,13 @@ class Attach:
                 streams.close()  # the last one left in between
         self._waiting.pop(container_id, None)
 
+    def resize_at_start(self, container: Container, size: tuple[int, int]) -> bool:
+        """Remember the size of a terminal that a client waits at; False if none does."""
+        if container.id not in self._waiting or not container.options.process.terminal:
+            return False
+        self._sizes[container.id] = size
+        return True
+
     def gone(self, container_id: str) -> None:
         """A run has ended: who comes now waits for the next one."""
         self._created.pop(container_id, None)
@@ -96,10 +108,12 @@ class Attach:
     def end(self, container_id: str) -> None:
         """The start failed, or the container is removed: who waits gets the end of the streams."""
         self.gone(container_id)
+        self._sizes.pop(container_id, None)
         for session in self._waiting.pop(container_id, []):
             session.end()
 
-    def _plan(self, container: Container) -> JsonObject | None:
+    def plan(self, container: Container) -> JsonObject | None:
+        """Of the run that can be connected to; None where it has yet to be made."""
         if container.alive and container.run is not None:
             return container.run.plan
         return self._created.get(container.id)
@@ -124,6 +138,7 @@ class Attach:
             waiting.remove(session)
             if not waiting:
                 del self._waiting[container_id]
+                self._sizes.pop(container_id, None)
 
     def _tell(self, container: Container) -> None:
         """Record the event; the client need not wait for the disk, since nothing else changes."""

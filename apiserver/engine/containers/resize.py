@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apiserver.engine.containers.attach import Attach
 from apiserver.engine.containers.failures import not_running
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.events.model import Action
@@ -13,18 +14,28 @@ LARGEST = 65_535
 
 
 class Resize:
-    def __init__(self, ledger: Ledger, streams: Streams) -> None:
+    def __init__(self, ledger: Ledger, streams: Streams, attach: Attach) -> None:
         self._ledger = ledger
         self._streams = streams
+        self._attach = attach
 
     async def resize(self, name_or_id: str, height: int, width: int) -> None:
-        """Raises: ContainerNotRunning, InvalidParameter (0 to 65,535 each)."""
+        """Set it; while a client waits for the start, it is what the program begins with.
+
+        Raises:
+            ContainerNotRunning
+            InvalidParameter: 0 to 65,535 each.
+        """
         check_size(height, width)
         container = self._ledger.registry.get(name_or_id)
-        if not container.alive or container.run is None:
-            raise not_running(container)
+        plan = self._attach.plan(container)
+        if plan is None:
+            # podman says it once it is attached, which is before it starts the container.
+            if not self._attach.resize_at_start(container, (height, width)):
+                raise not_running(container)
+            return
         try:
-            await self._streams.resize(container.run.plan, height, width)
+            await self._streams.resize(plan, height, width)
         except NotRunning:
             raise not_running(container) from None
         event = self._ledger.event(container, Action.RESIZE, height=str(height), width=str(width))

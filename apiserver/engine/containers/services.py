@@ -111,7 +111,7 @@ def build_containers(
         wait=wait,
         logs=read,
         attach=attach,
-        resize=Resize(ledger, streams),
+        resize=Resize(ledger, streams, attach),
         execs=execs,
         sizes=Sizes(runs, images),
         reconcile=Reconcile(
