@@ -1,0 +1,241 @@
+"""Each option of `podman run` by its effect inside the container."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import load_busybox
+from tests.support.image_archive import busybox_image, docker_archive
+from tests.support.podman import Podman
+from tests.support.service import Service
+
+
+@pytest.fixture(autouse=True)
+def cleared(service: Service) -> Iterator[None]:
+    yield
+    service.remove_containers()
+
+
+class Run:
+    """`podman run --rm --network none OPTIONS busybox sh -c SCRIPT`, and what it printed."""
+
+    def __init__(self, podman: Podman) -> None:
+        self._podman = podman
+
+    def __call__(self, *options: str, script: str, network: str = "none", image: str = "busybox") -> str:
+        return self._podman.ok("run", "--rm", "--network", network, *options, image, "sh", "-c", script)
+
+
+@pytest.fixture
+def run(podman: Podman) -> Run:
+    return Run(podman)
+
+
+CAPABILITIES = "grep CapEff /proc/self/status | cut -f2"
+CONFINED = "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status | cut -f2 | tr '\\n' ' '"
+SHM = "df -k /dev/shm | tail -1 | awk '{print $2}'"
+TMPFS = "grep -o ' /t tmpfs [^ ]*' /proc/mounts"
+
+
+@pytest.mark.parametrize(
+    ("options", "script", "said"),
+    [
+        (["-e", "A=b c", "-w", "/made/here"], "echo $A; pwd; echo $PATH | grep -c /bin", "b c\n/made/here\n1"),
+        (["--unsetenv", "container"], "echo ${container:-gone}", "gone"),
+        ([], "echo $container", "podman"),
+        (["--hostname", "db"], "hostname; cat /etc/hostname", "db\ndb"),
+        (["-u", "1000:2000", "--group-add", "3000"], "id -u; id -g; id -G", "1000\n2000\n2000 3000"),
+        (["--umask", "077"], "umask; touch /f; stat -c %a /f", "0077\n600"),
+        (["--tmpfs", "/t:size=1m,noexec"], TMPFS, "/t tmpfs rw,nosuid,nodev,noexec,relatime,size=1024k"),
+        (["--tmpfs", "/t"], TMPFS, "/t tmpfs rw,nosuid,nodev,relatime"),
+        (["--mount", "type=tmpfs,dst=/t,tmpfs-size=2m"], TMPFS, "/t tmpfs rw,nosuid,nodev,relatime,size=2048k"),
+        (["--cap-drop", "ALL"], CAPABILITIES, "0000000000000000"),
+        (["--cap-drop", "all", "--cap-add", "chown"], CAPABILITIES, "0000000000000001"),
+        ([], CONFINED, "0 2"),
+        (["--security-opt", "no-new-privileges"], CONFINED, "1 2"),
+        (["--security-opt", "seccomp=unconfined"], CONFINED, "0 0"),
+        (["--read-only"], "touch /x 2>/dev/null || echo refused; touch /tmp/x && echo tmp", "refused\ntmp"),
+        (
+            ["--read-only", "--read-only-tmpfs=false"],
+            "touch /x /tmp/x 2>/dev/null || echo refused; touch /dev/shm/x && echo shm",
+            "refused\nshm",
+        ),
+        (["--security-opt", "mask=/proc/version"], "wc -c < /proc/version", "0"),
+        (["--security-opt", "unmask=/proc/*"], "grep -c ' /proc/' /proc/mounts || true", "0"),
+        (["--security-opt", "unmask=ALL"], "grep -E -c ' /(proc|sys/firmware)/' /proc/mounts || true", "0"),
+        ([], SHM, "65536"),
+        (["--shm-size", "8m"], SHM, "8192"),
+        (["--cpuset-cpus", "0"], "grep Cpus_allowed_list /proc/self/status | cut -f2", "0"),
+        (["--oom-score-adj", "500"], "cat /proc/self/oom_score_adj", "500"),
+        (["--ulimit", "nofile=64:128"], "ulimit -Sn; ulimit -Hn", "64\n128"),
+        (["--device", "/dev/null:/dev/mine:rw"], "echo x > /dev/mine; stat -c %t,%T /dev/mine", "1,3"),
+        (["--init"], "cat /proc/1/comm", "docker-init"),
+        (["--systemd=false", "--entrypoint", "echo"], "x", "sh -c x"),
+    ],
+)
+def test_an_option_acts_inside(run: Run, options: list[str], script: str, said: str) -> None:
+    assert run(*options, script=script).strip() == said
+
+
+def test_a_privileged_container_has_more_capabilities(run: Run) -> None:
+    assert int(run("--privileged", script=CAPABILITIES), 16) > int(run(script=CAPABILITIES), 16)
+
+
+def test_a_tmpfs_begins_with_what_the_image_has_there(run: Run) -> None:
+    assert run("--tmpfs", "/bin", script="grep -c ' /bin tmpfs' /proc/mounts") == "1"
+    empty = "find /t -type f | wc -l; echo here > /t/file; cat /t/file"
+    assert run("--tmpfs", "/t:notmpcopyup", script=empty) == "0\nhere"
+
+
+def test_a_bind_may_be_read_only_and_its_source_is_there(podman: Podman, run: Run, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").write_text("in\n")
+    assert run("-v", f"{tmp_path}:/h", script="cat /h/file; echo out > /h/made") == "in"
+    assert (tmp_path / "made").read_text() == "out\n"
+    assert run("-v", f"{tmp_path}:/h:ro", script="touch /h/x 2>/dev/null || echo refused") == "refused"
+    mount = f"type=bind,source={tmp_path},target=/h,readonly"
+    assert run("--mount", mount, script="touch /h/x 2>/dev/null || cat /h/file") == "in"
+    missing = podman("run", "--rm", "--network", "none", "-v", f"{tmp_path}/no:/h", "busybox", "true")
+    assert missing.code in (125, 126)
+    assert f"{tmp_path}/no" in missing.stderr
+
+
+def test_what_is_mounted_below_a_bind_comes_along_unless_asked_otherwise(run: Run) -> None:
+    script = "grep -q ' /h/pts ' /proc/mounts && echo along || echo alone"
+    assert run("-v", "/dev:/h", script=script) == "along"
+    assert run("--mount", "type=bind,src=/dev,dst=/h,bind-nonrecursive", script=script) == "alone"
+
+
+def test_volumes_keep_what_is_written(podman: Podman, run: Run) -> None:
+    run("-v", "kept:/data", script="echo x > /data/file")
+    assert run("--mount", "type=volume,source=kept,target=/data,ro", script="cat /data/file") == "x"
+    podman.ok("volume", "rm", "kept")
+
+
+def test_an_images_volumes_are_made_anonymous_or_in_memory_or_not_at_all(
+    podman: Podman, run: Run, service: Service
+) -> None:
+    archive = docker_archive(busybox_image("localhost/voluminous:latest", Volumes={"/data": {}}))
+    assert service.request("POST", "/images/load?quiet=1", archive)[0] == 200
+    script = "grep ' /data ' /proc/mounts | cut -d ' ' -f 3 | grep tmpfs || grep -c ' /data ' /proc/mounts || true"
+    assert run(script=script, image="localhost/voluminous") == "1"
+    assert run("--image-volume", "bind", script=script, image="localhost/voluminous") == "1"
+    assert run("--image-volume", "tmpfs", script=script, image="localhost/voluminous") == "tmpfs"
+    assert run("--image-volume", "ignore", script=script, image="localhost/voluminous") == "0"
+    assert podman.ok("volume", "ls", "-q") == ""
+
+
+LIMITS = """
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then cd /sys/fs/cgroup; cat memory.max pids.max cpu.max
+else cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/pids/pids.max
+     echo $(cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us) $(cat /sys/fs/cgroup/cpu/cpu.cfs_period_us); fi
+"""
+
+
+def test_memory_processes_and_processors_are_limited(run: Run) -> None:
+    limits = run("-m", "64m", "--pids-limit", "50", "--cpus", "0.5", script=LIMITS).splitlines()
+    assert limits == [str(64 << 20), "50", "50000 100000"]
+    assert run(script=LIMITS).splitlines()[1] == "2048"
+    assert run("--pids-limit", "-1", script=LIMITS).splitlines()[1] == "max"
+
+
+def test_names_and_name_servers(run: Run) -> None:
+    options = ["--dns", "10.9.8.7", "--dns-search", "example.org", "--dns-opt", "ndots:3"]
+    said = run(
+        *options, "--add-host", "extra:1.2.3.4", script="cat /etc/resolv.conf; grep extra /etc/hosts", network="bridge"
+    )
+    assert "nameserver 10.9.8.7" in said
+    assert "search example.org" in said
+    assert "ndots:3" in said
+    assert re.search(r"1\.2\.3\.4\s+extra", said)
+    assert run("--no-hosts", script="cat /etc/hosts 2>/dev/null || echo none", network="bridge") == "none"
+
+
+@pytest.mark.parametrize("name", ["pid", "ipc", "uts"])
+def test_a_namespace_of_the_host_is_the_hosts(run: Run, name: str) -> None:
+    mine = str(Path(f"/proc/self/ns/{name}").readlink())
+    assert run(f"--{name}", "host", script=f"readlink /proc/self/ns/{name}") == mine
+    assert run(script=f"readlink /proc/self/ns/{name}") != mine
+
+
+def test_the_network_may_be_the_hosts(run: Run) -> None:
+    assert run(script="readlink /proc/self/ns/net", network="host") == str(Path("/proc/self/ns/net").readlink())
+
+
+def test_kernel_parameters_are_set(podman: Podman, run: Run) -> None:
+    script = "cat /proc/sys/net/ipv4/ip_default_ttl"
+    assert run("--sysctl", "net.ipv4.ip_default_ttl=77", script=script, network="bridge") == "77"
+    refused = podman("run", "--rm", "--network", "host", "--sysctl", "net.ipv4.ip_forward=1", "busybox", "true")
+    assert (refused.code, "net.ipv4.ip_forward" in refused.stderr) == (125, True)
+
+
+def test_the_stop_signal_and_its_time(podman: Podman) -> None:
+    script = "trap 'echo got it; exit 5' INT; echo up; while :; do sleep 0.1; done"
+    plain = ["run", "-d", "--network", "none"]
+    podman.ok(*plain, "--name", "polite", "--stop-signal", "INT", "busybox", "sh", "-c", script)
+    while not podman.ok("logs", "polite"):
+        pass
+    podman.ok("stop", "polite")
+    assert podman.ok("logs", "polite") == "up\ngot it"
+    podman.ok(*plain, "--name", "deaf", "--stop-timeout", "1", "busybox", "sleep", "100")
+    podman.ok("stop", "deaf")
+    assert podman.ok("inspect", "-f", "{{.State.ExitCode}}", "deaf") == "137"
+
+
+def test_a_log_is_not_kept_without_a_driver(podman: Podman) -> None:
+    said = podman("run", "--name", "silent", "--network", "none", "--log-driver", "none", "busybox", "echo", "x")
+    assert (said.stdout, said.code) == ("x\n", 0)
+    assert podman.ok("inspect", "-f", "{{.HostConfig.LogConfig.Type}}", "silent") == "none"
+
+
+def test_a_published_port_is_reached_from_the_host(podman: Podman) -> None:
+    serve = "while :; do echo hello | nc -l -p 80; done"
+    podman.ok("run", "-d", "--name", "web", "-p", "127.0.0.1::80", "busybox", "sh", "-c", serve)
+    host, port = podman.ok("port", "web", "80").split(":")
+    assert host == "127.0.0.1"
+    limit = time.monotonic() + 20
+    while True:
+        try:
+            with socket.create_connection((host, int(port)), 5) as connection:
+                assert connection.recv(100) == b"hello\n"
+                break
+        except OSError:
+            assert time.monotonic() < limit
+            time.sleep(0.1)
+
+
+def test_proxies_of_the_service_are_the_containers_unless_it_wants_none(
+    make_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    service = make_service("--idle-timeout", "0")
+    service.start(environment={"http_proxy": "http://proxy.example:1", "NO_PROXY": "inside"})
+    load_busybox(service)
+    run = Run(Podman(service.host, tmp_path))
+    script = "env | grep -i _proxy= | sort"
+    assert run(script=script) == "NO_PROXY=inside\nhttp_proxy=http://proxy.example:1"
+    assert run("-e", "http_proxy=mine", "--unsetenv", "NO_PROXY", script=script) == "http_proxy=mine"
+    assert run("--http-proxy=false", script=f"{script}; echo none") == "none"
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        (["--timeout", "3"], "timeout"),
+        (["--tz", "local"], "timezone"),
+        (["--userns", "auto"], "userns=auto"),
+        (["--log-opt", "tag=x"], "log_configuration.options.tag"),
+        (["--cgroups", "disabled"], "cgroups_mode=disabled"),
+        (["--volumes-from", "x"], "volumes_from"),
+        (["--cgroup-parent", "/x"], "cgroup_parent"),
+        (["--pod", "x"], "pod"),
+    ],
+)
+def test_an_option_that_is_not_built_is_refused_by_name(podman: Podman, option: list[str], named: str) -> None:
+    refused = podman("create", *option, "busybox", "true")
+    assert (refused.code, named in refused.stderr) == (125, True), refused
