@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
 from apiserver.errors import InvalidParameter, TooLarge
+from apiserver.http.go_keys import with_known_keys
 
 if TYPE_CHECKING:
     from apiserver.http.body_stream import BodyStream
