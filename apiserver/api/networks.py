@@ -47,6 +47,14 @@ class NetworksGroup:
 
     @app.route("/libpod/networks/<name:name>/json", methods=["GET"])
     def libpod_inspect(self, request: Request, name: str) -> bytes:
+        return self._libpod_inspect(request, name)
+
+    @app.route("/libpod/networks/<name:name>", methods=["GET"])
+    def libpod_inspect_in_short(self, request: Request, name: str) -> bytes:
+        """The path of podman-py."""
+        return self._libpod_inspect(request, name)
+
+    def _libpod_inspect(self, request: Request, name: str) -> bytes:
         network = self._networks.get(name)
         return reply_json(request, libpod.inspect_json(network, self._containers.registry.all()))
 

@@ -36,6 +36,7 @@ ROWS: dict[tuple[str, str], tuple[str, Any, int]] = {
     ("GET", "/volumes/{name}"): ("/volumes/routes", NOTHING, 200),
     ("DELETE", "/volumes/{name}"): ("/volumes/routes", NOTHING, 204),
     ("GET", "/libpod/networks/json"): ("/v5.0.0/libpod/networks/json", NOTHING, 200),
+    ("GET", "/libpod/networks/{name}"): ("/v5.0.0/libpod/networks/podman", NOTHING, 200),
     ("GET", "/libpod/networks/{name}/json"): ("/v5.0.0/libpod/networks/podman/json", NOTHING, 200),
     ("GET", "/libpod/networks/{name}/exists"): ("/v5.0.0/libpod/networks/podman/exists", NOTHING, 204),
     ("POST", "/libpod/volumes/create"): ("/v5.0.0/libpod/volumes/create", {"Name": "pod"}, 201),
@@ -62,6 +63,7 @@ ROWS: dict[tuple[str, str], tuple[str, Any, int]] = {
     ("DELETE", "/libpod/images/{name}"): ("/v5.0.0/libpod/images/layer", NOTHING, 200),
     ("DELETE", "/libpod/images/remove"): ("/v5.0.0/libpod/images/remove?images=gone", NOTHING, 200),
     ("POST", "/containers/create"): ("/containers/create?name=other", BOX, 201),
+    ("POST", "/libpod/containers/create"): ("/v5.0.0/libpod/containers/create", {"image": "busybox"}, 201),
     ("POST", "/containers/{name}/rename"): ("/containers/other/rename?name=another", NOTHING, 204),
     ("POST", "/libpod/containers/{name}/rename"): (
         "/v5.0.0/libpod/containers/another/rename?name=other",

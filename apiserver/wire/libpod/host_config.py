@@ -27,7 +27,13 @@ def host_config_json(container: Container, cgroup_manager: str) -> JsonObject:
         "CgroupManager": cgroup_manager,
         "CgroupMode": (namespaces.cgroup or Namespace.PRIVATE).value,
         "ContainerIDFile": "",
-        "LogConfig": {"Type": "k8s-file", "Config": None, "Path": "", "Tag": "", "Size": "0B"},
+        "LogConfig": {
+            "Type": options.logging.asked_as or options.logging.driver.value,
+            "Config": None,
+            "Path": "",
+            "Tag": "",
+            "Size": "0B",
+        },
         "NetworkMode": "bridge" if network.bridged else network.mode,
         "PortBindings": _bindings(container),
         "RestartPolicy": {
