@@ -59,6 +59,7 @@ GROUPS: Final = (
         "images.listing:ImageListGroup",
         "images.transfer:ImageTransferGroup",
         "images.pull:ImagePullGroup",
+        "images.push:ImagePushGroup",
         "images.names:ImageNamesGroup",
     ),
     _group("info", "info", "info:InfoGroup"),

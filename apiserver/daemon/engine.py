@@ -76,6 +76,8 @@ class Ports(Struct, frozen=True):
     registry: Callable[[], Any]
     """The `Registry` of `engine.ports.registry`: made, and its module imported, when the first client needs it."""
     ask_versions: Callable[[], Awaitable[object]] | None = None
+    tidy: Callable[[Background], object] = lambda _: None
+    """Begin to take away what an earlier service was in the middle of and nobody waits for."""
     let_go: Callable[[], object] = lambda: None
     """Watch nothing any more: what is heard of after the end could not be recorded."""
 
@@ -93,6 +95,8 @@ class Services(Struct, frozen=True):
     wall_clock: Any
     pulls: Callable[[], Any]
     """The `Pulls` of `engine.images.pull`, likewise."""
+    pushes: Callable[[], Any]
+    """The `Pushes` of `engine.images.push`, likewise."""
 
 
 def build_services(
@@ -144,7 +148,13 @@ def build_services(
 
         return Pulls(ports.registry(), ports.images, images.tell, background)
 
-    return Services(containers, images, networks, volumes, system, journal, locks, wall_clock, pulls)
+    @cache
+    def pushes() -> Any:
+        from apiserver.engine.images.push import Pushes
+
+        return Pushes(ports.registry(), images.tell, background)
+
+    return Services(containers, images, networks, volumes, system, journal, locks, wall_clock, pulls, pushes)
 
 
 class LocalEngine:
@@ -196,6 +206,8 @@ class LocalEngine:
         self.services = build_services(self._ports, background=self._background, uris=self._uris, reactor=self._reactor)
         await self.services.volumes.reconcile()
         await self.services.containers.reconcile.run()
+        if not isinstance(self._background, Nobody):
+            self._ports.tidy(self._background)
 
     def hurry(self) -> None:
         """Wait for the lock no longer: somebody wants us to stop. Later steps of a start are short."""

@@ -14,6 +14,9 @@ _FATAL = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest: containers/image has the same limit."""
 
+_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Begins the command line of what dies with us: nobody else would ever end it, or know what it did."""
+
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -67,8 +70,8 @@ class RegistryCall(Struct, frozen=True):
     started: Callable[[Child], object] | None = None
 
     def head(self, fallback_policy: Path) -> list[str]:
-        """Everything before the subcommand. The program dies with us: nobody else would ever end it."""
-        words = ["setpriv", "--pdeathsig", "KILL", "--", "skopeo"]
+        """Everything before the subcommand."""
+        words = [*_WITH_US, "skopeo"]
         words += ["--policy", str(self.files.policy or fallback_policy), "--tmpdir", str(self.temporary)]
         if self.files.registries is not None:
             words += ["--registries-conf", str(self.files.registries)]
@@ -103,7 +106,8 @@ class Skopeo:
         store = self._store
         await self._programs.run(
             [
-                "skopeo",
+                *_WITH_US,
+                self._programs.find("skopeo"),
                 *("--policy", str(store.policy), "--registries-conf", str(store.registries)),
                 *("--tmpdir", str(temporary)),
                 *("copy", "-q", source, f"containers-storage:[overlay@{store.root}+{store.runroot}]{name}"),
@@ -146,10 +150,20 @@ class Skopeo:
         source = f"containers-storage:[overlay@{self._store.root}+{self._store.runroot}]@{image_id}"
         await self._run(call, ["copy", *call.side("dest-"), *options, source, f"docker://{reference}"], said)
 
-    async def _run(self, call: RegistryCall, words: list[str], said: Sink | None) -> bytes:
+    async def login(self, host: str, username: str, password: str, call: RegistryCall) -> None:
+        """Let a registry look at credentials, and keep them in the call's own authfile.
+
+        Raises:
+            ProgramFailed: `reason` tells why.
+        """
+        words = ["login", *call.side(""), "--username", username, "--password-stdin", host]
+        await self._run(call, words, None, password.encode())
+
+    async def _run(self, call: RegistryCall, words: list[str], said: Sink | None, stdin: bytes | None = None) -> bytes:
         done = await self._programs.run(
             [*call.head(self._store.policy), *words],
             env=self._store.environment(call.temporary),
+            stdin=stdin,
             stdout=said,
             time_limit=None,
             started=call.started,

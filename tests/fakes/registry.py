@@ -8,8 +8,16 @@ from twisted.internet.defer import Deferred
 
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image
-from apiserver.engine.ports.registry import LayerProgress, Platform, RegistryAccess, RemoteImage
-from apiserver.errors import EngineError, NoSuchRemoteImage
+from apiserver.engine.ports.registry import (
+    Credentials,
+    LayerProgress,
+    Platform,
+    PushFormat,
+    RegistryAccess,
+    RemoteImage,
+    RemoteManifest,
+)
+from apiserver.errors import EngineError, NoSuchRemoteImage, RegistryRefused
 from tests.fakes.images import FakeImageSource
 
 
@@ -17,6 +25,8 @@ class FakeRegistry:
     """
     Attributes:
         remote: what there is, by canonical name.
+        known: who may log in, by registry.
+        pushes: (canonical name, format, what to call with bytes sent, what to fire with a manifest) of each push.
         fetches: (canonical name, what to call with a step, what to fire with an image or an error) of each fetch.
     """
 
@@ -27,6 +37,8 @@ class FakeRegistry:
         self.short: dict[str, Sequence[str]] = {}
         self.looks = 0
         self.cancelled = 0
+        self.known: dict[str, Credentials] = {}
+        self.pushes: list[tuple[str, PushFormat, Callable[[int], object], Deferred[RemoteManifest]]] = []
         self.fetches: list[tuple[str, Callable[[LayerProgress], None], Deferred[Image]]] = []
 
     async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
@@ -54,6 +66,25 @@ class FakeRegistry:
         got = await done
         self._source.add(got)
         return got.id
+
+    async def push(
+        self,
+        image_id: str,
+        reference: Reference,
+        access: RegistryAccess,
+        form: PushFormat,
+        watch: Callable[[int], object],
+    ) -> RemoteManifest:
+        def count(_: object) -> None:
+            self.cancelled += 1
+
+        done: Deferred[RemoteManifest] = Deferred(count)
+        self.pushes.append((reference.canonical, form, watch, done))
+        return await done
+
+    async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:
+        if self.known.get(host) != credentials:
+            raise RegistryRefused("invalid username/password")
 
     async def candidates(self, short_name: str) -> Sequence[str]:
         return self.short.get(short_name, ())

@@ -68,9 +68,9 @@ def test_a_registry_that_is_not_there_is_an_error_with_its_reason(service: Servi
     assert (status, "connection refused" in str(said["message"])) == (500, True)
 
 
-def test_without_credentials_it_is_401_with_the_registrys_reason(service: Service, protected: DockerRegistry) -> None:
+def test_without_credentials_it_is_403_with_the_registrys_reason(service: Service, protected: DockerRegistry) -> None:
     status, (said,) = pull(service, f"{protected.host}/box")
-    assert (status, "unauthorized: authentication required" in str(said["message"])) == (401, True)
+    assert (status, "unauthorized: authentication required" in str(said["message"])) == (403, True)
 
 
 def test_credentials_of_the_request_open_the_registry(service: Service, protected: DockerRegistry) -> None:
@@ -79,7 +79,7 @@ def test_credentials_of_the_request_open_the_registry(service: Service, protecte
 
 
 def test_credentials_for_another_registry_are_not_sent(service: Service, protected: DockerRegistry) -> None:
-    assert pull(service, f"{protected.host}/box", **auth("elsewhere.example"))[0] == 401
+    assert pull(service, f"{protected.host}/box", **auth("elsewhere.example"))[0] == 403
 
 
 @pytest.mark.parametrize("name", ["UPPER", "a//b", "box:", "-x", ""])

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from apiserver.api.groups import build_router
 from apiserver.daemon.engine import Nobody
 from apiserver.engine.images.pull import Pulls
+from apiserver.engine.images.push import Pushes
 from apiserver.engine.images.service import Images
 from apiserver.engine.ports.host import HostFacts
 from apiserver.engine.ports.networks import Network
@@ -58,6 +59,7 @@ class Api:
         self.images = Images(self.image_source, self.engine.events, self.engine.locks, lambda _: (), self.engine.clock)
         self.registry = FakeRegistry(self.image_source)
         self.pulls = Pulls(self.registry, self.image_source, self.images.tell, Nobody())
+        self.pushes = Pushes(self.registry, self.images.tell, Nobody())
 
         async def count() -> int:
             return len(await self.images.all())
@@ -73,6 +75,7 @@ class Api:
             ),
             wall_clock=self.engine.clock,
             pulls=lambda: self.pulls,
+            pushes=lambda: self.pushes,
         )
 
     def connect(self) -> MemoryConnection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from apiserver.api.images.credentials import refused_as_forbidden, sent_credentials
 from apiserver.engine.images.pull import Pull, Pulls
 from apiserver.engine.images.service import Images, parse_platform
 from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
@@ -19,7 +20,6 @@ from apiserver.http.stream import Stream, open_stream
 from apiserver.wire.docker import pull as docker
 from apiserver.wire.libpod import pull as libpod
 from apiserver.wire.progress import error_line
-from apiserver.wire.registry_auth import AUTH_HEADER, CONFIG_HEADER, read_auth
 
 
 class ImagePullGroup:
@@ -35,10 +35,11 @@ class ImagePullGroup:
     async def docker_pull(self, request: Request) -> None:
         reference = docker.pulled_reference(string(request, "fromImage") or "", string(request, "tag"))
         system, architecture, variant = parse_platform(string(request, "platform") or "")
-        access = docker.registry_access(reference, _credentials(request).credentials)
+        access = docker.registry_access(reference, sent_credentials(request))
         pull = self._pulls().join(reference, access, Platform(system, architecture, variant))
         try:
-            await pull.found()
+            with refused_as_forbidden():
+                await pull.found()
             await _docker_lines(open_stream(request, "application/json"), reference, pull)
         finally:
             pull.leave()
@@ -52,7 +53,7 @@ class ImagePullGroup:
         parts = (string(request, "OS") or "linux", string(request, "Arch") or "", string(request, "Variant") or "")
         platform = Platform(*parse_platform("/".join(parts).rstrip("/")))
         tls_verify = libpod_bool(request, "tlsVerify") if given(request, "tlsVerify") else None
-        access = RegistryAccess(_credentials(request).credentials, tls_verify)
+        access = RegistryAccess(sent_credentials(request), tls_verify)
         quiet, compat = libpod_bool(request, "quiet"), libpod_bool(request, "compatMode")
 
         short = libpod.is_short(name)
@@ -92,12 +93,6 @@ class ImagePullGroup:
             several = f"it may be any of {', '.join(found)}" if found else "no registries are configured to search"
             raise ShortNameUnresolved(f"short-name {name!r} did not resolve to an alias and {several}")
         return found[0]
-
-
-def _credentials(request: Request) -> RegistryAccess:
-    headers = request.requestHeaders
-    auth, config = (headers.getRawHeaders(name, [b""])[0] for name in (AUTH_HEADER, CONFIG_HEADER))
-    return RegistryAccess(read_auth(auth, config))
 
 
 async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> None:

@@ -36,6 +36,7 @@ class Action(Enum):
     MOUNT = "mount"
     OOM = "oom"
     PULL = "pull"
+    PUSH = "push"
     REMOVE = "remove"
     RENAME = "rename"
     RESIZE = "resize"

@@ -103,6 +103,29 @@ class LayerProgress(Struct, frozen=True):
     total: int = 0
 
 
+class PushFormat(Struct, frozen=True):
+    """How an image is written for a registry.
+
+    Attributes:
+        manifest: `oci`, `v2s2`, `v2s1`; empty to keep what it is.
+        compression: `gzip`, `zstd`; empty for the back end's own.
+        compression_level: None for the back end's own.
+        remove_signatures: leave them here.
+    """
+
+    manifest: str = ""
+    compression: str = ""
+    compression_level: int | None = None
+    remove_signatures: bool = False
+
+
+class RemoteManifest(Struct, frozen=True):
+    """What a registry has got: digest and size of the manifest."""
+
+    digest: str
+    size_bytes: int
+
+
 class Registry(Protocol):
     """The registries that a back end can reach.
 
@@ -133,6 +156,33 @@ class Registry(Protocol):
 
         Raises:
             as `look`; the store is as before.
+        """
+        ...
+
+    async def push(
+        self,
+        image_id: str,
+        reference: Reference,
+        access: RegistryAccess,
+        form: PushFormat,
+        watch: Callable[[int], object],
+    ) -> RemoteManifest:
+        """Bring an image of the store to a registry.
+
+        Args:
+            watch: called with the bytes sent so far, while they grow.
+
+        Raises:
+            RegistryRefused, RegistryForbids, RegistryUnreachable, RegistrySilent, RegistryFailed
+        """
+        ...
+
+    async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:
+        """Let a registry, `host[:port]`, look at credentials.
+
+        Raises:
+            RegistryRefused: it does not know them.
+            RegistryUnreachable, RegistrySilent, RegistryFailed
         """
         ...
 

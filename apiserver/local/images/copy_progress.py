@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from apiserver.drivers.process import Child
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteLayer
 
 _BEGUN = re.compile(rb"Copying blob (sha\d+:[0-9a-f]+)")
@@ -88,6 +89,41 @@ class CopyProgress:
             self._watch(shown)
 
 
+class BytesSent:
+    """What a copy to a registry has sent, by all that it wrote: it writes next to nothing else.
+
+    Args:
+        watch: called with the bytes, while they grow.
+    """
+
+    def __init__(self, watch: Callable[[int], object]) -> None:
+        self._watch = watch
+        self._pid: int | None = None
+        self._latest = 0
+
+    def also(self, started: Callable[[Child], object] | None) -> Callable[[Child], None]:
+        """To be called with the program when it starts; `started` is called too."""
+
+        def began(child: Child) -> None:
+            self._pid = child.pid
+            if started is not None:
+                started(child)
+
+        return began
+
+    def look(self) -> int:
+        """Blocks."""
+        try:
+            return 0 if self._pid is None else bytes_written(self._pid)
+        except (FileNotFoundError, ProcessLookupError):
+            return 0  # it ends at this moment
+
+    def seen(self, sent: int) -> None:
+        if sent > self._latest:
+            self._latest = sent
+            self._watch(sent)
+
+
 def growing_files(temporary: Path) -> dict[int, int]:
     """The numbered files of a running copy and their sizes; blocks."""
     found: dict[int, int] = {}
@@ -106,8 +142,21 @@ def bytes_moved(pid: int) -> int:
     Raises:
         FileNotFoundError, ProcessLookupError: it has ended.
     """
+    return _counted(pid, "rchar", "wchar")
+
+
+def bytes_written(pid: int) -> int:
+    """What a process has written in its life, to sockets too. Blocks.
+
+    Raises:
+        FileNotFoundError, ProcessLookupError: it has ended.
+    """
+    return _counted(pid, "wchar")
+
+
+def _counted(pid: int, *counters: str) -> int:
     text = Path(f"/proc/{pid}/io").read_text()
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(("rchar", "wchar")))
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(counters))
 
 
 def waits_for_a_lock(pid: int) -> bool:

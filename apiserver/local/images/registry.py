@@ -14,11 +14,21 @@ from twisted.internet.task import deferLater
 
 from apiserver.drivers.process import Child, ProgramFailed
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles, Skopeo
-from apiserver.engine.ports.registry import LayerProgress, Platform, Reference, RegistryAccess, RemoteImage
+from apiserver.engine.ports.registry import (
+    Credentials,
+    LayerProgress,
+    Platform,
+    PushFormat,
+    Reference,
+    RegistryAccess,
+    RemoteImage,
+    RemoteManifest,
+)
 from apiserver.errors import RegistryFailed, RegistrySilent
 from apiserver.local.images import remote_manifest
 from apiserver.local.images.authfile import write_authfile
-from apiserver.local.images.copy_progress import CopyProgress, bytes_moved, growing_files, waits_for_a_lock
+from apiserver.local.images.copies import Copies
+from apiserver.local.images.copy_progress import BytesSent, CopyProgress, bytes_moved, growing_files, waits_for_a_lock
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.registries_conf import candidates
 from apiserver.local.images.registry_errors import registry_error
@@ -64,6 +74,7 @@ class LocalRegistry:
         in_thread: InThread,
         reactor: Any,
         architecture: str,
+        copies: Copies,
         silence_limit: float = SILENCE_LIMIT,
     ) -> None:
         self._skopeo = skopeo
@@ -73,6 +84,7 @@ class LocalRegistry:
         self._in_thread = in_thread
         self._reactor = reactor
         self._architecture = architecture
+        self._copies = copies
         self._silence_limit = silence_limit
 
     async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
@@ -102,7 +114,7 @@ class LocalRegistry:
         progress = CopyProgress(image.layers, present, watch)
         source = f"{reference.repository}@{image.digest}"
         name = reference.tagged().canonical
-        async with self.call(reference, access, platform) as call:
+        async with self._copies.one(), self.call(reference, access, platform) as call:
             await self.watched(
                 lambda watched: self._skopeo.copy_from_registry(source, name, watched, progress.said),
                 reference,
@@ -115,6 +127,46 @@ class LocalRegistry:
             raise RegistryFailed(f"{name} was taken from the store while it was pulled")
         progress.done()
         return image_id
+
+    async def push(
+        self,
+        image_id: str,
+        reference: Reference,
+        access: RegistryAccess,
+        form: PushFormat,
+        watch: Callable[[int], object],
+    ) -> RemoteManifest:
+        name = reference.tagged().canonical
+
+        async def unheard(_: bytes) -> None:
+            """Its lines say what it begins, not what it has done."""
+
+        async with self.call(reference, access) as call:
+            digest_file = call.temporary / "digest"
+            options = ["--digestfile", str(digest_file), *_form_options(form)]
+            sent = BytesSent(watch)
+            await self.watched(
+                lambda watched: self._skopeo.copy_to_registry(
+                    image_id, name, replace(watched, started=sent.also(watched.started)), unheard, options
+                ),
+                reference,
+                call,
+                sent.look,
+                sent.seen,
+            )
+            digest = (await self._in_thread(digest_file.read_text)).strip()
+            manifest = await self._manifest(reference, f"{reference.repository}@{digest}", call)
+            return RemoteManifest(digest, len(manifest))
+
+    async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:
+        reference = Reference(host, "")
+        async with self.call(reference, RegistryAccess(tls_verify=tls_verify)) as call:
+            kept = replace(call, authfile=call.temporary / "auth.json")
+            await self.watched(
+                lambda watched: self._skopeo.login(host, credentials.username, credentials.password, watched),
+                reference,
+                kept,
+            )
 
     async def candidates(self, short_name: str) -> Sequence[str]:
         return await self._in_thread(lambda: candidates(short_name, self._files.registries))
@@ -198,3 +250,11 @@ class LocalRegistry:
 
     async def _manifest(self, reference: Reference, name: str, call: RegistryCall) -> bytes:
         return await self.watched(lambda watched: self._skopeo.raw_manifest(name, watched), reference, call)
+
+
+def _form_options(form: PushFormat) -> list[str]:
+    """Of `skopeo copy`."""
+    words = ["--format", form.manifest] if form.manifest else []
+    words += ["--dest-compress-format", form.compression] if form.compression else []
+    words += [] if form.compression_level is None else ["--dest-compress-level", str(form.compression_level)]
+    return words + (["--remove-signatures"] if form.remove_signatures else [])

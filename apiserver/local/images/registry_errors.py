@@ -28,7 +28,13 @@ _UNREACHABLE = (
 )
 _UNKNOWN = ("manifest unknown", "name unknown", "repository not found", "status 404", "not found")
 _DENIED = ("denied", "status 403", "403 (Forbidden)", "forbidden", "is blocked")
-_UNAUTHORIZED = ("unauthorized", "authentication required", "status 401", "401 (Unauthorized)")
+_UNAUTHORIZED = (
+    "unauthorized",
+    "invalid username/password",
+    "authentication required",
+    "status 401",
+    "401 (Unauthorized)",
+)
 
 
 def registry_error(error: ProgramFailed, reference: Reference) -> EngineError:

@@ -35,10 +35,11 @@ def pulled_reference(name: str, tag: str | None) -> Reference:
 
 def registry_access(reference: Reference, credentials: Mapping[str, Credentials]) -> RegistryAccess:
     """As the Docker Engine: a registry on loopback needs no certificate, nor TLS at all."""
-    return RegistryAccess(credentials, False if _on_loopback(reference.domain) else None)
+    return RegistryAccess(credentials, False if on_loopback(reference.domain) else None)
 
 
-def _on_loopback(domain: str) -> bool:
+def on_loopback(domain: str) -> bool:
+    """Whether a registry is on this machine."""
     host = domain.rpartition(":")[0] if domain.rpartition(":")[2].isdecimal() else domain
     try:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback

@@ -1,0 +1,114 @@
+"""Images to registries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apiserver.api.images.credentials import refused_as_forbidden, sent_credentials
+from apiserver.engine.images.push import Push, Pushes
+from apiserver.engine.images.service import Images
+from apiserver.engine.names import LIBPOD_NAMES, parse_reference
+from apiserver.engine.ports.images import Image
+from apiserver.engine.ports.registry import PushFormat, Reference, RegistryAccess
+from apiserver.errors import EngineError, NoSuchImage, NotImplementedYet
+from apiserver.http.app import group_app
+from apiserver.http.flavour import Flavour
+from apiserver.http.query import given, integer, libpod_bool, string
+from apiserver.http.reply import reply_json
+from apiserver.http.request import Request
+from apiserver.http.stream import open_stream
+from apiserver.wire.docker import push as docker
+from apiserver.wire.docker.pull import pulled_reference, registry_access
+from apiserver.wire.libpod import push as libpod
+from apiserver.wire.progress import error_line
+
+
+class ImagePushGroup:
+    """Images to registries."""
+
+    app = group_app()
+
+    def __init__(self, images: Images, pushes: Callable[[], Pushes]) -> None:
+        self._images = images
+        self._pushes = pushes
+
+    @app.route("/images/<image:name>/push", methods=["POST"])
+    async def docker_push(self, request: Request, name: str) -> None:
+        if string(request, "platform"):
+            raise NotImplementedYet("the option platform (docker push --platform)")
+        tag = string(request, "tag")
+        if not tag and parse_reference(name).tag is None and parse_reference(name).digest is None:
+            raise NotImplementedYet("pushing all tags of a repository (docker push --all-tags)")
+        reference = pulled_reference(name, tag)
+        image = await self._local(reference)
+        access = registry_access(reference, sent_credentials(request))
+        push = self._pushes().begin(image, reference, access, PushFormat())
+        try:
+            with refused_as_forbidden():
+                await push.begun()
+            stream = open_stream(request, "application/json")
+            for line in docker.first_lines(reference, image):
+                await stream.write_json(line)
+            try:
+                while (sent := await push.progress()) is not None:
+                    for line in docker.sending_lines(image, sent):
+                        await stream.write_json(line)
+            except EngineError as error:  # the status is out already
+                await stream.write_json(error_line(Flavour.DOCKER.words(error)))
+                return
+            for line in docker.last_lines(reference, image, push.manifest):
+                await stream.write_json(line)
+        finally:
+            push.leave()
+
+    @app.route("/libpod/images/<image:name>/push", methods=["POST"])
+    async def libpod_push(self, request: Request, name: str) -> bytes | None:
+        image = await self._images.find(name, LIBPOD_NAMES)
+        destination = (string(request, "destination") or name).removeprefix("docker://")
+        reference = parse_reference(destination).tagged()
+        form = libpod.push_format(
+            string(request, "format") or "",
+            string(request, "compressionFormat") or "",
+            integer(request, "compressionLevel", minimum=0, maximum=22),
+            remove_signatures=libpod_bool(request, "removeSignatures"),
+        )
+        tls_verify = libpod_bool(request, "tlsVerify") if given(request, "tlsVerify") else None
+        access = RegistryAccess(sent_credentials(request), tls_verify)
+        push = self._pushes().begin(image, reference, access, form)
+        try:
+            await push.begun()
+            if libpod_bool(request, "quiet", True):
+                while await push.progress() is not None:
+                    pass
+                return reply_json(request, "")
+            await _libpod_lines(request, image, push)
+            return None
+        finally:
+            push.leave()
+
+    async def _local(self, reference: Reference) -> Image:
+        """The image that is called so here, and not only begins so."""
+        try:
+            return await self._images.find(reference.canonical)
+        except NoSuchImage:
+            raise NotHere(reference.familiar) from None
+
+
+class NotHere(NoSuchImage):
+    """There is nothing to push under this name."""
+
+    docker = "An image does not exist locally with the tag: {subject}"
+
+
+async def _libpod_lines(request: Request, image: Image, push: Push) -> None:
+    stream = open_stream(request, "application/json")
+    for line in libpod.first_lines(image):
+        await stream.write_json(line)
+    try:
+        while await push.progress() is not None:
+            pass
+    except EngineError as error:  # the status is out already
+        await stream.write_json({"error": Flavour.LIBPOD.words(error)})
+        return
+    for line in libpod.last_lines(image, push.manifest, request.version):
+        await stream.write_json(line)

@@ -1,0 +1,33 @@
+"""What `docker login` sends."""
+
+from __future__ import annotations
+
+from apiserver.engine.names import DOCKER_HUB
+from apiserver.engine.ports.registry import Credentials
+from apiserver.errors import InvalidParameter, NotImplementedYet
+from apiserver.wire.docker.options.body import Body
+from apiserver.wire.registry_auth import registry_of
+
+
+class AuthBody(Body, rename="lower"):
+    """`AuthConfig` of Docker's API."""
+
+    username: str | None = None
+    password: str | None = None
+    serveraddress: str | None = None
+    identitytoken: str | None = None
+
+
+def read_login(body: AuthBody) -> tuple[str, Credentials]:
+    """The registry, `host[:port]`, and the credentials that it is to look at.
+
+    Raises:
+        InvalidParameter, NotImplementedYet
+    """
+    if body.identitytoken:
+        raise NotImplementedYet("logging in with an identitytoken")
+    if not body.username:
+        raise InvalidParameter("username: it takes a name to log in")
+    if "\n" in (body.password or ""):
+        raise InvalidParameter("password: no registry knows one with a newline")
+    return registry_of(body.serveraddress or DOCKER_HUB), Credentials(body.username, body.password or "")

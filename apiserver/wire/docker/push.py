@@ -1,0 +1,43 @@
+"""A push as Docker's clients ask for it, and the lines that they print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from apiserver.engine.names import Reference
+from apiserver.engine.ports.images import Image, Layer
+from apiserver.engine.ports.registry import RemoteManifest
+from apiserver.jsonvalue import JsonObject
+
+_ID_LENGTH = 12
+
+
+def first_lines(reference: Reference, image: Image) -> Iterator[JsonObject]:
+    yield {"status": f"The push refers to repository [{reference.domain}/{reference.path}]"}
+    for layer in image.layers:
+        yield _line("Preparing", layer)
+
+
+def sending_lines(image: Image, sent: int) -> Iterator[JsonObject]:
+    """What is on its way: the sum is true, and layers are taken to go one after another, base first.
+
+    How large a layer is when it is compressed nobody knows before: so there is no total.
+    """
+    for layer in image.layers:
+        if sent <= 0:
+            return
+        yield _line("Pushing", layer, {"current": min(sent, layer.size_bytes) or sent})
+        sent -= layer.size_bytes
+
+
+def last_lines(reference: Reference, image: Image, manifest: RemoteManifest) -> Iterator[JsonObject]:
+    tag = reference.tag or "latest"
+    for layer in image.layers:
+        yield _line("Pushed", layer)
+    yield {"status": f"{tag}: digest: {manifest.digest} size: {manifest.size_bytes}"}
+    yield {"progressDetail": {}, "aux": {"Tag": tag, "Digest": manifest.digest, "Size": manifest.size_bytes}}
+
+
+def _line(status: str, layer: Layer, detail: JsonObject | None = None) -> JsonObject:
+    name = layer.diff_digest.partition(":")[2][:_ID_LENGTH]
+    return {"status": status, "progressDetail": detail or {}, "id": name}

@@ -1,0 +1,100 @@
+"""Pushing and logging in over the API: statuses before the first byte of an image, records after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from apiserver.engine.images.push import SMALL_TALK
+from apiserver.engine.ports.registry import Credentials, PushFormat, RemoteManifest
+from apiserver.errors import RegistryFailed, RegistryForbids
+from tests.fakes.images import image
+from tests.support.api import Api
+
+NAME = "127.0.0.1:5000/box:1"
+BOX = image("box", NAME)
+MANIFEST = RemoteManifest("sha256:" + "d" * 64, 528)
+DOCKER, LIBPOD = "/images/127.0.0.1:5000/box/push", "/v5.0.0/libpod/images/127.0.0.1:5000/box:1/push"
+
+
+@pytest.fixture
+def api() -> Api:
+    api = Api()
+    api.image_source.add(BOX)
+    return api
+
+
+def test_docker_hears_of_each_layer_and_of_the_manifest(api: Api) -> None:
+    connection = api.open("POST", DOCKER, tag="1")
+    ((name, form, watch, done),) = api.registry.pushes
+    assert (name, form) == (NAME, PushFormat())
+    watch(SMALL_TALK + 1)
+    done.callback(MANIFEST)
+    lines = connection.answer.lines()
+    assert lines[0] == {"status": "The push refers to repository [127.0.0.1:5000/box]"}
+    assert lines[-2:] == [
+        {"status": f"1: digest: {MANIFEST.digest} size: 528"},
+        {"progressDetail": {}, "aux": {"Tag": "1", "Digest": MANIFEST.digest, "Size": 528}},
+    ]
+
+
+def test_podman_gets_the_digest_or_with_quiet_nothing(api: Api) -> None:
+    connection = api.open("POST", LIBPOD, quiet="false", destination="127.0.0.1:5000/other", format="v2s2")
+    ((name, form, _, done),) = api.registry.pushes
+    assert (name, form.manifest) == ("127.0.0.1:5000/other:latest", "v2s2")
+    done.callback(MANIFEST)
+    assert connection.answer.lines()[-1] == {"manifestdigest": MANIFEST.digest}
+    quiet = api.open("POST", LIBPOD)
+    api.registry.pushes[-1][3].callback(MANIFEST)
+    assert (quiet.answer.status, quiet.answer.json()) == (200, "")
+
+
+@pytest.mark.parametrize(("path", "query"), [(DOCKER, {"tag": "1"}), (LIBPOD, {"quiet": "false"})])
+def test_an_error_before_any_byte_of_the_image_has_the_registrys_status(
+    api: Api, path: str, query: dict[str, str]
+) -> None:
+    connection = api.open("POST", path, **query)
+    _, _, watch, done = api.registry.pushes[-1]
+    watch(SMALL_TALK)
+    done.errback(RegistryForbids("denied"))
+    assert connection.answer.status == 403
+
+
+def test_a_later_one_is_a_record(api: Api) -> None:
+    connection = api.open("POST", DOCKER, tag="1")
+    _, _, watch, done = api.registry.pushes[-1]
+    watch(SMALL_TALK + 1)
+    done.errback(RegistryFailed("it broke off"))
+    assert connection.answer.status == 200
+    assert connection.answer.lines()[-1]["errorDetail"] == {"message": "it broke off"}
+
+
+@pytest.mark.parametrize(("path", "query"), [(DOCKER, {"tag": "1"}), (LIBPOD, {})])
+def test_a_client_that_leaves_ends_its_push(api: Api, path: str, query: dict[str, str]) -> None:
+    api.open("POST", path, **query).hang_up()
+    assert api.registry.cancelled == 1
+
+
+def test_what_is_not_here_is_404_in_each_flavours_words(api: Api) -> None:
+    said = api.post("/images/127.0.0.1:5000/box/push", tag="2")
+    words = "An image does not exist locally with the tag: 127.0.0.1:5000/box:2"
+    assert (said.status, said.json()["message"]) == (404, words)
+    assert api.post("/v5.0.0/libpod/images/nope/push").status == 404
+    assert api.registry.pushes == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [({"format": "x"}, "format"), ({"compressionFormat": "x"}, "compressionFormat")]
+)
+def test_what_no_registry_takes_is_400_and_named(api: Api, query: dict[str, str], field: str) -> None:
+    said = api.post(LIBPOD, **query)
+    assert (said.status, field in said.json()["message"]) == (400, True)
+
+
+def test_a_login_is_what_the_registry_says(api: Api) -> None:
+    api.registry.known["127.0.0.1:5000"] = Credentials("me", "secret")
+    body = {"username": "me", "password": "secret", "serveraddress": "127.0.0.1:5000"}
+    said = api.post("/auth", body)
+    assert (said.status, said.json()) == (200, {"IdentityToken": "", "Status": "Login Succeeded"})
+    assert api.post("/auth", body | {"password": "wrong"}).status == 401
+    assert api.post("/auth", {"serveraddress": "127.0.0.1:5000"}).status == 400
+    assert api.post("/auth", {"identitytoken": "x"}).status == 501
