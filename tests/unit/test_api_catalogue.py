@@ -133,7 +133,7 @@ def test_what_lies_below_a_prefix_of_another_group_is_not_built_by_it() -> None:
 
 
 def test_a_group_that_lacks_a_service_is_named() -> None:
-    with pytest.raises(TypeError, match="the group containers needs"):
+    with pytest.raises(TypeError, match="the group auth needs pushes"):
         build_groups()
 
 
