@@ -82,6 +82,12 @@ async def test_an_import_has_its_configuration_and_takes_its_name(subject: Subje
 
 
 @pytest_twisted.ensureDeferred
+async def test_an_import_of_nothing_is_an_image_without_files(subject: Subject) -> None:
+    image_id = await subject.source.import_layer(Pieces(b""), NEW, A)
+    assert (await subject.source.images())[image_id].size_bytes == 0
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_name_moves_and_goes_and_the_image_stays(subject: Subject) -> None:
     first, second = await subject.source.load(Pieces(subject.archive([A], [B])), canonical_name)
     await subject.source.tag(second.id, A)

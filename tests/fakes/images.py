@@ -64,7 +64,7 @@ class FakeImageSource:
 
     async def import_layer(self, layer: ByteSource, image: NewImage, name: str | None) -> str:
         data = await _all(layer)
-        if not data.startswith(b"tar"):
+        if data and not data.startswith(b"tar"):
             raise InvalidParameter("invalid tar header")
         image_id = hashlib.sha256(data + repr(image).encode()).hexdigest()
         self._put(

@@ -54,10 +54,11 @@ def test_a_size_in_an_extended_header_wins(tmp_path: Path) -> None:
     assert [(m.name, m.size) for m in scan(tmp_path / "t")] == [("a", 3), ("b", 0)]
 
 
-def test_an_empty_file_is_no_tar_but_an_empty_tar_is(tmp_path: Path) -> None:
+def test_an_empty_file_is_a_layer_but_no_tar_as_an_empty_tar_is(tmp_path: Path) -> None:
     (tmp_path / "t").write_bytes(b"")
     with pytest.raises(Damaged, match="empty"):
-        check(tmp_path / "t")
+        scan(tmp_path / "t")
+    check(tmp_path / "t")
     (tmp_path / "t").write_bytes(bytes(1024))
     check(tmp_path / "t")
 

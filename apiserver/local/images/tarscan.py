@@ -75,15 +75,16 @@ def members(fd: int) -> Iterator[Member]:
 
 
 def check(path: Path) -> None:
-    """Read all headers of a tar; blocks.
+    """Read all headers of a layer; blocks. An empty file is a layer without members, as to both engines.
 
     Raises:
         Damaged
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        for _ in members(fd):
-            pass
+        if os.fstat(fd).st_size:
+            for _ in members(fd):
+                pass
     finally:
         os.close(fd)
 
