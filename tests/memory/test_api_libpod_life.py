@@ -89,6 +89,7 @@ def test_conditions_that_cannot_be_waited_for_are_refused(api: Api) -> None:
     start(api)
     assert api.post(f"{CONTAINERS}/box/wait?condition=nonsense").status == 400
     assert api.post(f"{CONTAINERS}/box/wait?condition=healthy").status == 501
+    assert api.post(f"{CONTAINERS}/nope/wait?condition=running").status == 404
 
 
 @pytest.mark.parametrize("base", ["/containers", CONTAINERS])

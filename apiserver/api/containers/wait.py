@@ -33,8 +33,8 @@ class ContainerWaitGroup:
     async def libpod_wait(self, request: Request, name: str) -> None:
         """The exit code as text, once any of the conditions holds; of a removed container, for 5 minutes."""
         conditions = strings(request, "condition")
-        for condition in conditions:
-            _check_libpod(condition)
+        if unknown := [each for each in conditions if each not in (*STATES, "healthy", "unhealthy")]:
+            raise InvalidParameter(f'unknown container state: "{unknown[0]}"')
         wait = self._containers.wait
         try:
             container = self._containers.registry.get(name)
@@ -43,18 +43,12 @@ class ContainerWaitGroup:
                 raise
             await open_stream(request, TEXT).write(exit_text(kept.exit_code))
             return
+        if unserved := [each for each in conditions if each not in ("stopped", "exited")]:
+            raise NotImplementedYet(f"waiting for the condition {unserved[0]}")
         # One that was never started has no end to tell of yet.
         waiting = wait.watch(container.id, Condition.NEXT_EXIT if container.run is None else Condition.NOT_RUNNING)
         stream = open_stream(request, TEXT, endless=True)
         await stream.write(exit_text((await waiting).code))
-
-
-def _check_libpod(condition: str) -> None:
-    """Raises: InvalidParameter, NotImplementedYet."""
-    if condition not in STATES and condition not in ("healthy", "unhealthy"):
-        raise InvalidParameter(f'unknown container state: "{condition}"')
-    if condition not in ("stopped", "exited"):
-        raise NotImplementedYet(f"waiting for the condition {condition}")
 
 
 def _condition(text: str | None) -> Condition:
