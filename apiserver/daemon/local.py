@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
 from apiserver.config.host import read_host
@@ -20,6 +21,7 @@ from apiserver.drivers.process import Programs
 from apiserver.drivers.skopeo import Skopeo
 from apiserver.drivers.threads import Threads
 from apiserver.drivers.versions import Versions
+from apiserver.engine.containers.collaborators import Background
 from apiserver.engine.ports.host import HostFacts
 from apiserver.local.guard import LocalGuard
 from apiserver.local.host import host_facts
@@ -38,6 +40,7 @@ from apiserver.local.volumes import LocalVolumes
 
 if TYPE_CHECKING:
     from apiserver.engine.ports.registry import Registry
+    from apiserver.local.images.copies import Copies
 
 STORE_LIMIT = 3600.0
 """Seconds that one change of the image store waits for the others."""
@@ -56,7 +59,7 @@ def open_ports(paths: Paths, reactor: Any, registry_timeout: float | None = None
     versions = Versions(programs, VersionCache(paths.runroot / "versions.json"))
     threads = Threads(reactor)
     records = SqliteRecords(paths.root / "state.sqlite", reactor)
-    images, registry = _images(paths, programs, reactor, registry_timeout)
+    images, registry, tidy = _images(paths, programs, reactor, registry_timeout)
     runs = LocalRuns(reactor=reactor, paths=paths, host=host, programs=programs, layers=images)
 
     logs = LocalLogs(reactor, paths)
@@ -81,28 +84,40 @@ def open_ports(paths: Paths, reactor: Any, registry_timeout: float | None = None
         host=facts,
         registry=registry,
         ask_versions=lambda: versions.ask(host.programs),
+        tidy=tidy,
         let_go=let_go,
     )
 
 
 def _images(
     paths: Paths, programs: Programs, reactor: Any, registry_timeout: float | None
-) -> tuple[ImageStore, Callable[[], Registry]]:
+) -> tuple[ImageStore, Callable[[], Registry], Callable[[Background], None]]:
     def in_thread(work: Any) -> Any:
         return deferToThreadPool(reactor, reactor.getThreadPool(), work)
 
     address = prepare_store(paths)
     spool = Spool(paths.spool, in_thread)
     spool.clean()
-    reader = StoreReader(StoreFiles(address.root), in_thread)
+    files = StoreFiles(address.root, address.runroot)
+    reader = StoreReader(files, in_thread)
     skopeo = Skopeo(programs, address)
+    buildah = Buildah(programs, address, paths.spool)
+
+    @cache
+    def copies() -> Copies:
+        from apiserver.local.images.copies import Copies
+        from apiserver.local.images.orphans import Orphans
+
+        return Copies(paths.copies, Orphans(files, skopeo, buildah, spool, in_thread).remove, in_thread)
+
     images = ImageStore(
         reader,
         skopeo,
-        Buildah(programs, address, paths.spool),
+        buildah,
         spool,
         in_thread,
         TimedLock("the image store", reactor, STORE_LIMIT),
+        copies,
     )
 
     @cache
@@ -110,6 +125,16 @@ def _images(
         from apiserver.local.images.registry import SILENCE_LIMIT, LocalRegistry, registry_files
 
         limit = SILENCE_LIMIT if registry_timeout is None else registry_timeout
-        return LocalRegistry(skopeo, registry_files(), reader, spool, in_thread, reactor, host_architecture(), limit)
+        return LocalRegistry(
+            skopeo, registry_files(), reader, spool, in_thread, reactor, host_architecture(), copies(), limit
+        )
 
-    return images, registry
+    def tidy(background: Background) -> None:
+        async def clear_up() -> None:
+            with background.hold("removing what is left of a copy"):
+                await copies().after_death()
+
+        if paths.copies.is_dir() and any(paths.copies.iterdir()):
+            Deferred.fromCoroutine(clear_up())
+
+    return images, registry, tidy

@@ -45,6 +45,14 @@ class Buildah:
         lines = (await self._run("rmi", "--force", image_id)).splitlines()
         return [line for line in lines if _ID.fullmatch(line)]
 
+    async def open_store(self) -> None:
+        """Open the store and do nothing: the store removes layers that somebody died over.
+
+        Raises:
+            ProgramFailed
+        """
+        await self._run("images", "--quiet")
+
     async def _run(self, *arguments: str) -> str:
         store = self._store
         done = await self._programs.run(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,6 +30,7 @@ class StoredImage(msgspec.Struct, frozen=True, rename="kebab"):
     digest: str = ""
     names: list[str] | None = None
     layer: str = ""
+    mapped_layers: list[str] | None = None
     created: str = ""
     big_data_names: list[str] | None = None
 
@@ -41,17 +43,35 @@ class StoredLayer(msgspec.Struct, frozen=True, rename="kebab"):
     diff_digest: str = ""
     diff_size: int = 0
     compressed_diff_digest: str = ""
+    flags: dict[str, Any] | None = None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether somebody is writing it, or was when he died: then whoever opens the store for writing removes it."""
+        return bool((self.flags or {}).get("incomplete"))
+
+
+class StoredContainer(msgspec.Struct, frozen=True):
+    """A record of `containers.json`: a working container of another tool, as of a build."""
+
+    layer: str = ""
 
 
 _images = msgspec.json.Decoder(list[StoredImage])
 _layers = msgspec.json.Decoder(list[StoredLayer])
+_containers = msgspec.json.Decoder(list[StoredContainer])
 
 
 class StoreFiles:
-    """One store by its root directory, which need not exist: then it is empty. All calls block."""
+    """One store by its root directory, which need not exist: then it is empty. All calls block.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        runroot: where records are that do not outlive a reboot; newer tools keep some there.
+    """
+
+    def __init__(self, root: Path, runroot: Path | None = None) -> None:
         self.root = root
+        self._volatile = runroot or root
         self._images_file = root / "overlay-images" / "images.json"
         self._layers_file = root / "overlay-layers" / "layers.json"
 
@@ -74,6 +94,25 @@ class StoreFiles:
             msgspec.DecodeError: the file is no such JSON.
         """
         return {layer.id: layer for layer in _layers.decode(_content(self._layers_file))}
+
+    def needed_layers(self) -> Collection[str]:
+        """Ids of those that images and containers name: the topmost ones.
+
+        Raises:
+            msgspec.DecodeError: a file is no such JSON.
+        """
+        containers = [
+            *_containers.decode(_content(self.root / "overlay-containers" / "containers.json")),
+            *_containers.decode(_content(self._volatile / "overlay-containers" / "volatile-containers.json")),
+        ]
+        volatile = _layers.decode(_content(self._volatile / "overlay-layers" / "volatile-layers.json"))
+        images = self.images()
+        return {
+            *(container.layer for container in containers),
+            *(layer.parent for layer in volatile),
+            *(image.layer for image in images),
+            *(layer for image in images for layer in image.mapped_layers or ()),
+        }
 
     def big_data(self, image: StoredImage, key: str) -> bytes | None:
         """A blob kept with an image: `sha256:ID` its configuration, `manifest` its manifest; None where absent.

@@ -32,6 +32,11 @@ class Paths(Struct, frozen=True):
         return self.root / "tmp"
 
     @property
+    def copies(self) -> Path:
+        """An empty file for each copy into the image store that is under way."""
+        return self.root / "copies"
+
+    @property
     def volumes(self) -> Path:
         return self.root / "volumes"
 

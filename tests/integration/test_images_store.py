@@ -315,7 +315,7 @@ async def test_a_missing_program_is_named_and_nothing_is_left(tmp_path: Path) ->
 
 @pytest_twisted.ensureDeferred
 async def test_a_full_disk_is_the_hosts_fault_and_not_the_archives(tmp_path: Path) -> None:
-    for program in ("buildah", "env"):
+    for program in ("buildah", "env", "setpriv"):
         (tmp_path / program).symlink_to(Programs(reactor).find(program))
     full = tmp_path / "skopeo"
     full.write_text('#!/bin/sh\necho \'time="" level=fatal msg="write /x: no space left on device"\' >&2\nexit 1\n')

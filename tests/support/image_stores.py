@@ -18,6 +18,8 @@ from apiserver.drivers.containers_storage import StoreFiles
 from apiserver.drivers.linux.mounts import unmount_now
 from apiserver.drivers.process import Programs
 from apiserver.drivers.skopeo import Skopeo, StoreAddress
+from apiserver.local.images.copies import Copies
+from apiserver.local.images.orphans import Orphans
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore, prepare_store
@@ -38,17 +40,21 @@ class RealStore:
         self.paths.prepare()
         self.address: StoreAddress = prepare_store(self.paths)
         self.programs = programs or Programs(reactor)
-        self.files = StoreFiles(self.address.root)
+        self.files = StoreFiles(self.address.root, self.address.runroot)
         self.reader = StoreReader(self.files, in_thread)
         self.spool = Spool(self.paths.spool, in_thread)
         self.spool.clean()
+        skopeo, buildah = Skopeo(self.programs, self.address), Buildah(self.programs, self.address, self.paths.spool)
+        self.orphans = Orphans(self.files, skopeo, buildah, self.spool, in_thread)
+        self.copies = Copies(self.paths.copies, self.orphans.remove, in_thread)
         self.store = ImageStore(
             self.reader,
-            Skopeo(self.programs, self.address),
-            Buildah(self.programs, self.address, self.paths.spool),
+            skopeo,
+            buildah,
             self.spool,
             in_thread,
             TimedLock("image store", reactor, 60),
+            lambda: self.copies,
         )
 
     def buildah(self, *arguments: str) -> str:

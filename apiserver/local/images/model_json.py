@@ -15,6 +15,10 @@ NAMELESS = "localhost/apiserver/nameless:"
 """An image without names bears one of these in the store: skopeo puts nothing there without a name, and buildah
 takes an image with its last name. They are names to nobody but the store."""
 
+ORPHANED = "localhost/apiserver/orphaned:"
+"""An image with such a name is made of layers that nothing needs, and is about to be removed with them. It is no image
+to anybody."""
+
 
 class LayersMissing(Exception):
     """An image's layers are not in the store's list: it was removed since, or broken."""

@@ -16,7 +16,7 @@ from apiserver.drivers.containers_storage import Identity, StoredImage, StoreFil
 from apiserver.drivers.oci_image import ConfigJson, decode_config
 from apiserver.engine.ports.images import HistoryEntry, Image
 from apiserver.errors import HostError, ImageRemovedUnderneath
-from apiserver.local.images.model_json import LayersMissing, image_of
+from apiserver.local.images.model_json import ORPHANED, LayersMissing, image_of
 from apiserver.local.threads import InThread
 
 log = Logger()
@@ -107,6 +107,8 @@ class StoreReader:
         layers = self._files.layers()
         found: dict[str, Image] = {}
         for one in stored:
+            if any(name.startswith(ORPHANED) for name in one.names or ()):
+                continue
             try:
                 config = self._config(one)
                 if config is not None:

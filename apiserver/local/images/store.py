@@ -6,9 +6,9 @@ import hashlib
 import json
 import platform
 import secrets
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.logger import Logger
 
@@ -27,6 +27,9 @@ from apiserver.local.images.spool import NoRoom, Spool, Spooled
 from apiserver.local.images.tarscan import check
 from apiserver.local.paths import Paths
 from apiserver.local.threads import InThread
+
+if TYPE_CHECKING:
+    from apiserver.local.images.copies import Copies
 
 log = Logger()
 T = TypeVar("T")
@@ -71,6 +74,7 @@ class ImageStore:
 
     Args:
         lock: around changes of names: they are looked at first. Copying takes long and needs none but the store's own.
+        copies: made, and its module imported, when the first copy begins.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class ImageStore:
         spool: Spool,
         in_thread: InThread,
         lock: TimedLock,
+        copies: Callable[[], Copies],
     ) -> None:
         self._reader = reader
         self._skopeo = skopeo
@@ -88,6 +93,7 @@ class ImageStore:
         self._spool = spool
         self._in_thread = in_thread
         self._writing = lock
+        self._copies = copies
 
     async def images(self) -> Mapping[str, Image]:
         return await self._reader.images()
@@ -107,13 +113,13 @@ class ImageStore:
         await self.lower_directories(image_id)
 
     async def load(self, archive: ByteSource, canonical: Canonical) -> Sequence[LoadedImage]:
-        async with self._spool.workplace() as place:
+        async with self._copies().one(), self._spool.workplace() as place:
             spooled = await self._spool.take(archive, place / "archive.tar")
             found = await self._in_thread(lambda: archived_images(spooled.path, place, canonical))
             return await self._copy_all(found, place)
 
     async def import_layer(self, layer: ByteSource, image: NewImage, name: str | None) -> str:
-        async with self._spool.workplace() as place:
+        async with self._copies().one(), self._spool.workplace() as place:
             spooled = await self._spool.take(layer, place / "layer.tar")
 
             def lay_out() -> Path:
