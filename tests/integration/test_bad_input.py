@@ -79,7 +79,6 @@ UNBUILT_VALUES: tuple[tuple[str, Any], ...] = (
     ("Mounts", [{"Type": "image", "Source": "busybox", "Target": "/x"}]),
     ("Mounts", [{"Type": "cluster", "Source": "x", "Target": "/x"}]),
     ("Mounts", [{"Type": "npipe", "Source": "x", "Target": "/x"}]),
-    ("Mounts", [{"Type": "bind", "Source": "/tmp", "Target": "/x", "BindOptions": {"NonRecursive": True}}]),
     ("Mounts", [{"Type": "volume", "Source": "v", "Target": "/x", "VolumeOptions": {"Subpath": "a"}}]),
     (
         "Mounts",

@@ -66,6 +66,15 @@ def test_a_bind_is_made_and_may_be_read_only(run: Run, tmp_path: Path) -> None:
     assert run("--mount", f"type=bind,source={source},target=/h,readonly", script="cat /h/file") == "in"
 
 
+def test_what_is_mounted_below_a_bind_comes_along_unless_asked_otherwise(docker: Docker, run: Run) -> None:
+    script = "grep -q ' /h/pts ' /proc/mounts && echo along || echo alone"
+    bind = "type=bind,source=/dev,target=/h"
+    assert run("--mount", bind, script=script) == "along"
+    assert run("--mount", f"{bind},bind-recursive=disabled", script=script) == "alone"
+    docker.ok("create", "--name", "shown", "--mount", f"{bind},bind-recursive=disabled", "busybox")
+    assert docker.ok("inspect", "-f", "{{(index .HostConfig.Mounts 0).BindOptions.NonRecursive}}", "shown") == "true"
+
+
 def test_a_mount_object_does_not_make_its_source(docker: Docker, tmp_path: Path) -> None:
     said = docker("run", "--rm", "--mount", f"type=bind,source={tmp_path}/no,target=/h", "busybox", "true")
     assert said.code == 125

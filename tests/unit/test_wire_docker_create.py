@@ -158,10 +158,6 @@ def test_unknown_keys_are_ignored() -> None:
         ({"SecurityOpt": ["label=type:x"]}, "label"),
         ({"Mounts": [{"Type": "image", "Source": "a", "Target": "/x"}]}, "image"),
         ({"Mounts": [{"Type": "volume", "Source": "a", "Target": "/x", "VolumeOptions": {"Subpath": "y"}}]}, "Subpath"),
-        (
-            {"Mounts": [{"Type": "bind", "Source": "/a", "Target": "/x", "BindOptions": {"NonRecursive": True}}]},
-            "NonRecursive",
-        ),
     ],
 )
 def test_a_known_option_that_is_not_built_is_named_and_never_dropped(host: dict[str, Any], name: str) -> None:

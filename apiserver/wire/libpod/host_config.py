@@ -103,7 +103,8 @@ def _limits(limits: Limits) -> JsonObject:
 
 
 def _bind(mount: Mount) -> str:
-    return f"{mount.source}:{mount.target}:{'ro' if mount.read_only else 'rw'},{mount.propagation or 'rprivate'},rbind"
+    access, reach = "ro" if mount.read_only else "rw", "rbind" if mount.recursive else "bind"
+    return f"{mount.source}:{mount.target}:{access},{mount.propagation or 'rprivate'},{reach}"
 
 
 def _bindings(container: Container) -> JsonObject:

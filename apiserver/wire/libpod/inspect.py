@@ -161,7 +161,7 @@ def _mount(mount: Mount, mountpoints: Mapping[str, str]) -> JsonObject:
         shown |= {"Name": mount.source, "Source": mountpoints.get(mount.source, ""), "Driver": "local"}
     else:
         shown |= {"Source": mount.source, "Driver": ""}
-    options: Sequence[str] = () if mount.kind is MountKind.TMPFS else ("rbind",)
+    options: Sequence[str] = () if mount.kind is MountKind.TMPFS else ("rbind" if mount.recursive else "bind",)
     return shown | {
         "Destination": mount.target,
         "Mode": "",

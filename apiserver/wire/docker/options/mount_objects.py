@@ -48,10 +48,6 @@ def _bind(what: str, target: str, body: MountBody, options: BindOptions) -> Moun
         raise InvalidParameter(what + f"invalid mount path: '{body.source}' mount path must be absolute")
     if options.propagation and options.propagation not in PROPAGATIONS:
         raise InvalidParameter(what + f"invalid propagation mode: {options.propagation}")
-    if options.non_recursive:
-        raise NotImplementedYet(
-            "the option HostConfig.Mounts.BindOptions.NonRecursive (--mount bind-recursive=disabled)"
-        )
     if options.read_only_non_recursive and options.read_only_force_recursive:
         raise InvalidParameter(what + "mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive")
     if not body.read_only and (options.read_only_non_recursive or options.read_only_force_recursive):
@@ -61,6 +57,7 @@ def _bind(what: str, target: str, body: MountBody, options: BindOptions) -> Moun
         target,
         source=posixpath.normpath(body.source),
         read_only=body.read_only,
+        recursive=not options.non_recursive,
         recursive_read_only=not options.read_only_non_recursive,
         propagation=options.propagation or "rprivate",
         create_source=options.create_mountpoint,
@@ -130,6 +127,8 @@ def _shown_options(mount: Mount) -> JsonObject:
             options["Propagation"] = mount.propagation
         if mount.create_source:
             options["CreateMountpoint"] = True
+        if not mount.recursive:
+            options["NonRecursive"] = True
         if not mount.recursive_read_only:
             options["ReadOnlyNonRecursive"] = True
     elif mount.kind is MountKind.VOLUME:
