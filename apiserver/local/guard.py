@@ -45,9 +45,16 @@ class LocalGuard:
             # Small files in the kernel's memory: they do not block.
             self._paths.unsettled.mkdir(mode=0o700, exist_ok=True)
             os.close(os.open(self._paths.unsettled / container_id, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            log.warn("nobody would finish for us what is begun now: {error}", error=error)
+        else:
+            self.attend()
+
+    def attend(self) -> None:
+        try:
             self._see_that_it_lives()
         except (OSError, HostError) as error:
-            log.warn("nobody would finish for us what is begun now: {error}", error=error)
+            log.warn("nobody would go on for us: {error}", error=error)
 
     def done(self, container_id: str) -> None:
         with suppress(FileNotFoundError):

@@ -18,5 +18,8 @@ class FakeGuard:
     def begin(self, container_id: str) -> None:
         self._machine.unsettled.add(container_id)
 
+    def attend(self) -> None:
+        self._machine.guarded = True
+
     def done(self, container_id: str) -> None:
         self._machine.unsettled.discard(container_id)

@@ -119,6 +119,7 @@ class Machine:
         files: ids of containers that have files.
         written: bytes in the layers of containers, by id; none where it is not there.
         unsettled: ids of containers that a service is in the middle of something for.
+        guarded: whether somebody was called to watch the runs.
         starts: how often the first process of a run was started.
         watcher: who is told of ends; nobody while no service runs.
     """
@@ -134,6 +135,7 @@ class Machine:
         self.volumes: set[str] = set()
         self.volumes_aside: dict[str, str] = {}
         self.unsettled: set[str] = set()
+        self.guarded = False
         self.starts: dict[RunKey, int] = {}
         self.deaf_to: frozenset[int] = frozenset()
         self.watched: set[RunKey] = set()

@@ -89,8 +89,11 @@ def test_a_guard_that_was_killed_is_replaced_and_one_leaves_with_the_last_contai
     with dead(service):
         time.sleep(0.3)
         assert guards(service) == [second]
+        os.kill(second, signal.SIGKILL)
+        until(lambda: not alive(second), "it is gone")
+    [third] = guards(service)
     docker.ok("rm", "-f", "stays")
-    assert guards(service) == [second]
+    assert guards(service) == [third]
     with dead(service):
         until(lambda: not guards(service), "it leaves")
 

@@ -318,3 +318,14 @@ def test_of_a_thousand_containers_at_rest_and_a_thousand_running_nothing_is_writ
     following = engine.reconciled()
     assert following.records.commits - commits <= 1
     assert len(following.machine.watched) == 1000
+
+
+def test_a_start_that_finds_containers_running_sees_that_somebody_watches_them() -> None:
+    engine = Engine()
+    engine.started()
+    result_of(engine.next_service().containers.reconcile.run())
+    assert engine.machine.guarded
+    engine.machine.guarded = False
+    engine.exit(0)
+    result_of(engine.next_service().containers.reconcile.run())
+    assert not engine.machine.guarded

@@ -32,7 +32,7 @@ class Ledger:
     def __init__(self, registry: Registry, journal: Journal, guard: Guard, wall_clock: IReactorTime) -> None:
         self.registry = registry
         self._journal = journal
-        self._guard = guard
+        self.guard = guard
         self._clock = wall_clock
         guard.keep(frozenset(container.id for container in registry.all() if unfinished(container)))
 
@@ -47,11 +47,11 @@ class Ledger:
         """
         begun = unfinished(container)
         if begun:
-            self._guard.begin(container.id)
+            self.guard.begin(container.id)
         await self._journal.commit(PutContainer(container), *changes)
         self.registry.put(container)
         if not begun:
-            self._guard.done(container.id)
+            self.guard.done(container.id)
         return container
 
     async def delete(self, container_id: str, *changes: Change) -> None:
@@ -62,7 +62,7 @@ class Ledger:
         """
         await self._journal.commit(*changes, DeleteContainer(container_id))
         self.registry.drop(container_id)
-        self._guard.done(container_id)
+        self.guard.done(container_id)
 
     async def commit(self, *changes: Change) -> None:
         """Commit what is no change of a container."""

@@ -85,6 +85,8 @@ class Reconcile:
             await self._runs.forget(stranger)
         await self._networks.reconcile(registry.all())
         await self._execs.reconcile()
+        if any(container.state in _IN_RUNTIME for container in registry.all()):
+            self._ledger.guard.attend()
         if self._recorded_boot != self._boot:
             await self._ledger.commit(PutSetting(BOOT_ID, self._boot))
 

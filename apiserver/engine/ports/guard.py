@@ -15,5 +15,8 @@ class Guard(Protocol):
     def begin(self, container_id: str) -> None:
         """Something is about to be made or taken away for a container: who dies before `done` has it finished."""
 
+    def attend(self) -> None:
+        """Containers run that it is to watch: one that was killed meanwhile is replaced."""
+
     def done(self, container_id: str) -> None:
         """All is as the state says. Idempotent."""
