@@ -38,17 +38,31 @@ def test_a_process_is_found_by_the_path_it_was_started_with(tmp_path: Path, slee
     assert leftovers.processes(tmp_path) == set()
 
 
-def test_a_process_is_found_by_a_root_that_was_mounted_from_there(tmp_path: Path) -> None:
-    mount = 'mount -t tmpfs none "$1" && cd / && exec sleep 60'
-    process = subprocess.Popen(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'd="$1"; shift; {mount}', "sh", "x", tmp_path]
-    )
+def in_own_mounts(folder: Path, script: str) -> subprocess.Popen[bytes]:
+    """A `sleep` with a tmpfs of its own at `folder`, started by `script`; its arguments do not tell."""
+    mount = f'mount -t tmpfs none "$1" && cd "$1" && {script}'
+    unshare = ["unshare", "--mount", "--propagation", "private"]
+    process = subprocess.Popen([*unshare, "sh", "-c", mount, "sh", folder])
     deadline = time.monotonic() + 10
-    while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
+    while b"sleep\x0060" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    return process
+
+
+def test_a_process_is_found_by_a_root_that_was_mounted_from_there(tmp_path: Path) -> None:
+    process = in_own_mounts(tmp_path, "cp /bin/busybox . && exec chroot . /busybox sleep 60")
     assert kinds(leftovers.processes(tmp_path)) == ["process"]
     leftovers.clear(tmp_path)
+    process.wait(10)
+
+
+def test_a_process_that_merely_sees_a_mount_there_is_somebody_elses(tmp_path: Path) -> None:
+    process = in_own_mounts(tmp_path, "cd / && exec sleep 60")
+    assert leftovers.processes(tmp_path) == set()
+    leftovers.clear(tmp_path)
+    assert process.poll() is None
+    process.kill()
     process.wait(10)
 
 

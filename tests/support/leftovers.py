@@ -30,7 +30,11 @@ class Left:
 
 
 def processes(folder: Path) -> set[Left]:
-    """Those that were started with a path below `folder`, or whose root was mounted from there."""
+    """Those that were started with a path below `folder`, or whose root is there or was mounted from there.
+
+    A mount below `folder` that a process merely sees in its namespace is not its own: whoever made a namespace while
+    something was mounted there has a copy of it.
+    """
     found = set()
     needle = os.fsencode(folder)
     own = _mount_namespace(os.getpid())
@@ -43,10 +47,18 @@ def processes(folder: Path) -> set[Left]:
             if not arguments:  # a zombie or a kernel thread has none
                 continue
             elsewhere = _mount_namespace(pid) != own
-            if needle in arguments or (elsewhere and needle in (entry / "mountinfo").read_bytes()):
+            if needle in arguments or (elsewhere and needle in _root(entry)):
                 words = arguments.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
                 found.add(Left("process", f"{pid} {words}", pid))
     return found
+
+
+def _root(process: Path) -> bytes:
+    """Where a process has its root, and how that was mounted."""
+    lines = (process / "mountinfo").read_bytes().splitlines()
+    return b"\n".join(
+        [os.fsencode(os.readlink(process / "root")), *(line for line in lines if line.split()[4] == b"/")]
+    )
 
 
 def _mount_namespace(pid: int) -> str:
