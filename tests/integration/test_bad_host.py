@@ -156,6 +156,34 @@ def test_on_a_full_disk_what_cannot_be_done_is_said_and_undone(
     assert docker.ok("run", "--rm", "--name", "n0", "busybox", "echo", "fine") == "fine"
 
 
+def test_a_start_on_a_full_disk_stops_and_removes_after_a_kill_and_else_says_what_to_do(
+    narrow: Service, docker_for: Callable[[Service], Docker]
+) -> None:
+    docker = docker_for(narrow)
+    for name in ("one", "two"):
+        docker.ok("run", "-d", "--name", name, "--network", "none", "--init", "busybox", "sleep", "1000")
+    narrow.kill()
+    filler = fill(narrow.root)
+    narrow.start()
+    docker.ok("stop", "one")
+    docker.ok("rm", "one")
+
+    assert narrow.terminate() == 0
+    filler.unlink()
+    filler = fill(narrow.root)
+    before = len(narrow.log().splitlines())
+    narrow.start(wait=False)
+    assert narrow.status() == 1
+    (said,) = [line for line in narrow.log().splitlines()[before:] if "cannot start" in line]
+    assert "its disk is full: make a megabyte of room and start again" in said
+    assert "Traceback" not in "".join(narrow.log().splitlines()[before:])
+
+    os.truncate(filler, filler.stat().st_size - MEBI)
+    narrow.start()
+    docker.ok("rm", "-f", "two")
+    filler.unlink()
+
+
 def test_containers_can_be_stopped_and_removed_while_one_of_them_fills_the_disk(
     narrow: Service, docker_for: Callable[[Service], Docker]
 ) -> None:

@@ -30,7 +30,7 @@ from apiserver.engine.volumes.model import Volume
 from apiserver.jsonvalue import JsonValue
 from apiserver.local.records.codec import Decoder, encoded
 from apiserver.local.records.reserve import gives_back, is_full, reserve
-from apiserver.local.records.writer import StateUnwritable, Writer, connect
+from apiserver.local.records.writer import StateUnusable, StateUnwritable, Writer, connect
 
 PAGE = 500
 TRIM_EVERY = 1_000
@@ -57,14 +57,20 @@ class SqliteRecords:
 
     Raises:
         NewerSchema: the file is untouched then.
+        StateUnusable: says whether the disk is full.
     """
 
     def __init__(
         self, path: Path, reactor: IReactorFromThreads, *, event_days: int = 30, event_rows: int = 100_000
     ) -> None:
-        self._connection = connect(path)
         self._directory = path.parent
-        self._remembered = _read(self._connection)
+        try:
+            self._connection = connect(path)
+            self._remembered = _read(self._connection)
+        except sqlite3.Error as error:
+            # After an orderly end its log is gone, and SQLite needs a little room to open it again.
+            advice = "; its disk is full: make a megabyte of room and start again" if is_full(path.parent) else ""
+            raise StateUnusable(f"{path} ({error}{advice})") from error
         reserve(path)
         self._event_days = event_days
         self._event_rows = event_rows

@@ -33,6 +33,12 @@ class StateUnwritable(HostError):
     docker = "{cause} below the root directory: {subject}"
 
 
+class StateUnusable(HostError):
+    """The state file cannot even be opened: no room for what SQLite needs beside it, or it is damaged."""
+
+    cause = "state cannot be opened"
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the state file, mode 0600, in today's schema."""
     path.touch(mode=0o600, exist_ok=True)
