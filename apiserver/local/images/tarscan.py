@@ -16,10 +16,11 @@ from msgspec import Struct
 from apiserver.local.images.compression import Damaged
 
 BLOCK = 512
-_EXTENDED_LIMIT = 1024 * 1024
-_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _SPARSE = b"x", b"g", b"L", b"K", b"S"
-_WITHOUT_DATA = frozenset((b"1", b"2", b"3", b"4", b"5", b"6"))
-_REGULAR = frozenset((b"0", b"\0", b"7"))
+EXTENDED_LIMIT = 1024 * 1024
+PAX, LONG_NAME, _SPARSE = b"x", b"L", b"S"
+EXTENDED = frozenset((PAX, b"g", LONG_NAME, b"K"))
+WITHOUT_DATA = frozenset((b"1", b"2", b"3", b"4", b"5", b"6"))
+REGULAR = frozenset((b"0", b"\0", b"7"))
 
 
 class Member(Struct, frozen=True):
@@ -52,25 +53,25 @@ def members(fd: int) -> Iterator[Member]:
             raise Damaged("unexpected EOF in the tar archive")
         if not header.strip(b"\0"):
             return
-        if not _checksum_right(header):
+        if not checksum_right(header):
             raise Damaged("invalid tar header")
         kind = header[156:157]
         start = position + BLOCK
-        size = 0 if kind in _WITHOUT_DATA else _number(pax.get(b"size"), header[124:136])
+        size = 0 if kind in WITHOUT_DATA else number(pax.get(b"size"), header[124:136])
         if kind == _SPARSE:
             start = _after_sparse_headers(fd, header, start)
         position = start + -(-size // BLOCK) * BLOCK
         if start + size > total:
             raise Damaged("unexpected EOF in the tar archive")
-        if kind in (_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK):
-            if size > _EXTENDED_LIMIT:
+        if kind in EXTENDED:
+            if size > EXTENDED_LIMIT:
                 raise Damaged("invalid tar header: an extended header is too long")
-            if kind == _PAX:
-                pax = _records(os.pread(fd, size, start))
-            elif kind == _LONG_NAME:
+            if kind == PAX:
+                pax = records(os.pread(fd, size, start))
+            elif kind == LONG_NAME:
                 long_name = os.pread(fd, size, start).rstrip(b"\0")
             continue
-        yield Member(_name(header, pax, long_name), kind in _REGULAR, start, size)
+        yield Member(name_of(header, pax, long_name), kind in REGULAR, start, size)
         pax, long_name = {}, b""
 
 
@@ -89,7 +90,8 @@ def check(path: Path) -> None:
         os.close(fd)
 
 
-def _name(header: bytes, pax: dict[bytes, bytes], long_name: bytes) -> str:
+def name_of(header: bytes, pax: dict[bytes, bytes], long_name: bytes) -> str:
+    """Without `.` or `..`; the extended headers before it win."""
     name = pax.get(b"GNU.sparse.name") or pax.get(b"path") or long_name
     if not name:
         name = header[:100].split(b"\0", 1)[0]
@@ -99,7 +101,7 @@ def _name(header: bytes, pax: dict[bytes, bytes], long_name: bytes) -> str:
     return posixpath.normpath(name.decode(errors="surrogateescape"))
 
 
-def _checksum_right(header: bytes) -> bool:
+def checksum_right(header: bytes) -> bool:
     try:
         stored = int(header[148:156].rstrip(b" \0").lstrip() or b"-1", 8)
     except ValueError:
@@ -107,7 +109,12 @@ def _checksum_right(header: bytes) -> bool:
     return stored == sum(header) - sum(header[148:156]) + 8 * ord(" ")
 
 
-def _number(pax: bytes | None, octets: bytes) -> int:
+def number(pax: bytes | None, octets: bytes) -> int:
+    """A size: the record of an extended header, or else the field of the header.
+
+    Raises:
+        Damaged
+    """
     try:
         if pax is not None:
             value = int(pax)
@@ -133,7 +140,7 @@ def _after_sparse_headers(fd: int, header: bytes, position: int) -> int:
     return position
 
 
-def _records(data: bytes) -> dict[bytes, bytes]:
+def records(data: bytes) -> dict[bytes, bytes]:
     """pax records, `LENGTH KEY=VALUE\\n`; only those that matter here are kept."""
     found: dict[bytes, bytes] = {}
     while data:
