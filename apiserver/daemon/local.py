@@ -41,6 +41,7 @@ from apiserver.local.volumes import LocalVolumes
 if TYPE_CHECKING:
     from apiserver.engine.ports.registry import Registry
     from apiserver.local.images.copies import Copies
+    from apiserver.local.images.save import Save
 
 STORE_LIMIT = 3600.0
 """Seconds that one change of the image store waits for the others."""
@@ -110,6 +111,12 @@ def _images(
 
         return Copies(paths.copies, Orphans(files, skopeo, buildah, spool, in_thread).remove, in_thread)
 
+    @cache
+    def save() -> Save:
+        from apiserver.local.images.save import Save
+
+        return Save(reader, skopeo, spool, in_thread)
+
     images = ImageStore(
         reader,
         skopeo,
@@ -118,6 +125,7 @@ def _images(
         in_thread,
         TimedLock("the image store", reactor, STORE_LIMIT),
         copies,
+        save,
     )
 
     @cache

@@ -116,6 +116,43 @@ class Skopeo:
             time_limit=time_limit,
         )
 
+    async def copy_from_store(
+        self,
+        image_id: str,
+        target: str,
+        *,
+        temporary: Path,
+        said: Sink,
+        started: Callable[[Child], object],
+        options: Sequence[str] = (),
+    ) -> None:
+        """Copy an image of the store to a file or a directory, however long that takes.
+
+        Args:
+            target: `docker-archive:/dev/stdout`, `oci:DIRECTORY[:NAME]` or `dir:DIRECTORY`.
+            temporary: where skopeo puts one layer after the other meanwhile, uncompressed.
+            said: gets what comes on its standard output, which is the archive where `target` says so.
+            started: gets the child, to wait for its end.
+            options: more of `skopeo copy`.
+
+        Raises:
+            ProgramFailed: `reason` tells why.
+        """
+        store = self._store
+        await self._programs.run(
+            [
+                *_WITH_US,
+                self._programs.find("skopeo"),
+                *("--policy", str(store.policy), "--registries-conf", str(store.registries)),
+                *("--tmpdir", str(temporary), "copy", "-q", *options),
+                *(f"containers-storage:[overlay@{store.root}+{store.runroot}]@{image_id}", target),
+            ],
+            env=store.environment(temporary),
+            stdout=said,
+            time_limit=None,
+            started=started,
+        )
+
     async def raw_manifest(self, reference: str, call: RegistryCall) -> bytes:
         """The manifest, or list of manifests, of `HOST/PATH:TAG` or `...@DIGEST` as its registry has it.
 

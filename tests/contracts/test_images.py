@@ -11,7 +11,7 @@ import pytest
 import pytest_twisted
 
 from apiserver.engine.names import canonical_name
-from apiserver.engine.ports.images import ImageConfig, ImageSource, NewImage
+from apiserver.engine.ports.images import ImageConfig, ImageSource, NewImage, SavedImage, SaveForm
 from apiserver.errors import ImageRemovedUnderneath, InvalidParameter, NoSuchImage
 from tests.fakes.images import FakeImageSource, archive_of
 from tests.support.bytes_source import Pieces
@@ -111,3 +111,29 @@ async def test_a_removed_image_is_gone_whatever_its_names(subject: Subject) -> N
     with pytest.raises(NoSuchImage):
         await subject.source.tag(one.id, A)
     await subject.source.untag(one.id, A)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_saved_can_be_loaded_with_the_names_that_were_asked_for(subject: Subject) -> None:
+    loaded = await subject.source.load(Pieces(subject.archive([A, B], [])), canonical_name)
+    pieces: list[bytes] = []
+
+    async def sink(piece: bytes) -> None:
+        pieces.append(piece)
+
+    await subject.source.save([SavedImage(loaded[0].id, (B,)), SavedImage(loaded[1].id)], SaveForm(), sink)
+    for each in loaded:
+        await subject.source.remove(each.id)
+    again = await subject.source.load(Pieces(b"".join(pieces)), canonical_name)
+    assert [(each.id, each.names) for each in again] == [(loaded[0].id, (B,)), (loaded[1].id, ())]
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_sent_where_an_image_is_not_there(subject: Subject) -> None:
+    (one,) = await subject.source.load(Pieces(subject.archive([A])), canonical_name)
+
+    async def sink(_: bytes) -> None:
+        raise AssertionError
+
+    with pytest.raises(ImageRemovedUnderneath):
+        await subject.source.save([SavedImage(one.id, (A,)), SavedImage("0" * 64)], SaveForm(), sink)

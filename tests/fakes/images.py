@@ -10,7 +10,17 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from apiserver.engine.ports.images import ByteSource, HistoryEntry, Image, ImageConfig, LoadedImage, NewImage
+from apiserver.engine.ports.images import (
+    ByteSink,
+    ByteSource,
+    HistoryEntry,
+    Image,
+    ImageConfig,
+    LoadedImage,
+    NewImage,
+    SavedImage,
+    SaveForm,
+)
 from apiserver.errors import ImageRemovedUnderneath, InvalidParameter, NoSuchImage
 
 CREATED = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -42,6 +52,7 @@ class FakeImageSource:
     def __init__(self, *images: Image) -> None:
         self._images: Mapping[str, Image] = {}
         self.removed_underneath: set[str] = set()
+        self.saved: list[tuple[list[SavedImage], SaveForm]] = []
         self._put(*images)
 
     async def images(self) -> Mapping[str, Image]:
@@ -84,6 +95,15 @@ class FakeImageSource:
         if name:
             await self.tag(image_id, name)
         return image_id
+
+    async def save(self, images: Sequence[SavedImage], form: SaveForm, sink: ByteSink) -> None:
+        """An archive for `load`, in two pieces; of an image that came by it or from `image`."""
+        for each in images:
+            await self.verify(each.id)
+        self.saved.append((list(images), form))
+        whole = archive_of(*((self._images[each.id].history[-1].created_by, each.names) for each in images))
+        await sink(whole[:2])
+        await sink(whole[2:])
 
     async def tag(self, image_id: str, name: str) -> None:
         if image_id not in self._images:

@@ -21,6 +21,7 @@ from apiserver.drivers.skopeo import Skopeo, StoreAddress
 from apiserver.local.images.copies import Copies
 from apiserver.local.images.orphans import Orphans
 from apiserver.local.images.reader import StoreReader
+from apiserver.local.images.save import Save
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore, prepare_store
 from apiserver.local.paths import Paths
@@ -55,6 +56,7 @@ class RealStore:
             in_thread,
             TimedLock("image store", reactor, 60),
             lambda: self.copies,
+            lambda: Save(self.reader, skopeo, self.spool, in_thread),
         )
 
     def buildah(self, *arguments: str) -> str:

@@ -6,8 +6,9 @@ Names of images are canonical strings here (`docker.io/library/busybox:latest`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -19,6 +20,10 @@ class ByteSource(Protocol):
     async def read(self) -> bytes:
         """The next piece, of any length above 0; `b""` at the end, and again after it."""
         ...
+
+
+ByteSink = Callable[[bytes], Awaitable[object]]
+"""Takes the next piece of a stream; awaited, so that a slow reader slows its source down."""
 
 
 class Healthcheck(Struct, frozen=True):
@@ -136,6 +141,34 @@ class NewImage(Struct, frozen=True):
     variant: str = ""
 
 
+class SaveFormat(Enum):
+    """How an image is written for others; a directory is sent as a tar of it."""
+
+    DOCKER_ARCHIVE = "docker-archive"
+    OCI_ARCHIVE = "oci-archive"
+    DOCKER_DIRECTORY = "docker-dir"
+    OCI_DIRECTORY = "oci-dir"
+
+
+class SaveForm(Struct, frozen=True):
+    """
+    Attributes:
+        compress: the layers of a docker-dir are compressed; those of an OCI format are in any case...
+        uncompressed: ... unless this allows them to stay as they are.
+    """
+
+    format: SaveFormat = SaveFormat.DOCKER_ARCHIVE
+    compress: bool = False
+    uncompressed: bool = False
+
+
+class SavedImage(Struct, frozen=True):
+    """One image to be saved, with the names that the archive gives it, spelled as they are to stand there."""
+
+    id: str
+    names: tuple[str, ...] = ()
+
+
 class ImageSource(Protocol):
     """The images of a back end.
 
@@ -172,6 +205,18 @@ class ImageSource(Protocol):
 
         Raises:
             InvalidParameter: the layer is no tar; the store is as before.
+        """
+        ...
+
+    async def save(self, images: Sequence[SavedImage], form: SaveForm, sink: ByteSink) -> None:
+        """Write images as one tar, no faster than the sink takes it. Cancelling ends it, and nothing of it stays.
+
+        Args:
+            images: each id once; several in a docker-archive alone, and a name at most in the other formats.
+            sink: gets nothing before an error that can be known beforehand.
+
+        Raises:
+            ImageRemovedUnderneath: an image, or a layer of it, is not there.
         """
         ...
 

@@ -62,6 +62,16 @@ class Spool:
             # What cannot be removed now is removed at the next start; the upload's own outcome stands.
             await self._in_thread(lambda: shutil.rmtree(place, onerror=_cannot_remove))
 
+    async def make_sure_of_room(self, size_bytes: int) -> None:
+        """To be asked before a program writes here what it does not ask us for.
+
+        Raises:
+            NoRoom
+        """
+        room = await self._in_thread(lambda: os.statvfs(self._directory))
+        if room.f_bavail * room.f_frsize < _ROOM_KEPT + size_bytes:
+            raise NoRoom(f"writing {self._directory}")
+
     async def take(self, source: ByteSource, path: Path) -> Spooled:
         """Write a stream, which may be compressed, uncompressed to a new file (0600).
 

@@ -17,7 +17,15 @@ from apiserver.drivers import buildah, oci_image, skopeo
 from apiserver.drivers.buildah import Buildah
 from apiserver.drivers.process import ProgramFailed
 from apiserver.drivers.skopeo import Skopeo, StoreAddress
-from apiserver.engine.ports.images import ByteSource, Image, LoadedImage, NewImage
+from apiserver.engine.ports.images import (
+    ByteSink,
+    ByteSource,
+    Image,
+    LoadedImage,
+    NewImage,
+    SavedImage,
+    SaveForm,
+)
 from apiserver.errors import Conflict, EngineError, ImageRemovedUnderneath, NoSuchImage
 from apiserver.local.images.archive import ArchivedImage, Canonical, archived_images, write_layout
 from apiserver.local.images.compression import Damaged
@@ -30,6 +38,7 @@ from apiserver.local.threads import InThread
 
 if TYPE_CHECKING:
     from apiserver.local.images.copies import Copies
+    from apiserver.local.images.save import Save
 
 log = Logger()
 T = TypeVar("T")
@@ -74,7 +83,7 @@ class ImageStore:
 
     Args:
         lock: around changes of names: they are looked at first. Copying takes long and needs none but the store's own.
-        copies: made, and its module imported, when the first copy begins.
+        copies: made, and its module imported, when the first copy begins; likewise `save`.
     """
 
     def __init__(
@@ -86,6 +95,7 @@ class ImageStore:
         in_thread: InThread,
         lock: TimedLock,
         copies: Callable[[], Copies],
+        save: Callable[[], Save],
     ) -> None:
         self._reader = reader
         self._skopeo = skopeo
@@ -94,6 +104,7 @@ class ImageStore:
         self._in_thread = in_thread
         self._writing = lock
         self._copies = copies
+        self._save = save
 
     async def images(self) -> Mapping[str, Image]:
         return await self._reader.images()
@@ -129,6 +140,11 @@ class ImageStore:
             layout = await self._in_thread(lay_out)
             (made,) = await self._copy_all([ArchivedImage(f"oci:{layout}", (name,) if name else ())], place)
             return made.id
+
+    async def save(self, images: Sequence[SavedImage], form: SaveForm, sink: ByteSink) -> None:
+        for image in images:
+            await self.verify(image.id)
+        await self._save().save(images, form, sink)
 
     async def tag(self, image_id: str, name: str) -> None:
         async with self._writing:
