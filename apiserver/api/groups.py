@@ -60,6 +60,7 @@ GROUPS: Final = (
         "images.transfer:ImageTransferGroup",
         "images.pull:ImagePullGroup",
         "images.push:ImagePushGroup",
+        "images.save:ImageSaveGroup",
         "images.names:ImageNamesGroup",
     ),
     _group("info", "info", "info:InfoGroup"),

@@ -97,6 +97,8 @@ class Services(Struct, frozen=True):
     """The `Pulls` of `engine.images.pull`, likewise."""
     pushes: Callable[[], Any]
     """The `Pushes` of `engine.images.push`, likewise."""
+    saves: Callable[[], Any]
+    """The `Saves` of `engine.images.save`, likewise."""
 
 
 def build_services(
@@ -154,7 +156,13 @@ def build_services(
 
         return Pushes(ports.registry(), images.tell, background)
 
-    return Services(containers, images, networks, volumes, system, journal, locks, wall_clock, pulls, pushes)
+    @cache
+    def saves() -> Any:
+        from apiserver.engine.images.save import Saves
+
+        return Saves(images, ports.images, background)
+
+    return Services(containers, images, networks, volumes, system, journal, locks, wall_clock, pulls, pushes, saves)
 
 
 class LocalEngine:

@@ -11,6 +11,7 @@ from apiserver.api.groups import build_router
 from apiserver.daemon.engine import Nobody
 from apiserver.engine.images.pull import Pulls
 from apiserver.engine.images.push import Pushes
+from apiserver.engine.images.save import Saves
 from apiserver.engine.images.service import Images
 from apiserver.engine.ports.host import HostFacts
 from apiserver.engine.ports.networks import Network
@@ -60,6 +61,7 @@ class Api:
         self.registry = FakeRegistry(self.image_source)
         self.pulls = Pulls(self.registry, self.image_source, self.images.tell, Nobody())
         self.pushes = Pushes(self.registry, self.images.tell, Nobody())
+        self.saves = Saves(self.images, self.image_source, Nobody())
 
         async def count() -> int:
             return len(await self.images.all())
@@ -76,6 +78,7 @@ class Api:
             wall_clock=self.engine.clock,
             pulls=lambda: self.pulls,
             pushes=lambda: self.pushes,
+            saves=lambda: self.saves,
         )
 
     def connect(self) -> MemoryConnection:

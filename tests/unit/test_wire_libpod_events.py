@@ -34,6 +34,11 @@ def test_an_image_has_an_id_of_digits_alone() -> None:
     assert (shown["id"], shown["Action"]) == ("d" * 64, "loadfromarchive")
 
 
+def test_images_that_are_pulled_pushed_and_saved_are_told_of() -> None:
+    events = [Event(Kind.IMAGE, action, "d" * 64, CREATED) for action in (Action.PULL, Action.PUSH, Action.SAVE)]
+    assert [(is_told(each), action_word(each)) for each in events] == [(True, "pull"), (True, "push"), (True, "save")]
+
+
 @pytest.mark.parametrize("action", [Action.EXEC_CREATE, Action.RESIZE, Action.DETACH, Action.OOM])
 def test_what_podman_has_no_word_for_is_not_told(action: Action) -> None:
     event = Event(Kind.CONTAINER, action, "c" * 64, CREATED)

@@ -41,6 +41,7 @@ class Action(Enum):
     RENAME = "rename"
     RESIZE = "resize"
     RESTART = "restart"
+    SAVE = "save"
     START = "start"
     STOP = "stop"
     TAG = "tag"

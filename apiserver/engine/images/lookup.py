@@ -57,6 +57,23 @@ class Lookup:
             return self._by_prefix(text, text), ""
         raise NoSuchImage(reference.tagged().familiar)
 
+    def in_repository(self, text: str, short_names: ShortNames = DOCKER_NAMES) -> list[tuple[Image, str]]:
+        """All images of the repository that `text` names without tag and digest, each with its stored name, by name.
+
+        Empty where it names none: it may still be an id.
+        """
+        digits = text.removeprefix(_SHA256)
+        if text.startswith(_SHA256) or is_full_id(digits):
+            return []
+        for domain in short_names.domains:
+            reference = parse_reference(text, short_domain=domain)
+            if reference.tag or reference.digest:
+                return []
+            start = reference.repository + ":"
+            if found := [(image, name) for name, image in sorted(self._by_name.items()) if name.startswith(start)]:
+                return found
+        return []
+
     def _named(self, reference: Reference) -> tuple[Image, str] | None:
         name = reference.tagged().canonical
         if image := self._by_name.get(name):

@@ -46,7 +46,7 @@ class Images:
         Raises:
             NoSuchImage, InvalidReference
         """
-        return (await self._lookup()).find(name, short_names)
+        return (await self.lookup()).find(name, short_names)
 
     async def verify(self, image_id: str) -> None:
         """To be asked at each start of a container.
@@ -163,7 +163,8 @@ class Images:
     async def deleted(self, image: Image) -> None:
         await self.tell(image, Action.REMOVE, f"sha256:{image.id}")
 
-    async def _lookup(self) -> Lookup:
+    async def lookup(self) -> Lookup:
+        """For several questions to one state of the store."""
         images = await self._source.images()
         if self._latest.images is not images:
             self._latest = Lookup(images)
