@@ -17,9 +17,9 @@ import docker as docker_py
 import pytest
 
 from benchmarks.memory import growth
-from tests.integration.test_cut_copies import until
 from tests.support.docker import Docker
 from tests.support.image_archive import Entry, TestImage, busybox_layer, docker_archive, layer
+from tests.support.outside import until
 from tests.support.podman import Podman
 from tests.support.service import Service, UnixConnection
 
