@@ -46,6 +46,7 @@ GROUPS: Final = (
         "containers.life:ContainerLifeGroup",
         "containers.wait:ContainerWaitGroup",
         "containers.logs:ContainerLogsGroup",
+        "containers.top:ContainerTopGroup",
         "containers.attach:ContainerAttachGroup",
     ),
     _group("distribution", "distribution", "distribution:DistributionGroup"),

@@ -29,6 +29,7 @@ from apiserver.engine.ports.runs import (
     StartFailed,
 )
 from apiserver.engine.ports.streams import ExecStarted, Stream, Streams
+from apiserver.errors import InvalidParameter
 from apiserver.jsonvalue import JsonObject
 from tests.fakes.machine import Machine
 from tests.fakes.runs import FakeRuns, key_of
@@ -274,3 +275,21 @@ async def test_what_a_container_wrote_counts_until_it_is_forgotten(place: Place)
     assert await place.runs.written_bytes(key.container_id) == 5
     await place.runs.forget(key.container_id)
     assert await place.runs.written_bytes(key.container_id) == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_processes_of_what_runs_are_told_and_of_what_has_ended_none(place: Place) -> None:
+    _, plan = await place.started(SLEEPS)
+    (first,) = await place.runs.processes(plan)
+    assert (first.pid, first.arguments[-1], first.parent) == (1, "1000", 0)
+    table = await place.runs.ps(plan, ["-ef"])
+    (row,) = table.rows
+    assert (len(row), row[table.titles.index("PID")]) == (len(table.titles), str(first.host_pid))
+    assert row[-1].endswith("sleep 1000")
+    with pytest.raises(InvalidParameter, match="ps_args"):
+        await place.runs.ps(plan, ["e"])
+    await place.runs.discard(plan)
+    with pytest.raises(NotRunning):
+        await place.runs.ps(plan, ["-ef"])
+    with pytest.raises(NotRunning):
+        await place.runs.processes(plan)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from twisted.internet.defer import Deferred, TimeoutError
 
 from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.ports.processes import Person, ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
 from apiserver.engine.ports.runs import Found, NotRunning, RunEnd, RunKey, RunSpec, Started
 from apiserver.errors import InvalidParameter
@@ -115,6 +116,46 @@ class FakeRuns:
     async def written_bytes(self, container_id: str) -> int:
         await self._gates.pass_by("runs.written_bytes")
         return self._machine.written.get(container_id, 0)
+
+    async def ps(self, plan: JsonObject, arguments: Sequence[str]) -> ProcessTable:
+        await self._gates.pass_by("runs.ps")
+        (process,) = await self.processes(plan)
+        if "e" in arguments:
+            raise InvalidParameter("invalid ps_args: 'e' is not among the options that can be given")
+        return ProcessTable(("PID", "CMD"), ((str(process.host_pid), " ".join(process.arguments)),))
+
+    async def processes(self, plan: JsonObject) -> tuple[ProcessFacts, ...]:
+        await self._gates.pass_by("runs.processes")
+        key = key_of(plan)
+        process = self._machine.runs.get(key)
+        if process is None or process.gone:
+            raise NotRunning(key.container_id)
+        argv = next(spec.options.process.argv for spec in self.specs if spec.key == key)
+        root = Person(0, "root", "root")
+        return (
+            ProcessFacts(
+                pid=1,
+                parent=0,
+                process_group=1,
+                host_pid=1000 + key.number,
+                state="S",
+                nice=0,
+                command=argv[0].rpartition("/")[2],
+                arguments=tuple(argv),
+                started=self._machine.now(),
+                elapsed_seconds=0,
+                cpu_seconds=0,
+                terminal=None,
+                virtual_kib=0,
+                resident_kib=0,
+                user=root,
+                real_user=root,
+                group=root,
+                real_group=root,
+                groups=(root,),
+                capabilities={},
+            ),
+        )
 
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self._machine.watcher = listener

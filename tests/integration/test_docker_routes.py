@@ -98,6 +98,8 @@ ROWS: dict[tuple[str, str], tuple[str, Any, int]] = {
     ("GET", "/containers/json"): ("/containers/json", NOTHING, 200),
     ("GET", "/containers/{name}/json"): ("/containers/box/json", NOTHING, 200),
     ("POST", "/containers/{name}/attach"): ("/containers/box/attach?logs=1&stdout=1", NOTHING, 200),
+    ("GET", "/containers/{name}/top"): ("/containers/box/top", NOTHING, 200),
+    ("GET", "/libpod/containers/{name}/top"): ("/v5.0.0/libpod/containers/box/top", NOTHING, 200),
     ("POST", "/containers/{name}/resize"): ("/containers/box/resize?h=10&w=20", NOTHING, 200),
     ("POST", "/libpod/containers/{name}/attach"): (
         "/v5.0.0/libpod/containers/box/attach?logs=true&stream=false&stdout=true",

@@ -29,6 +29,7 @@ from apiserver.engine.containers.restart import Restart
 from apiserver.engine.containers.sizes import Sizes
 from apiserver.engine.containers.start import Start
 from apiserver.engine.containers.stop import Stop
+from apiserver.engine.containers.top import Top
 from apiserver.engine.containers.undo import Undo
 from apiserver.engine.containers.wait import Wait
 from apiserver.engine.locks import Locks
@@ -58,6 +59,7 @@ class Containers(Struct, frozen=True):
     resize: Resize
     execs: Execs
     sizes: Sizes
+    top: Top
     reconcile: Reconcile
 
 
@@ -114,6 +116,7 @@ def build_containers(
         resize=Resize(ledger, streams, attach),
         execs=execs,
         sizes=Sizes(runs, images),
+        top=Top(registry, runs, wait, clock),
         reconcile=Reconcile(
             ledger,
             locks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
+from apiserver.engine.ports.processes import ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
 from apiserver.errors import EngineError, InvalidParameter
 from apiserver.jsonvalue import JsonObject
@@ -149,6 +150,22 @@ class Runs(Protocol):
 
         Raises:
             HostError: it cannot be read.
+        """
+
+    async def ps(self, plan: JsonObject, arguments: Sequence[str]) -> ProcessTable:
+        """What the host's `ps` shows of a run's processes, those of its exec sessions among them, and of no others.
+
+        Raises:
+            InvalidParameter: an argument that it is not given; the error names `ps_args`.
+            NotRunning
+            HostError: it is missing, or failed.
+        """
+
+    async def processes(self, plan: JsonObject) -> tuple[ProcessFacts, ...]:
+        """The same processes, by their pids in the container, with all that the kernel tells.
+
+        Raises:
+            NotRunning
         """
 
     def news(self, listener: Callable[[RunKey], None]) -> None:

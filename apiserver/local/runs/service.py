@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.process import Programs
 from apiserver.drivers.threads import Threads
 from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.ports.processes import ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
 from apiserver.engine.ports.runs import Found, RunEnd, RunKey, RunSpec, Started
 from apiserver.errors import InvalidParameter, ProgramMissing
@@ -61,7 +62,7 @@ class LocalRuns:
         self.programs = programs
         self.machine = machine or look(host)
         self.threads = threads = Threads(reactor)
-        cgroups = Cgroups(host.hierarchies)
+        self._cgroups = cgroups = Cgroups(host.hierarchies)
         rootfs = Rootfs(layers, threads)
         self.changes = News(reactor)
         self.exit_files = ExitFiles(reactor)
@@ -142,6 +143,16 @@ class LocalRuns:
 
     async def written_bytes(self, container_id: str) -> int:
         return await written_bytes(self.threads, self._paths.container(container_id).upper)
+
+    async def ps(self, plan: JsonObject, arguments: Sequence[str]) -> ProcessTable:
+        from apiserver.local.runs import top  # no start needs it
+
+        return await top.table(self.programs, self._cgroups, RunPlan.from_json(plan), arguments)
+
+    async def processes(self, plan: JsonObject) -> tuple[ProcessFacts, ...]:
+        from apiserver.local.runs import top
+
+        return await self.threads.run(top.facts, self._cgroups, RunPlan.from_json(plan))
 
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self.changes.tell(listener)

@@ -74,6 +74,24 @@ def resolve(text: str, more_groups: Sequence[str], passwd: bytes, group: bytes) 
     return User(uid, gid, tuple(dict.fromkeys((gid, *supplementary))), home)
 
 
+def user_names(passwd: bytes) -> dict[int, str]:
+    """Who has an id; the first entry counts, and a name that is no plain text does not."""
+    return _first_names((entry.uid, entry.name) for entry in _passwd(passwd))
+
+
+def group_names(group: bytes) -> dict[int, str]:
+    """As `user_names`, of groups."""
+    return _first_names((entry.gid, entry.name) for entry in _groups(group))
+
+
+def _first_names(entries: Iterable[tuple[int, str]]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for number, name in entries:
+        if name and name.isprintable() and not _CONTROL.search(name):
+            names.setdefault(number, name)
+    return names
+
+
 def _group_id(text: str, groups: Iterable[_Group]) -> int:
     if _CONTROL.search(text) or not text:
         raise InvalidParameter(f"invalid group: {text!r}")
