@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, FirstError, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -32,6 +32,20 @@ def to_the_end(work: Coroutine[Any, Any, T]) -> Deferred[T]:
 
     running.addBoth(pass_on)
     return waiter
+
+
+async def first_of(*waiting: Deferred[T]) -> T:
+    """What the first of them fires with; the others are cancelled, all of them with the caller."""
+    first = DeferredList(waiting, fireOnOneCallback=True, fireOnOneErrback=True, consumeErrors=True)
+    try:
+        result: T = (await first)[0]
+    except FirstError as error:
+        reason: Failure = error.subFailure
+        reason.raiseException()
+    finally:
+        for each in waiting:
+            each.cancel()
+    return result
 
 
 async def awaited(value: Awaitable[T] | T) -> T:

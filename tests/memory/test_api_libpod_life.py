@@ -85,13 +85,6 @@ def test_the_code_of_a_removed_container_is_known_by_its_whole_id(api: Api) -> N
     assert api.post(f"{CONTAINERS}/box/wait").status == 404
 
 
-def test_conditions_that_cannot_be_waited_for_are_refused(api: Api) -> None:
-    start(api)
-    assert api.post(f"{CONTAINERS}/box/wait?condition=nonsense").status == 400
-    assert api.post(f"{CONTAINERS}/box/wait?condition=healthy").status == 501
-    assert api.post(f"{CONTAINERS}/nope/wait?condition=running").status == 404
-
-
 @pytest.mark.parametrize("base", ["/containers", CONTAINERS])
 def test_a_container_is_renamed_while_it_runs_and_found_by_the_new_name_alone(api: Api, base: str) -> None:
     container_id = start(api)

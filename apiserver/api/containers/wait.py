@@ -1,21 +1,27 @@
-"""Waiting for a container to end."""
+"""Waiting for a container to end, or for another state of it."""
 
 from __future__ import annotations
 
+from typing import cast
+
+from twisted.internet.defer import Deferred
+
+from apiserver.deferreds import first_of
+from apiserver.engine.containers.model import Container, State
 from apiserver.engine.containers.services import Containers
-from apiserver.engine.containers.wait import Condition
+from apiserver.engine.containers.wait import Condition, WaitResult
 from apiserver.errors import InvalidParameter, NoSuchContainer, NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.query import string, strings
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
 from apiserver.wire.docker.wait import wait_json
-from apiserver.wire.libpod.status import STATES
-from apiserver.wire.libpod.wait import TEXT, exit_text
+from apiserver.wire.gojson import parse_duration
+from apiserver.wire.libpod.wait import TEXT, exit_text, met_text, read_conditions
 
 
 class ContainerWaitGroup:
-    """Waiting for a container to end."""
+    """Waiting for a container to end, or for another state of it."""
 
     app = group_app()
 
@@ -31,24 +37,39 @@ class ContainerWaitGroup:
 
     @app.route("/libpod/containers/<name:name>/wait", methods=["POST"])
     async def libpod_wait(self, request: Request, name: str) -> None:
-        """The exit code as text, once any of the conditions holds; of a removed container, for 5 minutes."""
-        conditions = strings(request, "condition")
-        if unknown := [each for each in conditions if each not in (*STATES, "healthy", "unhealthy")]:
-            raise InvalidParameter(f'unknown container state: "{unknown[0]}"')
+        """A code as text once any of the conditions holds; of a removed container the code it had, for 5 minutes."""
+        wanted = read_conditions(strings(request, "condition"))
+        _check_interval(string(request, "interval"))
         wait = self._containers.wait
         try:
             container = self._containers.registry.get(name)
         except NoSuchContainer:
-            if conditions or (kept := wait.code_of_removed(name)) is None:
+            if wanted.given or (kept := wait.code_of_removed(name)) is None:
                 raise
             await open_stream(request, TEXT).write(exit_text(kept.exit_code))
             return
-        if unserved := [each for each in conditions if each not in ("stopped", "exited")]:
-            raise NotImplementedYet(f"waiting for the condition {unserved[0]}")
-        # One that was never started has no end to tell of yet.
-        waiting = wait.watch(container.id, Condition.NEXT_EXIT if container.run is None else Condition.NOT_RUNNING)
+        if wanted.health:
+            raise NotImplementedYet(f"waiting for the condition {wanted.health}")
+        waiting: list[Deferred[WaitResult | Container]] = []
+        if wanted.end:
+            # One that has not run yet has no end to tell of.
+            idle = container.run is None or container.state is State.INITIALIZED
+            condition = Condition.NEXT_EXIT if idle else Condition.NOT_RUNNING
+            waiting.append(cast("Deferred[WaitResult | Container]", wait.watch(container.id, condition)))
+        if wanted.states or not wanted.end:
+            waiting.append(cast("Deferred[WaitResult | Container]", wait.enter(container.id, wanted.states)))
         stream = open_stream(request, TEXT, endless=True)
-        await stream.write(exit_text((await waiting).code))
+        await stream.write(met_text(await first_of(*waiting), wanted))
+
+
+def _check_interval(text: str | None) -> None:
+    """How often Podman would look; nothing here does, who waits is told."""
+    if text is None:
+        return
+    try:
+        parse_duration(text)
+    except ValueError:
+        raise InvalidParameter(f'invalid value for interval: "{text[:64]}" is no duration') from None
 
 
 def _condition(text: str | None) -> Condition:

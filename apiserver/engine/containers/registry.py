@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 
 from msgspec import Struct
@@ -43,6 +43,7 @@ class Registry:
         self._by_id: dict[str, Container] = {}
         self._by_name: dict[str, str] = {}
         self._reserved: dict[str, Reservation] = {}
+        self._followers: list[Callable[[str, Container | None], None]] = []
         for container in containers:
             self.put(container)
 
@@ -87,6 +88,10 @@ class Registry:
         """Newest first."""
         return tuple(sorted(self._by_id.values(), key=lambda c: c.created, reverse=True))
 
+    def follow(self, follower: Callable[[str, Container | None], None]) -> None:
+        """Whom to tell of each change that is shown: the id, and the container or, once it is gone, None."""
+        self._followers.append(follower)
+
     def put(self, container: Container) -> None:
         """Show what was committed."""
         old = self._by_id.get(container.id)
@@ -94,11 +99,17 @@ class Registry:
             del self._by_name[old.name]
         self._by_id[container.id] = container
         self._by_name[container.name] = container.id
+        self._tell(container.id, container)
 
     def drop(self, container_id: str) -> None:
         container = self._by_id.pop(container_id, None)
         if container is not None:
             self._by_name.pop(container.name, None)
+            self._tell(container_id, None)
+
+    def _tell(self, container_id: str, container: Container | None) -> None:
+        for follower in self._followers:
+            follower(container_id, container)
 
     def name_is_free(self, name: str) -> bool:
         return name not in self._by_name and name not in self._reserved

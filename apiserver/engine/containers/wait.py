@@ -1,4 +1,4 @@
-"""Waiting for the end, or the removal, of a container."""
+"""Waiting for the end, the removal, or another state of a container."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ class Wait:
         self._clock = wall_clock
         self._waiting: dict[str, list[tuple[Condition, Deferred[WaitResult]]]] = {}
         self._codes = {code.container_id: code for code in remembered}
+        self._entering: dict[str, list[tuple[frozenset[State], Deferred[Container]]]] = {}
+        registry.follow(self._shown)
 
     def watch(self, name_or_id: str, condition: Condition) -> Deferred[WaitResult]:
         """Fires when the condition holds; what happens after this call is not missed. Cancel it to leave.
@@ -75,6 +77,40 @@ class Wait:
         entry: tuple[Condition, Deferred[WaitResult]] = (condition, Deferred(leave))
         waiting.append(entry)
         return entry[1]
+
+    def enter(self, container_id: str, states: frozenset[State]) -> Deferred[Container]:
+        """Fires with the container once it is in one of the states, however shortly. Cancel it to leave.
+
+        Raises:
+            NoSuchContainer: also, by the Deferred, where it is removed without having been in any of them.
+        """
+        container = self._registry.by_id(container_id)
+        if container.state in states:
+            at_once: Deferred[Container] = Deferred()
+            at_once.callback(container)
+            return at_once
+        entering = self._entering.setdefault(container_id, [])
+
+        def leave(deferred: Deferred[Container]) -> None:
+            entering.remove(entry)
+            if not entering and self._entering.get(container_id) is entering:
+                del self._entering[container_id]
+
+        entry: tuple[frozenset[State], Deferred[Container]] = (states, Deferred(leave))
+        entering.append(entry)
+        return entry[1]
+
+    def _shown(self, container_id: str, container: Container | None) -> None:
+        for entry in list(self._entering.get(container_id, ())):
+            states, deferred = entry
+            if container is None or container.state in states:
+                entering = self._entering.get(container_id, [])
+                if entry not in entering:
+                    continue  # somebody who has just been told has cancelled it
+                entering.remove(entry)
+                if not entering:
+                    del self._entering[container_id]
+                deferred.errback(NoSuchContainer(container_id)) if container is None else deferred.callback(container)
 
     def code_of_removed(self, container_id: str) -> PutExitCode | None:
         """How a container ended that was removed in the last 5 minutes."""
