@@ -94,10 +94,11 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"invalid duration {text!r}") from None
 
 
-def parse_moment(name: str, text: str, now: datetime) -> datetime | None:
+def parse_moment(name: str, text: str, now: datetime, *, ahead: bool = False) -> datetime | None:
     """A moment as clients write it in `since` and `until`; None for `""`.
 
-    Unix seconds with a fraction, RFC 3339 (also a date alone, or without a zone), or Go's duration, before `now`.
+    Unix seconds with a fraction, RFC 3339 (also a date alone, or without a zone), or Go's duration, before `now`, or
+    after it where it is looked for `ahead`.
 
     Raises:
         InvalidParameter: it is none of them; the message holds `name`.
@@ -112,7 +113,8 @@ def parse_moment(name: str, text: str, now: datetime) -> datetime | None:
             day, hour, minute, second, fraction, zone = match.groups()
             written = f"{day}T{hour or '00'}:{minute or '00'}:{second or '00'}.{(fraction or '').ljust(6, '0')[:6]}"
             return datetime.fromisoformat(written + ("+00:00" if zone in (None, "Z") else zone))
-        return now - parse_duration(text)
+        span = parse_duration(text)
+        return now + span if ahead else now - span
     except (ValueError, OverflowError):
         raise InvalidParameter(f'invalid value for {name}: "{text[:64]}" is no time and no duration') from None
 

@@ -48,7 +48,7 @@ class Place:
 @pytest.fixture(params=["memory", "k8s-file"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Place, None, None]:
     if request.param == "memory":
-        yield Place(FakeLogs(), None)
+        yield Place(FakeLogs(reactor), None)
         return
     paths = Paths(tmp_path / "root", tmp_path / "run")
     paths.prepare()
@@ -107,3 +107,18 @@ async def test_a_reader_can_leave_in_the_middle(place: Place) -> None:
     assert await anext(records) == RECORDS[0]
     await records.aclose()
     place.source.ended(ID)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_follower_ends_by_itself_at_the_moment_until_which_it_follows(place: Place) -> None:
+    place.write(*RECORDS)
+    assert await place.read(follow=True, until=datetime.now(UTC) + timedelta(seconds=0.2)) == RECORDS
+    assert await place.read(follow=True, until=NOON + timedelta(seconds=1)) == RECORDS[:3]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_moment_that_is_far_off_is_no_limit(place: Place) -> None:
+    reading = Deferred.fromCoroutine(place.read(follow=True, until=datetime(9999, 12, 31, tzinfo=UTC)))
+    place.write(*RECORDS)
+    place.source.ended(ID)
+    assert await reading == RECORDS

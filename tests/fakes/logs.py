@@ -6,12 +6,19 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from apiserver.engine.ports.logs import LogRecord
 
 
 class FakeLogs:
-    def __init__(self) -> None:
+    """
+    Attributes:
+        clock: whose `seconds()` is the time of day; without one, `until` ends no follower.
+    """
+
+    def __init__(self, clock: IReactorTime | None = None) -> None:
+        self.clock = clock
         self.records: dict[str, list[LogRecord]] = {}
         self.open = 0
         self._followers: dict[str, list[Deferred[None]]] = {}
@@ -31,6 +38,10 @@ class FakeLogs:
         follow: bool = False,
     ) -> AsyncGenerator[LogRecord, None]:
         self.open += 1
+        timer = None
+        if follow and until is not None and self.clock is not None:
+            seconds = max(0.0, until.timestamp() - self.clock.seconds())
+            timer = self.clock.callLater(seconds, self._wake, container_id)
         try:
             ends = self._ends.get(container_id, 0)
             there = self.records.get(container_id, [])
@@ -42,13 +53,15 @@ class FakeLogs:
                     position += 1
                     if (since is None or record.time >= since) and (until is None or record.time <= until):
                         yield record
-                if not follow or self._ends.get(container_id, 0) > ends:
+                if not follow or self._ends.get(container_id, 0) > ends or (timer is not None and not timer.active()):
                     return
                 waiter: Deferred[None] = Deferred()
                 self._followers.setdefault(container_id, []).append(waiter)
                 await waiter
         finally:
             self.open -= 1
+            if timer is not None and timer.active():
+                timer.cancel()
 
     def ended(self, container_id: str) -> None:
         self._ends[container_id] = self._ends.get(container_id, 0) + 1

@@ -85,3 +85,39 @@ def test_logs_are_framed_with_and_without_a_terminal(api: Api, terminal: bool) -
     assert api.get(f"/v5.0.0/{BOX}/logs", stdout="true").body == HELLO
     zero = "0001-01-01T00:00:00Z"  # as podman sends where nobody gave a time
     assert api.get(f"/v4.3.1/{BOX}/logs", stdout="true", since=zero, until=zero, tail=-1).body == HELLO
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "shown"),
+    [
+        ("", "0", True),
+        ("", "2026-05-01T11:59:59Z", False),
+        ("", "2026-05-01T12:00:00.5Z", True),
+        ("", "2026-05-01T14:00:00+02:00", True),
+        ("", str(int(NOON.timestamp()) - 1), False),
+        ("", f"{int(NOON.timestamp())}.5", True),
+        ("", "10s", True),  # in ten seconds from now
+        ("", "-10s", False),
+        ("10s", "", True),
+        ("2026-05-01T12:00:01Z", "10s", False),
+    ],
+)
+def test_since_and_until_bound_a_log_as_podman_reads_them(api: Api, since: str, until: str, shown: bool) -> None:
+    start(api)
+    container_id = api.get("/containers/box/json").json()["Id"]
+    api.engine.logs.put(container_id, LogRecord(NOON, 0, Stream.STDOUT, b"hi", False))
+    answer = api.get(f"/v5.0.0/{BOX}/logs", stdout="true", since=since, until=until)
+    assert (answer.status, answer.body) == (200, HELLO if shown else b"")
+    assert api.get(f"/v5.0.0/{BOX}/logs", stdout="true", until="soon").status == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "until"), [(f"/v5.0.0/{BOX}/logs", "5s"), ("/containers/box/logs", f"{int(NOON.timestamp()) + 5}")]
+)
+def test_a_followed_log_ends_when_its_until_has_come(api: Api, path: str, until: str) -> None:
+    start(api)
+    following = api.open("GET", path, stdout="true", follow="true", until=until)
+    api.engine.clock.advance(4)
+    before = following.answer
+    api.engine.clock.advance(1)
+    assert (before.whole, following.answer.whole, api.engine.logs.open) == (False, True, 0)

@@ -162,6 +162,7 @@ class Engine:
         if self.clock.seconds() == 0:
             self.clock.advance(NOON.timestamp())
         self.machine = self.machine or Machine(self.clock)
+        self.logs.clock = self.clock
         self.records = self.records or MemoryRecords(self.gates)
         remembered = self.records.remembered()
         self.registry = Registry(remembered.containers)

@@ -85,9 +85,11 @@ class ContainerLogsGroup:
 
 
 def _libpod_moment(request: Request, name: str, moment: datetime) -> datetime | None:
-    """Podman's clients send Go's zero time where they mean none."""
-    text = string(request, name) or ""
-    return None if text == ZERO_TIME else parse_moment(name, text, moment)
+    """Podman's clients send Go's zero time where they mean none; a span of `until` begins now (ParseInputTime)."""
+    text, ahead = string(request, name) or "", name == "until"
+    if text == ZERO_TIME or (ahead and text == "0"):
+        return None
+    return parse_moment(name, text, moment, ahead=ahead)
 
 
 def _tail(text: str | None) -> int | None:

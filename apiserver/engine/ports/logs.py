@@ -37,7 +37,7 @@ class LogSource(Protocol):
 
         Args:
             tail: only the last so many lines (counted before `since`); None: all.
-            follow: go on until `ended(container_id)` was called and the rest is read.
+            follow: go on until `ended(container_id)` was called, or the moment `until` has come, and the rest is read.
 
         Close the generator in any case; a wait for its next record can be cancelled.
         """

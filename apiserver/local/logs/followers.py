@@ -28,6 +28,10 @@ class Follower:
         if waiter is not None:
             waiter.callback(None)
 
+    def end(self) -> None:
+        self.ended = True
+        self.wake()
+
     async def wait(self) -> None:
         """Until something has happened since the last call: also what happened before this one."""
         if not self._news:
@@ -71,8 +75,7 @@ class Followers:
 
     def end(self, directory: Path) -> None:
         for follower in self._by_directory.get(directory, ()):
-            follower.ended = True
-            follower.wake()
+            follower.end()
 
     def close(self) -> None:
         if self._files is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ from apiserver.local.logs.followers import Follower, Followers
 from apiserver.local.logs.k8s_file import read_block, tail_offset
 from apiserver.local.paths import Paths
 
+_FAR_OFF = 20 * 24 * 3600.0
+"""Seconds: the kernel waits for no more than 24 days at once, and nobody follows for as long."""
+
 
 class LocalLogs:
     """Reads logs block by block, in threads."""
 
     def __init__(self, reactor: Any, paths: Paths) -> None:
         self._paths = paths
+        self._reactor = reactor
         self._threads = Threads(reactor)
         self._followers = Followers(reactor)
 
@@ -46,6 +50,7 @@ class LocalLogs:
     async def _read(
         self, log: Path, follower: Follower | None, tail: int | None, since: datetime | None, until: datetime | None
     ) -> AsyncGenerator[LogRecord, None]:
+        timer = self._end_at(until, follower) if until is not None and follower is not None else None
         try:
             async for record in self._records(log, follower, tail):
                 if until is not None and record.time > until:
@@ -53,8 +58,14 @@ class LocalLogs:
                 if since is None or record.time >= since:
                     yield record
         finally:
+            if timer is not None and timer.active():
+                timer.cancel()
             if follower is not None:
                 self._followers.remove(log.parent, follower)
+
+    def _end_at(self, until: datetime, follower: Follower) -> Any:
+        seconds = (until - datetime.now(UTC)).total_seconds()
+        return self._reactor.callLater(max(0.0, seconds), follower.end) if seconds < _FAR_OFF else None
 
     async def _records(self, log: Path, follower: Follower | None, tail: int | None) -> AsyncGenerator[LogRecord, None]:
         while (descriptor := _open(log)) is None:
