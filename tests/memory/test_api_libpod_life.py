@@ -121,3 +121,45 @@ def test_one_that_is_made_ready_is_created_to_docker_and_not_an_event_that_it_kn
     events = api.get("/events", since="0", until=str(until - 1))
     assert b'"create"' in events.body
     assert b'"init"' not in events.body
+
+
+def test_a_forced_removal_with_a_time_out_asks_politely_first(api: Api) -> None:
+    container_id = start(api)
+    process = api.engine.process()
+    process.deaf_to = frozenset({15})
+    removing = api.open("DELETE", f"{CONTAINERS}/box?force=true&timeout=5&depend=true")
+    api.engine.clock.advance(4)
+    assert process.sent == [15]
+    api.engine.clock.advance(1)
+    assert process.sent == [15, 9]
+    assert removing.answer.json() == [{"Id": container_id}]
+
+
+def test_a_forced_removal_with_no_time_kills_at_once(api: Api) -> None:
+    for query in ("", "&timeout=0"):
+        start(api)
+        process = api.engine.process()
+        assert api.delete(f"{CONTAINERS}/box?force=true{query}").status == 200
+        assert process.sent == [9]
+    start(api)
+    assert api.delete(f"{CONTAINERS}/box?force=true&timeout=-1").status == 400
+    assert api.delete(f"{CONTAINERS}/box?force=true&depend=maybe").status == 400
+
+
+def test_one_that_removes_itself_is_removed_politely_too(api: Api) -> None:
+    container_id = create(api, HostConfig={"NetworkMode": "none", "AutoRemove": True})
+    api.post(f"{CONTAINERS}/box/start")
+    removed = api.delete(f"{CONTAINERS}/box", force="true", timeout=5)
+    assert (removed.status, removed.json()) == (200, [{"Id": container_id}])
+
+
+def test_a_stop_takes_ignore_and_a_restart_its_time_by_both_names(api: Api) -> None:
+    start(api)
+    for name in ("t", "timeout"):
+        process = api.engine.process()
+        assert api.post(f"{CONTAINERS}/box/restart", **{name: 0}).status == 204
+        assert process.sent == [9]
+    assert api.post(f"{CONTAINERS}/box/stop", timeout=0, ignore="true").status == 204
+    assert api.post(f"{CONTAINERS}/box/stop", ignore="true").status == 304
+    assert api.post(f"{CONTAINERS}/box/stop", ignore="maybe").status == 400
+    assert api.post(f"{CONTAINERS}/nope/stop", ignore="true").status == 404

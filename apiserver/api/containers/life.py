@@ -102,6 +102,7 @@ class ContainerLifeGroup:
 
     @app.route("/libpod/containers/<name:name>/stop", methods=["POST"])
     async def libpod_stop(self, request: Request, name: str) -> bytes:
+        libpod_bool(request, "ignore")  # one that does not run is 304 in any case, which is no error to a client
         await to_the_end(self._containers.stop.stop(name, _libpod_timeout(request)))
         return reply_empty(request)
 
@@ -117,11 +118,17 @@ class ContainerLifeGroup:
 
     @app.route("/libpod/containers/<name:name>", methods=["DELETE"])
     async def libpod_remove(self, request: Request, name: str) -> bytes:
+        """`depend` finds nobody: no container has another one's namespaces yet."""
         volumes = libpod_bool(request, "volumes", libpod_bool(request, "v"))
+        libpod_bool(request, "depend")
+        seconds = integer(request, "timeout", minimum=0)
         force, ignore = libpod_bool(request, "force"), libpod_bool(request, "ignore")
         try:
             container_id = self._containers.registry.get(name).id
-            await to_the_end(self._containers.remove.remove(container_id, force=force, volumes=volumes))
+            timeout = None if seconds is None else float(seconds)
+            await to_the_end(
+                self._containers.remove.remove(container_id, force=force, volumes=volumes, timeout=timeout)
+            )
         except NoSuchContainer:
             if not ignore:
                 raise

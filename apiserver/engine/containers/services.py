@@ -108,7 +108,7 @@ def build_containers(
         stop=stop,
         kill=kill,
         restart=Restart(ledger, exits, stop, start),
-        remove=Remove(ledger, locks, kill, removal),
+        remove=Remove(ledger, locks, kill, stop, removal),
         rename=Rename(ledger, locks),
         wait=wait,
         logs=read,
