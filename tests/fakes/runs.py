@@ -157,6 +157,13 @@ class FakeRuns:
             ),
         )
 
+    async def namespaces(self, plan: JsonObject) -> Mapping[str, int]:
+        process = self._machine.runs.get(key_of(plan))
+        if process is None or process.gone:
+            return {}
+        kinds = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+        return {kind: 4026532000 + number for number, kind in enumerate(kinds)}
+
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self._machine.watcher = listener
 

@@ -110,3 +110,27 @@ def test_before_5_an_entrypoint_is_a_text_and_a_signal_a_number(api: Api) -> Non
     create(api, Entrypoint=["/bin/sh", "-c"])
     config = api.get("/v4.3.1/libpod/containers/box/json").json()["Config"]
     assert (config["Entrypoint"], config["StopSignal"]) == ("/bin/sh -c", 15)
+
+
+def test_a_listing_has_the_namespaces_of_what_has_a_process_where_they_are_asked_for(api: Api) -> None:
+    start(api)
+    create(api, "idle")
+    assert api.get(f"{CONTAINERS}/json").json()[0]["Namespaces"] == {}
+    for name in ("namespace", "namespaces"):
+        shown = {each["Names"][0]: each for each in api.get(f"{CONTAINERS}/json", all="true", **{name: "true"}).json()}
+        assert sorted(shown["box"]["Namespaces"]) == ["Cgroup", "Ipc", "Mnt", "Net", "Pidns", "User", "Uts"]
+        assert shown["box"]["Namespaces"]["Mnt"].isdecimal()
+        assert shown["idle"]["Namespaces"] == {}
+    api.engine.exit(0)
+    assert api.get(f"{CONTAINERS}/json", all="true", namespace="true").json()[0]["Namespaces"] == {}
+
+
+def test_the_last_ones_are_the_newest_whether_they_run_or_not_and_a_sync_changes_nothing(api: Api) -> None:
+    start(api)
+    for name in ("middle", "new"):
+        api.engine.clock.advance(1)
+        create(api, name)
+    assert names(api, last=2) == names(api, limit=2, sync="true") == ["middle", "new"]
+    assert names(api, last=-1, sync="1") == ["box"]
+    assert api.get(f"{CONTAINERS}/json", sync="maybe").status == 400
+    assert api.get(f"{CONTAINERS}/json", last="x").status == 400

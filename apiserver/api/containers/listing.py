@@ -100,7 +100,9 @@ class ContainerListGroup:
 
     @app.route("/libpod/containers/json", methods=["GET"])
     async def libpod_list(self, request: Request) -> bytes:
+        """`sync` changes nothing: what is shown is always what is known of the processes themselves."""
         wanted, limit = filters(request), integer(request, "last") or integer(request, "limit") or 0
+        libpod_bool(request, "sync")
         shown = self._containers.registry.all()
         if not (libpod_bool(request, "all") or limit > 0 or wanted):
             shown = tuple(container for container in shown if container.alive)
@@ -108,12 +110,20 @@ class ContainerListGroup:
         chosen = libpod_filters.select(shown, wanted, find, network, now(self._clock))
         if limit > 0:
             chosen = chosen[:limit]
-        if not libpod_bool(request, "size"):
-            return reply_json(request, [libpod_listing.summary_json(each) for each in chosen])
-        sizes = await self._sizes(chosen)
-        return reply_json(
-            request, [libpod_listing.summary_json(each) | libpod_sizes.summary_json(size) for each, size in sizes]
-        )
+        # Clients send the one, the documentation has had both.
+        namespaces = libpod_bool(request, "namespace", libpod_bool(request, "namespaces"))
+        sized: Sequence[tuple[Container, Size | None]] = [(each, None) for each in chosen]
+        if libpod_bool(request, "size"):
+            sized = await self._sizes(chosen)
+        entries = []
+        for container, size in sized:
+            entry = libpod_listing.summary_json(container)
+            if size is not None:
+                entry |= libpod_sizes.summary_json(size)
+            if namespaces:
+                entry |= libpod_listing.namespaces_json(await self._containers.top.namespaces(container))
+            entries.append(entry)
+        return reply_json(request, entries)
 
     @app.route("/libpod/containers/<name:name>/exists", methods=["GET"])
     def libpod_exists(self, request: Request, name: str) -> bytes:

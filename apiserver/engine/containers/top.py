@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from apiserver.engine.containers.failures import ContainerNotRunning, not_running
+from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.registry import Registry
 from apiserver.engine.containers.wait import Condition, Wait
 from apiserver.engine.ports.processes import ProcessFacts, ProcessTable
@@ -42,6 +43,11 @@ class Top:
     async def facts(self, name_or_id: str) -> tuple[ProcessFacts, ...]:
         """All of them, the first process first."""
         return await self._ask(name_or_id, self._runs.processes)
+
+    async def namespaces(self, container: Container) -> Mapping[str, int]:
+        """The numbers of its first process's namespaces by kind; empty where it has no process."""
+        run = container.run
+        return await self._runs.namespaces(run.plan) if run is not None and run.plan and not run.ended else {}
 
     async def repeat(
         self, name_or_id: str, look: Callable[[str], Awaitable[T]], seconds: float

@@ -168,6 +168,10 @@ class Runs(Protocol):
             NotRunning
         """
 
+    async def namespaces(self, plan: JsonObject) -> Mapping[str, int]:
+        """The namespaces of a run's first process, `cgroup`, `ipc`, `mnt`, `net`, `pid`, `user`, `uts`, by their
+        numbers; empty where it is gone."""
+
     def news(self, listener: Callable[[RunKey], None]) -> None:
         """Whom to tell, once per run, that a watched run's first process is gone.
 

@@ -154,6 +154,11 @@ class LocalRuns:
 
         return await self.threads.run(top.facts, self._cgroups, RunPlan.from_json(plan))
 
+    async def namespaces(self, plan: JsonObject) -> Mapping[str, int]:
+        from apiserver.local.runs import top
+
+        return top.namespaces(self._cgroups, RunPlan.from_json(plan))
+
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self.changes.tell(listener)
 

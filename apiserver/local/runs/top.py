@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from apiserver.local.runs.inside import read_accounts
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.spec import users
 
+_NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 _CAPABILITIES = {
     "inherited": "CapInh",
     "permitted": "CapPrm",
@@ -62,6 +64,15 @@ def facts(cgroups: Cgroups, plan: RunPlan) -> tuple[ProcessFacts, ...]:
     found = [process for pid in sorted(_pids(cgroups, plan)) if (process := read_process(pid)) is not None]
     here = {process.pid for process in found} & cgroups.pids(plan.cgroup)
     return _Teller(first, [process for process in found if process.pid in here]).tell()
+
+
+def namespaces(cgroups: Cgroups, plan: RunPlan) -> Mapping[str, int]:
+    """Those of the first process by number; empty where it is gone."""
+    first = first_pid(plan, cgroups)
+    try:
+        return {} if first is None else {kind: os.stat(f"/proc/{first}/ns/{kind}").st_ino for kind in _NAMESPACES}
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
 
 
 def _pids(cgroups: Cgroups, plan: RunPlan) -> set[int]:

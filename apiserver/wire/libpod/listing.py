@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +13,15 @@ from apiserver.wire.gojson import go_time, sorted_map, unix_seconds
 from apiserver.wire.libpod.names import network_name
 from apiserver.wire.libpod.status import exit_code, state_word
 
+_NAMESPACES: Final = {
+    "cgroup": "Cgroup",
+    "ipc": "Ipc",
+    "mnt": "Mnt",
+    "net": "Net",
+    "pid": "Pidns",
+    "user": "User",
+    "uts": "Uts",
+}
 _NEVER: Final = -62135596800
 """Go's zero time in Unix seconds."""
 
@@ -50,6 +59,11 @@ def summary_json(container: Container) -> JsonObject:
         "State": state_word(container),
         "Status": "",
     }
+
+
+def namespaces_json(numbers: Mapping[str, int]) -> JsonObject:
+    """What a listing adds where namespaces are asked for; nothing of one that has no process."""
+    return {"Namespaces": {word: str(numbers[kind]) for kind, word in _NAMESPACES.items() if kind in numbers}}
 
 
 def published(container: Container) -> tuple[PublishedPort, ...]:
