@@ -50,12 +50,13 @@ NOWHERE = ("/nope",)
 class ActingRuns(FakeRuns):
     """The fake with processes that do what those of this suite do."""
 
-    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> None:
+    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> int | None:
         if spec.options.process.argv == NOWHERE:
             raise CommandUnusable("/nope: not found", 127)
-        await super().create(spec, plan, held)
+        pid = await super().create(spec, plan, held)
         if spec.options.process.argv == DEAF:
             self._machine.runs[spec.key].deaf_to = frozenset({15})
+        return pid
 
     async def start(self, plan: JsonObject) -> Started:
         started = await super().start(plan)

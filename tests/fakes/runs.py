@@ -55,7 +55,7 @@ class FakeRuns:
     def plan(self, key: RunKey, options: ContainerOptions, runtime: str) -> JsonObject:
         return {"container": key.container_id, "run": key.number}
 
-    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> None:
+    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> int | None:
         await self._gates.pass_by("runs.create")
         key = key_of(plan)
         assert key not in self._machine.runs, "a run is made once"
@@ -64,6 +64,7 @@ class FakeRuns:
         self._machine.files.add(key.container_id)
         self._machine.watched.add(key)
         await self._gates.pass_by("runs.create done")
+        return 1000 + key.number
 
     async def start(self, plan: JsonObject) -> Started:
         await self._gates.pass_by("runs.start")

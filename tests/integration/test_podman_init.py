@@ -71,3 +71,16 @@ def test_it_outlives_the_service_and_is_started_by_the_next(fresh_service: Servi
     assert Path(f"/proc/{shown['Pid']}").exists()
     assert fresh_service.request("POST", f"{LIBPOD}/box/kill")[0] == 204
     assert fresh_service.request("POST", f"{LIBPOD}/box/wait")[1] == b"137\n"
+
+
+def test_one_that_waits_is_stopped_by_podman_and_can_be_started_again(podman: Podman, service: Service) -> None:
+    create(service)
+    podman.ok("init", "box")
+    pid = state(service)["Pid"]
+    assert Path(f"/proc/{pid}").exists()
+    assert service.request("POST", "/containers/box/stop")[0] == 304
+    podman.ok("stop", "box")
+    assert not Path(f"/proc/{pid}").exists()
+    assert (state(service)["Status"], state(service)["Pid"]) == ("exited", 0)
+    podman.ok("start", "box")
+    assert state(service)["Status"] == "running"

@@ -163,3 +163,16 @@ def test_a_stop_takes_ignore_and_a_restart_its_time_by_both_names(api: Api) -> N
     assert api.post(f"{CONTAINERS}/box/stop", ignore="true").status == 304
     assert api.post(f"{CONTAINERS}/box/stop", ignore="maybe").status == 400
     assert api.post(f"{CONTAINERS}/nope/stop", ignore="true").status == 404
+
+
+def test_one_that_is_made_ready_shows_its_process_to_podman_and_ends_by_its_stop_alone(api: Api) -> None:
+    create(api)
+    api.post(f"{CONTAINERS}/box/init")
+    assert api.get(f"{CONTAINERS}/box/json").json()["State"]["Pid"] == 1001
+    assert api.get(f"{CONTAINERS}/json", all="true").json()[0]["Pid"] == 1001
+    assert api.get("/containers/box/json").json()["State"]["Pid"] == 0
+    assert api.post("/containers/box/stop").status == 304
+    assert api.post(f"{CONTAINERS}/box/stop").status == 204
+    assert api.get(f"{CONTAINERS}/box/json").json()["State"]["Pid"] == 0
+    assert api.post(f"{CONTAINERS}/box/wait").body == b"137\n"
+    assert api.post(f"{CONTAINERS}/box/stop").status == 304

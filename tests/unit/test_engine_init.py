@@ -198,3 +198,32 @@ def test_one_that_is_being_removed_is_not_made_ready() -> None:
     engine.gates.failing["runs.forget"] = HostError("busy")
     assert isinstance(failure_of(engine.containers.remove.remove("box")), HostError)
     assert isinstance(failure_of(engine.containers.start.init("box")), MarkedForRemoval)
+
+
+def test_a_stop_that_means_it_too_ends_it_at_once() -> None:
+    engine = Engine()
+    initialized(engine)
+    process = engine.process()
+    ended = engine.containers.wait.watch("box", Condition.NEXT_EXIT)
+    result_of(engine.containers.stop.stop("box", initialized=True))
+    assert process.sent == [9]
+    assert result_of(ended) == WaitResult(137)
+    container = engine.container()
+    assert (container.state, container.stopped_by_user) == (State.EXITED, True)
+    assert engine.told() == ["create", "init", "kill", "died"]
+    assert engine.nothing_is_left()
+    assert isinstance(failure_of(engine.containers.stop.stop("box", initialized=True)), NotModified)
+    result_of(engine.containers.start.start("box"))
+    assert engine.container().state is State.RUNNING
+
+
+def test_its_process_is_known_and_forgotten_with_it() -> None:
+    engine = Engine()
+    run = initialized(engine).run
+    assert run is not None
+    assert run.pid == 1001
+    engine.gates.failing["runs.start"] = StartFailed("no such program", 127)
+    failure_of(engine.containers.start.start("box"))
+    run = engine.container().run
+    assert run is not None
+    assert run.pid is None

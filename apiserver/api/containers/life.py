@@ -103,7 +103,7 @@ class ContainerLifeGroup:
     @app.route("/libpod/containers/<name:name>/stop", methods=["POST"])
     async def libpod_stop(self, request: Request, name: str) -> bytes:
         libpod_bool(request, "ignore")  # one that does not run is 304 in any case, which is no error to a client
-        await to_the_end(self._containers.stop.stop(name, _libpod_timeout(request)))
+        await to_the_end(self._containers.stop.stop(name, _libpod_timeout(request), initialized=True))
         return reply_empty(request)
 
     @app.route("/libpod/containers/<name:name>/restart", methods=["POST"])

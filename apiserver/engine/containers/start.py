@@ -163,8 +163,8 @@ class Start:
             volumes={name: self._volumes.get(name).mountpoint for name in container.volumes},
         )
         async with self._volumes.filling(container.volumes_to_fill) as new:
-            await self._runs.create(replace(spec, new_volumes=new), run.plan, held)
-        return replace(container, run=run)
+            pid = await self._runs.create(replace(spec, new_volumes=new), run.plan, held)
+        return replace(container, run=replace(run, pid=pid))
 
     async def _wait_in_runtime(self, before: Container, made: Container) -> None:
         earlier, run = before.run or Run(0), made.run
@@ -205,6 +205,7 @@ class Start:
             ended=True,
             exit_code=reason.exit_code if isinstance(reason, StartFailed) else NOT_STARTED,
             error=_words(reason),
+            pid=None,
         )
         self._attach.end(before.id)
         container = replace(before, run=failed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from msgspec.structs import replace
+
 from apiserver.engine.containers.exits import Exits
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import Container, State
@@ -31,12 +33,20 @@ class Stop:
         self._runs = runs
         self._exits = exits
 
-    async def stop(self, name_or_id: str, timeout: float | Default | None = DEFAULT, *, signal: str = "") -> None:
+    async def stop(
+        self,
+        name_or_id: str,
+        timeout: float | Default | None = DEFAULT,
+        *,
+        signal: str = "",
+        initialized: bool = False,
+    ) -> None:
         """Stop it and return when it is cleaned up.
 
         Args:
             timeout: seconds from the stop signal to SIGKILL; 0 kills at once, None waits for ever.
             signal: instead of the container's own stop signal: a name or a number.
+            initialized: end also one that waits for its start; nothing of its own runs yet that could be asked to go.
 
         Raises:
             NotModified: it does not run.
@@ -48,7 +58,9 @@ class Stop:
         if timeout is DEFAULT:
             timeout = DEFAULT_TIMEOUT if process.stop_timeout is None else process.stop_timeout
             timeout = None if timeout < 0 else timeout
-        container = await self._stopping(container.id, 9 if timeout == 0 else number)
+        container = await self._stopping(container.id, 9 if timeout == 0 else number, initialized)
+        if container.state is State.INITIALIZED:
+            timeout = 0
         run = container.run
         assert run is not None
         key = RunKey(container.id, run.number)
@@ -61,11 +73,14 @@ class Stop:
             raise
         await self._exits.settle(key)
 
-    async def _stopping(self, container_id: str, signal: int) -> Container:
+    async def _stopping(self, container_id: str, signal: int, initialized: bool) -> Container:
         async with self._locks.container(container_id, "stop"):
             container = self._ledger.registry.by_id(container_id)
             if container.state is State.STOPPED:
                 await self._exits.finish(container, None)
+            if initialized and container.state is State.INITIALIZED:
+                killed = self._ledger.event(container, Action.KILL, signal="9")
+                return await self._ledger.record(replace(container, stopped_by_user=True), killed)
             if not container.alive:
                 raise NotModified(f"container {container_id} is not running")
             if container.state is not State.STOPPING:

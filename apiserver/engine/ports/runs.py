@@ -94,10 +94,13 @@ class Runs(Protocol):
     def plan(self, key: RunKey, options: ContainerOptions, runtime: str) -> JsonObject:
         """The names of all that a run will make outside; committed by the engine before `create`."""
 
-    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> None:
+    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> int | None:
         """Make everything and let the runtime create the first process, not yet running. Begins to watch for its end.
 
         The network namespace of a bridged run is there already (`Networks.attach`).
+
+        Returns:
+            The pid of the first process, where it has one on this machine.
 
         Raises:
             StartFailed, InvalidParameter (names the field), NoSuchImage ("image removed underneath"), HostError.

@@ -46,7 +46,7 @@ class Launch:
         self._placed: dict[RunKey, Deferred[None]] = {}
         self._now = now
 
-    async def create(self, spec: RunSpec, plan: RunPlan, held: HeldPorts | None) -> None:
+    async def create(self, spec: RunSpec, plan: RunPlan, held: HeldPorts | None) -> int:
         was_created = await self._bundles.make(spec, plan)
         plan.runtime_root.parent.mkdir(mode=0o700, exist_ok=True)
         try:
@@ -58,6 +58,7 @@ class Launch:
             raise start_failed(plan.runtime, error) from error
         was_created()
         self._created(plan, created)
+        return created.pid
 
     async def start(self, plan: RunPlan) -> Started:
         runtime = OciRuntime(self._programs, plan.runtime, plan.runtime_root)

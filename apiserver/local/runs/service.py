@@ -118,8 +118,8 @@ class LocalRuns:
             raise ProgramMissing(runtime)
         return RunPlan.of(self._paths, key, path).to_json()
 
-    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> None:
-        await self._launch.create(spec, RunPlan.from_json(plan), held)
+    async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> int | None:
+        return await self._launch.create(spec, RunPlan.from_json(plan), held)
 
     async def start(self, plan: JsonObject) -> Started:
         return await self._launch.start(RunPlan.from_json(plan))

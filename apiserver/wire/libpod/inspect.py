@@ -15,7 +15,7 @@ from apiserver.wire.libpod.host_config import host_config_json
 from apiserver.wire.libpod.images import health_json
 from apiserver.wire.libpod.listing import published
 from apiserver.wire.libpod.names import network_name
-from apiserver.wire.libpod.status import exit_code, state_word
+from apiserver.wire.libpod.status import exit_code, pid, state_word
 
 V5 = (5, 0, 0)
 """From here on `Entrypoint` is a list and `StopSignal` a name."""
@@ -102,7 +102,7 @@ def _state(container: Container) -> JsonObject:
         "Restarting": False,
         "OOMKilled": run is not None and run.oom_killed,
         "Dead": False,
-        "Pid": (run.pid or 0) if run is not None and container.alive else 0,
+        "Pid": pid(container),
         "ExitCode": exit_code(container),
         "Error": run.error if run is not None else "",
         "StartedAt": go_time(run.started if run is not None else None),

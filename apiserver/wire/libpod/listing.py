@@ -11,7 +11,7 @@ from apiserver.engine.ports.publish import PublishedPort
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.gojson import go_time, sorted_map, unix_seconds
 from apiserver.wire.libpod.names import network_name
-from apiserver.wire.libpod.status import exit_code, state_word
+from apiserver.wire.libpod.status import exit_code, pid, state_word
 
 _NAMESPACES: Final = {
     "cgroup": "Cgroup",
@@ -49,7 +49,7 @@ def summary_json(container: Container) -> JsonObject:
         "Names": [container.name],
         "Namespaces": {},
         "Networks": [network_name(options.network.mode)] if options.network.bridged else [],
-        "Pid": (run.pid or 0) if run is not None and container.alive else 0,
+        "Pid": pid(container),
         "Pod": "",
         "PodName": "",
         "Ports": [_port(port) for port in published(container)] or None,

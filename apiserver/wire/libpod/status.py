@@ -23,6 +23,13 @@ def state_word(container: Container) -> str:
     return _WORDS[container.state]
 
 
+def pid(container: Container) -> int:
+    """Of its first process, also of one that waits for the start; 0 without one."""
+    run = container.run
+    there = container.alive or container.state is State.INITIALIZED
+    return (run.pid or 0) if run is not None and there else 0
+
+
 def exit_code(container: Container) -> int:
     """Of the newest run; 0 while it runs and before the first, -1 where nobody recorded it."""
     run = container.run
