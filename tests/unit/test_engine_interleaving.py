@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,7 @@ from apiserver.engine.containers.options import Lifecycle, Network
 from apiserver.engine.containers.wait import Condition
 from apiserver.engine.ports.publish import PortRequest
 from apiserver.engine.ports.runs import RunKey
-from apiserver.errors import Conflict, NotFound, NotModified
+from apiserver.errors import Conflict, InvalidParameter, NotFound, NotModified
 from tests.fakes.machine import Phase
 from tests.support.engine import TRUE, Engine, result_of, spawn
 
@@ -35,6 +36,11 @@ async def end_by_itself(engine: Engine) -> None:
             engine.machine.exit(key, 3)
 
 
+async def rename(engine: Engine, old: str, new: str) -> None:
+    with suppress(InvalidParameter):  # another rename gave it that name while this one waited
+        await engine.containers.rename.rename(old, new)
+
+
 REQUESTS: dict[str, Request] = {
     "start": lambda e: e.containers.start.start("box"),
     "stop": lambda e: e.containers.stop.stop("box", 0),
@@ -48,6 +54,8 @@ REQUESTS: dict[str, Request] = {
     "attach": lambda e: e.containers.attach.attach("box", stdout=True),
     "exec": exec_in_it,
     "end": end_by_itself,
+    "rename": lambda e: rename(e, "box", "crate"),
+    "rename back": lambda e: rename(e, "crate", "box"),
 }
 
 
