@@ -46,6 +46,7 @@ need_for_serving() {
     need skopeo skopeo 'brings images into the image store'
     need buildah buildah 'tags and removes images'
     need golang-github-containers-common /usr/share/containers/seccomp.json 'the default seccomp profile and signature policy'
+    need procps ps 'shows what runs in a container'
     need catatonit 'catatonit /usr/libexec/podman/catatonit' 'is the first process of a container that asks for an init'
 }
 
