@@ -130,7 +130,7 @@ async def test_output_and_code_of_a_run_are_whole_and_it_removes_itself(rig: Rig
     options = shell("echo out; echo err >&2; exit 7", lifecycle=Lifecycle(auto_remove=True))
     assert await one.run(options) == (7, b"out\n", b"err\n")
     assert one.containers.registry.all() == ()
-    assert await one.told() == ["create", "attach", "start", "died", "destroy"]
+    assert await one.told() == ["create", "attach", "init", "start", "died", "destroy"]
     await all_removed(one)
 
 

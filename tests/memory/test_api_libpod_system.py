@@ -45,10 +45,10 @@ def test_events_are_in_podmans_words_from_their_beginning_on(api: Api) -> None:
     api.engine.exit(3)
     api.delete("/containers/box")
     told = listening.answer.lines()
-    assert [each["Action"] for each in told] == ["create", "start", "died", "remove"]
-    assert told[2]["Actor"]["Attributes"]["containerExitCode"] == "3"
-    assert "exitCode" not in told[2]["Actor"]["Attributes"]
-    assert told[2]["Actor"]["Attributes"]["a"] == "b"
+    assert [each["Action"] for each in told] == ["create", "init", "start", "died", "remove"]
+    assert told[3]["Actor"]["Attributes"]["containerExitCode"] == "3"
+    assert "exitCode" not in told[3]["Actor"]["Attributes"]
+    assert told[3]["Actor"]["Attributes"]["a"] == "b"
     assert not listening.answer.whole
 
 
@@ -65,7 +65,7 @@ def test_an_end_alone_tells_all_that_was_before_it(api: Api) -> None:
     past = api.open("GET", f"{LIBPOD}/events", until=int(NOON.timestamp()) + 1, filters={"container": ["box"]})
     api.engine.clock.advance(2)
     assert past.answer.whole
-    assert [each["Action"] for each in past.answer.lines()] == ["create", "start"]
+    assert [each["Action"] for each in past.answer.lines()] == ["create", "init", "start"]
 
 
 def test_a_filter_that_podman_does_not_have_is_refused(api: Api) -> None:

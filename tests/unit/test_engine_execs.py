@@ -45,10 +45,10 @@ def test_an_exec_runs_says_what_it_says_and_has_its_code() -> None:
     assert result_of(streams.read()) is None
     ended = engine.containers.execs.get(session.id)
     assert (ended.running, ended.exit_code, ended.finished, ended.plan) == (False, 3, engine.machine.now(), {})
-    assert engine.told() == ["create", "start", "exec_create", "exec_start", "exec_died"]
+    assert engine.told() == ["create", "init", "start", "exec_create", "exec_start", "exec_died"]
     assert engine.last_event().attributes["exitCode"] == "3"
     assert engine.last_event().attributes["execID"] == session.id
-    assert engine.records.rows[2].attributes["command"] == "ls -l"
+    assert engine.records.rows[3].attributes["command"] == "ls -l"
     assert engine.records.execs[session.id] == ended
     assert engine.machine.execs == {}
 

@@ -130,7 +130,7 @@ def test_a_container_that_removes_itself_takes_its_anonymous_volumes_along_and_n
     assert engine.machine.volumes == {"db"}
     assert engine.machine.files == set()
     assert engine.nothing_is_left()
-    assert engine.told() == ["create", "start", "died", "destroy"]
+    assert engine.told() == ["create", "init", "start", "died", "destroy"]
 
 
 def test_the_service_does_not_leave_while_a_container_removes_itself() -> None:

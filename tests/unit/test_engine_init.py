@@ -217,6 +217,17 @@ def test_a_stop_that_means_it_too_ends_it_at_once() -> None:
     assert engine.container().state is State.RUNNING
 
 
+def test_what_was_stopped_before_its_start_ran_for_no_time() -> None:
+    engine = Engine()
+    engine.started()
+    engine.exit(0)
+    engine.clock.advance(100)
+    init(engine)
+    result_of(engine.containers.stop.stop("box", initialized=True))
+    died = [row.attributes for row in engine.records.rows if row.action.value == "died"]
+    assert [each["execDuration"] for each in died] == ["0", "0"]
+
+
 def test_its_process_is_known_and_forgotten_with_it() -> None:
     engine = Engine()
     run = initialized(engine).run

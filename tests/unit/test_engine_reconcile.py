@@ -152,7 +152,7 @@ def test_what_runs_goes_on_running_and_its_end_is_noticed() -> None:
     run = following.container().run
     assert run is not None
     assert (following.container().state, run.exit_code) == (State.EXITED, 12)
-    assert following.told() == ["create", "start", "died"]
+    assert following.told() == ["create", "init", "start", "died"]
 
 
 def test_what_ended_meanwhile_has_its_code_its_time_and_one_death() -> None:
@@ -167,10 +167,10 @@ def test_what_ended_meanwhile_has_its_code_its_time_and_one_death() -> None:
     run = following.container().run
     assert run is not None
     assert (run.exit_code, run.finished) == (12, ended)
-    assert following.told() == ["create", "start", "died"]
+    assert following.told() == ["create", "init", "start", "died"]
     assert following.nothing_is_left()
     again = following.reconciled()
-    assert again.told() == ["create", "start", "died"]
+    assert again.told() == ["create", "init", "start", "died"]
 
 
 def test_a_last_look_settles_what_ended_and_was_not_heard_of() -> None:

@@ -47,7 +47,7 @@ def test_a_start_runs_the_process_once_and_says_so() -> None:
     assert container.run.network is not None
     assert [p.host_port for p in container.run.network.ports] == [8080]
     assert engine.machine.starts == {engine.key(): 1}
-    assert engine.told() == ["create", "start"]
+    assert engine.told() == ["create", "init", "start"]
     assert engine.told("network") == ["connect"]
 
 
@@ -254,7 +254,7 @@ def test_a_process_that_ends_before_its_start_is_recorded_ends_once() -> None:
     run = engine.container().run
     assert run is not None
     assert (engine.container().state, run.exit_code) == (State.EXITED, 5)
-    assert engine.told() == ["create", "start", "died"]
+    assert engine.told() == ["create", "init", "start", "died"]
 
 
 @pytest.mark.parametrize("why", [HostError("busy"), OSError("busy")])

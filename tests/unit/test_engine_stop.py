@@ -32,7 +32,7 @@ def test_a_stop_ends_when_the_container_is_cleaned_up() -> None:
     container = engine.container()
     assert container.run is not None
     assert (container.state, container.run.exit_code, container.stopped_by_user) == (State.EXITED, 143, True)
-    assert engine.told() == ["create", "start", "kill", "died", "stop"]
+    assert engine.told() == ["create", "init", "start", "kill", "died", "stop"]
     assert [row.attributes["signal"] for row in engine.records.rows if row.action.value == "kill"] == ["15"]
 
 
@@ -133,7 +133,7 @@ def test_a_stop_of_what_ended_by_itself_in_between_succeeds() -> None:
     engine.exit(0)
     held.callback(None)
     result_of(stop)
-    assert engine.told() == ["create", "start", "kill", "died", "stop"]
+    assert engine.told() == ["create", "init", "start", "kill", "died", "stop"]
 
 
 def test_a_stop_that_the_host_refuses_leaves_it_running() -> None:
@@ -162,7 +162,7 @@ def test_kill_waits_for_the_end(signal: str) -> None:
     engine.started()
     result_of(engine.containers.kill.kill("box", signal))
     assert engine.container().state is State.EXITED
-    assert engine.told() == ["create", "start", "kill", "died"]
+    assert engine.told() == ["create", "init", "start", "kill", "died"]
     assert engine.container().stopped_by_user
 
 
@@ -186,7 +186,7 @@ def test_a_signal_is_an_event_before_the_death_that_it_causes() -> None:
     engine = Engine()
     engine.started()
     result_of(engine.containers.kill.kill("box", "TERM"))
-    assert engine.told() == ["create", "start", "kill", "died"]
+    assert engine.told() == ["create", "init", "start", "kill", "died"]
 
 
 def test_killing_what_does_not_run_is_a_conflict_in_dockers_words() -> None:
@@ -223,14 +223,14 @@ def test_a_kill_shortens_a_stop() -> None:
     stop = spawn(engine.containers.stop.stop("box"))
     result_of(engine.containers.kill.kill("box"))
     result_of(stop)
-    assert engine.told() == ["create", "start", "kill", "kill", "died", "stop"]
+    assert engine.told() == ["create", "init", "start", "kill", "kill", "died", "stop"]
 
 
 def test_a_restart_is_told_as_stop_start_and_restart() -> None:
     engine = Engine()
     engine.started()
     result_of(engine.containers.restart.restart("box"))
-    assert engine.told() == ["create", "start", "kill", "died", "stop", "start", "restart"]
+    assert engine.told() == ["create", "init", "start", "kill", "died", "stop", "init", "start", "restart"]
     assert engine.key().number == 2
 
 
@@ -238,7 +238,7 @@ def test_a_restart_starts_what_does_not_run() -> None:
     engine = Engine()
     engine.create()
     result_of(engine.containers.restart.restart("box"))
-    assert engine.told() == ["create", "start", "restart"]
+    assert engine.told() == ["create", "init", "start", "restart"]
 
 
 def test_a_restart_keeps_what_would_remove_itself() -> None:
@@ -273,7 +273,7 @@ def test_a_forced_removal_kills_first() -> None:
     engine.machine.deaf_to = DEAF
     container = engine.started()
     result_of(engine.containers.remove.remove("box", force=True))
-    assert engine.told() == ["create", "start", "kill", "died", "destroy"]
+    assert engine.told() == ["create", "init", "start", "kill", "died", "destroy"]
     assert engine.registry.find(container.id) is None
     assert engine.records.containers == {}
     assert engine.nothing_is_left()
@@ -283,7 +283,7 @@ def test_a_forced_removal_of_what_removes_itself_succeeds() -> None:
     engine = Engine()
     engine.started(replace(NO_NETWORK, lifecycle=Lifecycle(auto_remove=True)))
     result_of(engine.containers.remove.remove("box", force=True))
-    assert engine.told() == ["create", "start", "kill", "died", "destroy"]
+    assert engine.told() == ["create", "init", "start", "kill", "died", "destroy"]
 
 
 def test_a_forced_removal_during_a_stop_ends_both() -> None:
@@ -346,4 +346,4 @@ def test_what_removes_itself_is_stopped_before_it_is_destroyed() -> None:
     engine = Engine()
     engine.started(replace(NO_NETWORK, lifecycle=Lifecycle(auto_remove=True)))
     result_of(engine.containers.stop.stop("box"))
-    assert engine.told() == ["create", "start", "kill", "died", "stop", "destroy"]
+    assert engine.told() == ["create", "init", "start", "kill", "died", "stop", "destroy"]

@@ -156,9 +156,10 @@ class Exits:
             )
             # The code is on disk before the files that hold it are discarded.
             stopped = (Action.STOP,) if container.state is State.STOPPING else ()
+            ran = container.state is not State.INITIALIZED
             container = container.become(State.STOPPED, run=run)
             told = (self._ledger.event(container, action) for action in stopped)
-            container = await self._ledger.record(container, *self._deaths(container), *told)
+            container = await self._ledger.record(container, *self._deaths(container, ran), *told)
         self._logs.ended(container.id)
         self._attach.gone(container.id)
         ended = container
@@ -186,11 +187,13 @@ class Exits:
             log.failure("container {id} could not remove itself", id=container.id)
             self._wait.removal_failed(container, str(reason))
 
-    def _deaths(self, container: Container) -> tuple[Event, ...]:
+    def _deaths(self, container: Container, ran: bool) -> tuple[Event, ...]:
         run = container.run
         assert run is not None
         # 255 is how Docker says that nobody knows.
         code = "255" if run.exit_code is None else str(run.exit_code)
-        seconds = int((run.finished - run.started).total_seconds()) if run.finished and run.started else 0
+        # Of one that only waited the start is the run's before.
+        started = run.started if ran else None
+        seconds = int((run.finished - started).total_seconds()) if run.finished and started else 0
         died = self._ledger.event(container, Action.DIED, exitCode=code, execDuration=str(max(0, seconds)))
         return (self._ledger.event(container, Action.OOM), died) if run.oom_killed else (died,)

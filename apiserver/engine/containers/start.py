@@ -19,7 +19,7 @@ from apiserver.engine.containers.model import Container, Run, State
 from apiserver.engine.containers.removal import Removal
 from apiserver.engine.containers.undo import Undo, before_init, has_leftovers
 from apiserver.engine.containers.wait import Wait
-from apiserver.engine.events.model import Action
+from apiserver.engine.events.model import Action, Event
 from apiserver.engine.locks import Locks
 from apiserver.engine.ports.publish import HeldPorts, PortPublisher
 from apiserver.engine.ports.runs import RunKey, Runs, RunSpec, StartFailed
@@ -185,8 +185,11 @@ class Start:
         started = await self._runs.start(run.plan)
         run = replace(run, started=started.at, finished=None, exit_code=None, pid=started.pid)
         running = made.become(State.RUNNING, run=run, stopped_by_user=False)
-        joins = () if before is made else self._ledger.network_events(running, Action.CONNECT)
-        await self._ledger.record(running, *joins, self._ledger.event(running, Action.START))
+        made_now: tuple[Event, ...] = ()
+        if before is not made:
+            joins = self._ledger.network_events(running, Action.CONNECT)
+            made_now = (*joins, self._ledger.event(running, Action.INIT))
+        await self._ledger.record(running, *made_now, self._ledger.event(running, Action.START))
 
     async def _failed(self, before: Container, intended: Container, reason: BaseException) -> None:
         """Leave the container as it was, but for why it could not be started. Raises nothing of its own."""
