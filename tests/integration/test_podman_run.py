@@ -174,7 +174,7 @@ def test_events_tell_a_containers_life(podman: Podman) -> None:
         "events", "--stream=false", "--since", "5m", "--filter", "container=told", "--format", "{{.Status}}"
     )
     told = said.split()
-    assert [action for action in told if action != "attach"] == ["create", "start", "died", "remove"]
+    assert [action for action in told if action != "attach"] == ["create", "init", "start", "died", "remove"]
 
 
 def test_volumes_are_made_used_listed_and_removed(podman: Podman) -> None:
