@@ -64,6 +64,12 @@ def take_pipelined(channel: HTTPChannel) -> bytes:
     return bytes(rest)
 
 
+def unwritten(transport: object) -> bool:
+    """Whether a transport still has bytes that it has not given to the kernel; those of TLS have none to show."""
+    waiting = len(getattr(transport, "dataBuffer", b"")) - int(getattr(transport, "offset", 0))
+    return waiting > 0 or bool(getattr(transport, "_tempDataBuffer", ()))
+
+
 def request_line(channel: HTTPChannel) -> tuple[bytes, bytes, bytes]:
     """Method, target and version of the request whose body comes in."""
     return channel._command, channel._path, channel._version

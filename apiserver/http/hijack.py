@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from apiserver.http._twisted import unwritten
 from apiserver.http.errors import ClientGone
 from apiserver.http.flow import Drain
 from apiserver.http.once import Once
@@ -90,8 +91,9 @@ class Duplex:
         if handle is None or self._lost:
             return
         for pause in _PAUSES:
-            await deferLater(self._wire.clock, pause, lambda: None)  # what is written goes out first
-            if self._lost or unread_bytes(handle) == 0:
+            await deferLater(self._wire.clock, pause, lambda: None)
+            # What the kernel does not have yet is not among the unread bytes either.
+            if self._lost or not (unwritten(self._wire.transport) or unread_bytes(handle)):
                 return
 
     def close_write(self) -> None:

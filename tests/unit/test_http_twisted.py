@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import socket
 from pathlib import Path
 
 import pytest
 from klein import Klein
+from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
@@ -30,6 +33,20 @@ def private_names_used(source: Path, of: type) -> set[str]:
     }
     inherited = {name for base in of.__mro__[1:] for name in vars(base)}
     return named & (inherited | set(_twisted.CHANNEL_NAMES) | set(_twisted.REQUEST_NAMES))
+
+
+def test_what_a_transport_has_not_written_yet_is_seen() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        connection = Connection(ours, Protocol())
+        assert not _twisted.unwritten(connection)
+        connection.connected = True
+        connection.startWriting = lambda: None  # type: ignore[method-assign]
+        connection.write(b"head")
+        assert _twisted.unwritten(connection)
+        connection.doWrite()
+        assert not _twisted.unwritten(connection)
 
 
 def channel() -> HTTPChannel:
