@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from apiserver.engine.events.model import Action
+from apiserver.engine.images.bell import Bell
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image, ImageSource
 from apiserver.engine.ports.registry import LayerProgress, Platform, Registry, RegistryAccess, RemoteImage
@@ -45,7 +46,7 @@ class Pull:
     def __init__(self, work: _Work) -> None:
         self._work = work
         self._news: dict[str, LayerProgress] = {}
-        self._wake: Deferred[None] | None = None
+        self._bell = Bell()
 
     async def found(self) -> RemoteImage:
         """What the registry has; an error here is one before the first progress.
@@ -55,7 +56,7 @@ class Pull:
         """
         while self._work.remote is None:
             self._work.check()
-            await self._woken()
+            await self._bell.wait()
         return self._work.remote
 
     async def progress(self) -> list[LayerProgress] | None:
@@ -68,7 +69,7 @@ class Pull:
             if self._work.pulled is not None:
                 return None
             self._work.check()
-            await self._woken()
+            await self._bell.wait()
         news, self._news = list(self._news.values()), {}
         return news
 
@@ -86,16 +87,7 @@ class Pull:
         self._news[news.digest] = news
 
     def wake(self) -> None:
-        waiting, self._wake = self._wake, None
-        if waiting is not None:
-            waiting.callback(None)
-
-    async def _woken(self) -> None:
-        def forget(_: object) -> None:
-            self._wake = None
-
-        self._wake = Deferred(forget)
-        await self._wake
+        self._bell.ring()
 
 
 class _Work:

@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from apiserver.engine.events.model import Action
+from apiserver.engine.images.bell import Bell
 from apiserver.engine.images.pull import Holds, Told
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image
@@ -26,7 +27,7 @@ class Push:
         self._told = 0
         self._manifest: RemoteManifest | None = None
         self._failure: Failure | None = None
-        self._wake: Deferred[None] | None = None
+        self._bell = Bell()
 
     async def begun(self) -> None:
         """Return once bytes of the image are on their way, or all is done; an error here is one before any progress.
@@ -63,29 +64,19 @@ class Push:
 
     def sent(self, bytes_: int) -> None:
         self._sent = bytes_
-        self._woken()
+        self._bell.ring()
 
     def end(self, result: Any) -> None:
         if not isinstance(result, Failure):
             self._manifest = result
         elif not result.check(CancelledError):
             self._failure = result
-        self._woken()
+        self._bell.ring()
 
     async def _news(self) -> None:
         if self._failure is not None:
             self._failure.raiseException()
-
-        def forget(_: object) -> None:
-            self._wake = None
-
-        self._wake = Deferred(forget)
-        await self._wake
-
-    def _woken(self) -> None:
-        waiting, self._wake = self._wake, None
-        if waiting is not None:
-            waiting.callback(None)
+        await self._bell.wait()
 
 
 class Pushes:
