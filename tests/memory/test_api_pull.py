@@ -80,6 +80,12 @@ def test_podman_asks_no_registry_for_what_is_there(api: Api, policy: str) -> Non
     assert (answer.json(), api.registry.looks) == ({"images": [BOX.id], "id": BOX.id}, 0)
 
 
+def test_an_image_that_is_here_is_found_by_its_whole_id_which_is_no_name(api: Api) -> None:
+    api.image_source.add(BOX)
+    answer = api.post("/v5.0.0/libpod/images/pull", reference=BOX.id, policy="missing")
+    assert (answer.status, answer.json()["id"]) == (200, BOX.id)
+
+
 def test_policy_never_does_not_ask_for_what_is_missing(api: Api) -> None:
     assert api.post("/v5.0.0/libpod/images/pull", reference=NAME, policy="never").status == 404
     assert api.registry.looks == 0

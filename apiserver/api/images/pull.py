@@ -56,13 +56,12 @@ class ImagePullGroup:
         access = RegistryAccess(sent_credentials(request), tls_verify)
         quiet, compat = libpod_bool(request, "quiet"), libpod_bool(request, "compatMode")
 
-        short = libpod.is_short(name)
         here = None if policy is libpod.Policy.ALWAYS else await self._here(name)
         if here is not None and policy is not libpod.Policy.NEWER:
             return reply_json(request, libpod.last_line(here.id))
         if policy is libpod.Policy.NEVER:
             raise NoSuchImage(name)
-        full = await self._resolve(name) if short else name
+        full = await self._resolve(name) if libpod.is_short(name) else name
         reference = parse_reference(full).tagged()
         pull = self._pulls().join(reference, access, platform)
         try:
