@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import Deferred
 
+from apiserver.drivers.process import ProgramFailed
+from apiserver.engine.names import Reference
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteLayer
+from apiserver.errors import NoSuchRemoteImage
 from apiserver.local.images.copy_progress import CopyProgress
 from apiserver.local.images.registries_conf import BadRegistriesConf, candidates
+from apiserver.local.images.registry_errors import registry_error
 from apiserver.local.images.remote_manifest import BadManifest, read_manifest
 from tests.support.results import result_of
 
@@ -84,6 +88,21 @@ def test_a_short_name_is_its_alias_or_else_searched_for_in_order(tmp_path: Path)
     )
     assert candidates("x/y:1@sha256:0", conf) == ("z.example/y:1@sha256:0",)
     assert candidates("never-an-alias:2", conf) == ("one.example/never-an-alias:2", "two.example:5/never-an-alias:2")
+
+
+def test_a_remembered_alias_wins_and_an_empty_one_takes_it_away(tmp_path: Path) -> None:
+    conf, remembered = tmp_path / "registries.conf", tmp_path / "short-name-aliases.conf"
+    conf.write_text('unqualified-search-registries = ["one.example"]\n[aliases]\nx = "z.example/x"\ny = "z/y"\n')
+    remembered.write_text('[aliases]\nx = "mine.example/x"\ny = ""\n')
+    assert candidates("x:1", conf, remembered) == ("mine.example/x:1",)
+    assert candidates("y:1", conf, remembered) == ("one.example/y:1",)
+
+
+@pytest.mark.parametrize("path", ["denied/box", "forbidden/not found", "x/unauthorized"])
+def test_words_in_the_name_of_an_image_are_not_the_registrys(path: str) -> None:
+    said = f'level=fatal msg="reading manifest latest in r.example/{path}: manifest unknown"'
+    error = registry_error(ProgramFailed("skopeo", 1, said.encode()), Reference("r.example", path, "latest"))
+    assert isinstance(error, NoSuchRemoteImage)
 
 
 def test_a_broken_registries_conf_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """registries.conf as far as short names go; everything else in it is read by skopeo itself.
 
-A name without a registry means its alias, or else what stands under `unqualified-search-registries` in their order
+A name without a registry means its alias, or else what stands under `unqualified-search-registries` in their order.
+An alias that a user's choice was remembered as wins over those of registries.conf; an empty one takes an alias away
 (https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md).
 """
 
@@ -23,11 +24,12 @@ class BadRegistriesConf(HostError):
     docker = libpod = "{cause}: {subject}"
 
 
-def candidates(short_name: str, main: Path | None = None) -> Sequence[str]:
+def candidates(short_name: str, main: Path | None = None, remembered: Path = REMEMBERED_ALIASES) -> Sequence[str]:
     """The full names that a short one, with its tag or digest, may mean; blocks.
 
     Args:
         main: instead of the host's registries.conf.
+        remembered: the aliases that tools have kept.
 
     Raises:
         BadRegistriesConf
@@ -39,7 +41,7 @@ def candidates(short_name: str, main: Path | None = None) -> Sequence[str]:
             path, mark, suffix = head, found, tail + mark + suffix
     aliases: dict[str, str] = {}
     search: Sequence[str] = ()
-    for file in (REMEMBERED_ALIASES, *_files(main)):
+    for file in (*_files(main), remembered):
         content = _read(file)
         listed = content.get("unqualified-search-registries")
         if listed is not None:

@@ -43,14 +43,15 @@ def registry_error(error: ProgramFailed, reference: Reference) -> EngineError:
     name, repository = reference.tagged().familiar, Reference(reference.domain, reference.path).familiar
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
-    if any(word in said for word in _DENIED):
+    bare = said.replace(reference.repository, "")  # a name may hold any of the words
+    if any(word in bare for word in _DENIED):
         words = f"pull access denied for {repository}, repository does not exist or may require 'docker login': "
         return RegistryForbids(said, words + f"denied: {_last(said)}")
-    if any(word in said for word in _UNAUTHORIZED):
+    if any(word in bare for word in _UNAUTHORIZED):
         return RegistryRefused(said)
-    if any(word in said for word in _UNREACHABLE):
+    if any(word in bare for word in _UNREACHABLE):
         return RegistryUnreachable(said)
-    if any(word in said for word in _UNKNOWN):
+    if any(word in bare for word in _UNKNOWN):
         return NoSuchRemoteImage(said, f"manifest for {name} not found: manifest unknown: {_last(said)}")
     return RegistryFailed(said)
 
