@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from apiserver.drivers.process import Child, ProgramFailed, Programs, Sink
 
@@ -17,6 +18,7 @@ MANIFEST_LIMIT = 4 * 1024 * 1024
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Begins the command line of what dies with us: nobody else would ever end it, or know what it did."""
 
+_REQUEST = re.compile(rb'msg="(?:GET|POST) (https?://[^" ]+)')
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -160,6 +162,23 @@ class Skopeo:
             ProgramFailed: `reason` tells why.
         """
         return await self._run(call, ["inspect", "--raw", *call.side(""), f"docker://{reference}"], None)
+
+    async def asked_without_credentials(self, reference: str, call: RegistryCall) -> Sequence[str]:
+        """The URLs that a look at `HOST/PATH` asks for, in order, nobody's credentials being sent to any of them.
+
+        Those of a registry that lets nobody in, and of what it names for tokens, are among them.
+        """
+        options = replace(call, authfile=None).side("")
+        words = [*call.head(self._store.policy), "--debug", "inspect", "--raw", "--no-creds", *options]
+        done = await self._programs.run(
+            [*words, f"docker://{reference}"],
+            env=self._store.environment(call.temporary),
+            time_limit=None,
+            started=call.started,
+            stdout_limit=MANIFEST_LIMIT,
+            ok_codes=None,
+        )
+        return [url.decode() for url in _REQUEST.findall(done.stderr)]
 
     async def copy_from_registry(self, reference: str, name: str, call: RegistryCall, said: Sink) -> None:
         """Copy an image into the store under a canonical name, which moves to it.

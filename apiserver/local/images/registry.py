@@ -25,7 +25,7 @@ from apiserver.engine.ports.registry import (
     RemoteManifest,
 )
 from apiserver.errors import RegistryFailed, RegistrySilent
-from apiserver.local.images import remote_manifest
+from apiserver.local.images import realm, remote_manifest
 from apiserver.local.images.authfile import write_authfile
 from apiserver.local.images.copies import Copies
 from apiserver.local.images.copy_progress import BytesSent, CopyProgress, bytes_moved, growing_files, waits_for_a_lock
@@ -89,6 +89,7 @@ class LocalRegistry:
 
     async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
         async with self.call(reference, access, platform) as call:
+            await self._mind_the_realm(reference, call)
             data = await self._manifest(reference, reference.tagged().canonical, call)
             manifest = remote_manifest.read_manifest(data)
             digest = image_digest = remote_manifest.digest_of(data)
@@ -142,6 +143,7 @@ class LocalRegistry:
             """Its lines say what it begins, not what it has done."""
 
         async with self.call(reference, access) as call:
+            await self._mind_the_realm(reference, call)
             digest_file = call.temporary / "digest"
             options = ["--digestfile", str(digest_file), *_form_options(form)]
             sent = BytesSent(watch)
@@ -159,9 +161,10 @@ class LocalRegistry:
             return RemoteManifest(digest, len(manifest))
 
     async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:
-        reference = Reference(host, "")
+        reference = Reference(host, "any")
         async with self.call(reference, RegistryAccess(tls_verify=tls_verify)) as call:
             kept = replace(call, authfile=call.temporary / "auth.json")
+            await self._mind_the_realm(reference, kept)
             await self.watched(
                 lambda watched: self._skopeo.login(host, credentials.username, credentials.password, watched),
                 reference,
@@ -247,6 +250,19 @@ class LocalRegistry:
                 if child.code is None:  # we were cancelled: what it has open is removed next
                     child.kill()
                     await child.exited()
+
+    async def _mind_the_realm(self, reference: Reference, call: RegistryCall) -> None:
+        """Before any credentials are sent; see `realm`.
+
+        Raises:
+            RegistryUnreachable: they would go where anybody could read them.
+        """
+        if call.authfile is None and not realm.host_has_credentials():
+            return
+        asked = await self.watched(
+            lambda watched: self._skopeo.asked_without_credentials(reference.repository, watched), reference, call
+        )
+        realm.refuse_plain(asked, reference)
 
     async def _manifest(self, reference: Reference, name: str, call: RegistryCall) -> bytes:
         return await self.watched(lambda watched: self._skopeo.raw_manifest(name, watched), reference, call)
