@@ -250,9 +250,15 @@ def test_labels_and_annotations_of_an_image_reach_neither_runtime_nor_logs(servi
         "evil\nlabel": "a\nb",
     }
     load(service, busybox_image("labelled:latest", Labels=labels))
-    container = docker.ok(
-        "run", "-d", "--network", "none", "--annotation", "run.oci.handler=x", "labelled", "sleep", "99"
-    )
+    body = {
+        "Image": "labelled",
+        "Cmd": ["sleep", "99"],
+        "HostConfig": {"NetworkMode": "none", "Annotations": {"run.oci.handler": "x"}},
+    }
+    status, answer = service.request("POST", "/containers/create?name=labelled", body)
+    assert status == 201
+    container = json.loads(answer)["Id"]
+    docker.ok("start", container)
     (config,) = (service.runroot / "runs" / container).glob("*/config.json")
     found = json.loads(config.read_text())
     assert set(found.get("annotations", {})) <= {"org.systemd.property.nothing"}

@@ -26,6 +26,8 @@ def kinds(found: set[leftovers.Left]) -> list[str]:
 def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process with a path below `tmp_path` among its arguments."""
     process = subprocess.Popen(["sh", "-c", "sleep 60 & wait", str(tmp_path / "bundle")])
+    while not Path(f"/proc/{process.pid}/cmdline").read_bytes():
+        pass  # for a moment after an exec the kernel shows no arguments
     yield process
     process.kill()
     process.wait()
