@@ -92,6 +92,18 @@ async def test_both_ends_of_a_time_are_inclusive(place: Place) -> None:
 
 
 @pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("options", [{}, {"tail": 2}])
+async def test_who_does_not_follow_gets_what_was_there_and_no_more(place: Place, options: dict[str, int]) -> None:
+    """Else one who reads slower than a container writes would never see the end."""
+    place.write(said(0, b"one"), said(1, b"two"))
+    records = place.source.read(ID, **options)
+    read = [await anext(records)]
+    place.write(said(2, b"three"))
+    read += [record async for record in records]
+    assert [record.data for record in read] == [b"one", b"two"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_follower_has_what_comes_later_and_ends_with_the_run(place: Place) -> None:
     place.write(RECORDS[0])
     reading = Deferred.fromCoroutine(place.read(follow=True))

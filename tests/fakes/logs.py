@@ -46,8 +46,9 @@ class FakeLogs:
             ends = self._ends.get(container_id, 0)
             there = self.records.get(container_id, [])
             position = max(0, len(there) - tail) if tail is not None else 0
+            limit = None if follow else len(there)
             while True:
-                there = self.records.get(container_id, [])
+                there = self.records.get(container_id, [])[:limit]
                 while position < len(there):
                     record = there[position]
                     position += 1

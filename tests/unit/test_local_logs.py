@@ -68,7 +68,7 @@ def test_the_tail_is_the_last_lines_with_their_parts_whatever_the_block(
     descriptor = os.open(log, os.O_RDONLY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(k8s_file, "_TAIL_BLOCK", block)
-        offset = tail_offset(descriptor, wanted)
+        offset = tail_offset(descriptor, wanted, os.fstat(descriptor).st_size)
     records, _ = read_block(descriptor, offset)
     os.close(descriptor)
     expected = [text for whole in (lines[-wanted:] if wanted else []) for text in whole]

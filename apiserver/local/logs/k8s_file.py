@@ -31,12 +31,12 @@ def parse(line: bytes) -> LogRecord | None:
     return LogRecord(time, nanosecond, _STREAMS[parts[1]], parts[3], partial=parts[2] == b"P")
 
 
-def read_block(descriptor: int, offset: int) -> tuple[list[LogRecord], int]:
+def read_block(descriptor: int, offset: int, limit: int | None = None) -> tuple[list[LogRecord], int]:
     """The records of the whole lines from `offset` on, one block at most, and the offset after them.
 
-    A line that is still being written is left for the next time.
+    A line that is still being written is left for the next time, and so is what lies beyond the offset `limit`.
     """
-    data = os.pread(descriptor, BLOCK, offset)
+    data = os.pread(descriptor, BLOCK if limit is None else min(BLOCK, limit - offset), offset)
     end = data.rfind(b"\n") + 1
     if end == 0 and len(data) == BLOCK:
         end = len(data)  # not conmon's work: no line is that long
@@ -44,18 +44,21 @@ def read_block(descriptor: int, offset: int) -> tuple[list[LogRecord], int]:
     return [record for line in data[:end].split(b"\n") if (record := parse(line)) is not None], offset + end
 
 
-def tail_offset(descriptor: int, lines: int) -> int:
-    """Where the last so many lines begin, found from the end backwards; a part counts with the line that it is of."""
-    position = os.fstat(descriptor).st_size
+def tail_offset(descriptor: int, lines: int, size: int) -> int:
+    """Where the last so many lines of the first `size` bytes begin, found from the end backwards.
+
+    A part counts with the line that it is of.
+    """
+    position = size
     if lines <= 0:
         return position
     carried = b""  # the beginning of the line that the block after this one starts in the middle of
     left = lines
     newest = True
     while position > 0:
-        size = min(_TAIL_BLOCK, position)
-        position -= size
-        data = os.pread(descriptor, size, position) + carried
+        length = min(_TAIL_BLOCK, position)
+        position -= length
+        data = os.pread(descriptor, length, position) + carried
         # Without the line that begins before this block, unless this is the file's beginning.
         first = 0 if position == 0 else data.find(b"\n") + 1
         carried = data[:first] if position > 0 else b""

@@ -73,10 +73,13 @@ class LocalLogs:
                 return
             await follower.wait()
         try:
-            offset = 0 if tail is None else await self._threads.run(tail_offset, descriptor, tail)
+            size = os.fstat(descriptor).st_size
+            offset = 0 if tail is None else await self._threads.run(tail_offset, descriptor, tail, size)
+            # Who does not follow gets what was there when he asked: a container may write faster than he reads.
+            limit = size if follower is None else None
             while True:
                 over = follower is None or follower.ended
-                records, after = await self._threads.run(read_block, descriptor, offset)
+                records, after = await self._threads.run(read_block, descriptor, offset, limit)
                 for record in records:
                     yield record
                 if after > offset:
