@@ -92,11 +92,11 @@ async def test_both_ends_of_a_time_are_inclusive(place: Place) -> None:
 
 
 @pytest_twisted.ensureDeferred
-@pytest.mark.parametrize("options", [{}, {"tail": 2}])
-async def test_who_does_not_follow_gets_what_was_there_and_no_more(place: Place, options: dict[str, int]) -> None:
+@pytest.mark.parametrize("tail", [None, 2])
+async def test_who_does_not_follow_gets_what_was_there_and_no_more(place: Place, tail: int | None) -> None:
     """Else one who reads slower than a container writes would never see the end."""
     place.write(said(0, b"one"), said(1, b"two"))
-    records = place.source.read(ID, **options)
+    records = place.source.read(ID, tail=tail)
     read = [await anext(records)]
     place.write(said(2, b"three"))
     read += [record async for record in records]
