@@ -89,13 +89,14 @@ def test_the_exit_program_gets_none_of_it(service: Service, docker: Docker) -> N
     """It is replaced by one that writes down what it gets."""
     program = service.root / "libexec" / "exited"
     ours, seen = program.read_bytes(), service.folder / "seen"
-    program.write_text(f"#!/bin/sh\n(env; cat /proc/self/cmdline; ls -l /proc/self/fd) >> {seen}\n")
+    program.write_text(
+        f"#!/bin/sh\n(env; cat /proc/self/cmdline; ls -l /proc/self/fd) > {seen}.part; mv {seen}.part {seen}\n"
+    )
     try:
         docker.ok("run", "--rm", "--network", "none", "busybox", "true")
         deadline = time.monotonic() + 10
         while not seen.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(0.2)
         assert "PATH=" in seen.read_text()
         assert SECRET not in seen.read_text()
     finally:
