@@ -89,18 +89,19 @@ def test_the_exit_program_gets_none_of_it(service: Service, docker: Docker) -> N
     """It is replaced by one that writes down what it gets."""
     program = service.root / "libexec" / "exited"
     ours, seen = program.read_bytes(), service.folder / "seen"
-    program.write_text(
-        f"#!/bin/sh\n(env; cat /proc/self/cmdline; ls -l /proc/self/fd) > {seen}.part; mv {seen}.part {seen}\n"
-    )
+    said = "(env; cat /proc/self/cmdline; ls -l /proc/self/fd)"
+    program.write_text(f"#!/bin/sh\n{said} > {seen}.part; mv {seen}.part {seen}\n")
     try:
-        docker.ok("run", "--rm", "--network", "none", "busybox", "true")
-        deadline = time.monotonic() + 10
+        docker.ok("run", "-d", "--network", "none", "busybox", "sleep", "1")
+        service.kill()  # a service that sees the end ends the monitor, and this with it
+        deadline = time.monotonic() + 20
         while not seen.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert "PATH=" in seen.read_text()
         assert SECRET not in seen.read_text()
     finally:
         program.write_bytes(ours)
+        service.start()
 
 
 def test_nothing_of_it_is_in_files_or_logs(service: Service, docker: Docker) -> None:

@@ -71,6 +71,7 @@ def test_a_port_on_the_loopback_stays_there_when_the_firewall_is_reloaded(docker
     """CVE-2025-54388, -54410: rules that are gone must not open what they shut."""
     local = serve(docker, "-p", "127.0.0.1::80")
     port = port_of(docker, local)
+    assert comes_to_answer("127.0.0.1", port)  # else nothing could be open elsewhere
     saved = subprocess.run(["iptables-save"], capture_output=True, check=True).stdout
     for table in ("filter", "nat", "mangle"):
         subprocess.run(["iptables", "-t", table, "-F"], check=True)
