@@ -27,6 +27,7 @@ class ExecGroup:
 
     def __init__(self, containers: Containers) -> None:
         self._execs = containers.execs
+        self._registry = containers.registry
 
     @app.route("/containers/<name:name>/exec", methods=["POST"])
     async def docker_create(self, request: Request, name: str) -> bytes:
@@ -46,7 +47,9 @@ class ExecGroup:
 
     @app.route("/exec/<name:exec_id>/json", methods=["GET"])
     def docker_inspect(self, request: Request, exec_id: str) -> bytes:
-        return reply_json(request, docker.exec_json(self._execs.get(exec_id)))
+        session = self._execs.get(exec_id)
+        user = self._registry.by_id(session.container_id).options.process.user
+        return reply_json(request, docker.exec_json(session, user))
 
     @app.route("/libpod/containers/<name:name>/exec", methods=["POST"])
     async def libpod_create(self, request: Request, name: str) -> bytes:

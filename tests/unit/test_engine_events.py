@@ -186,3 +186,15 @@ def test_an_event_with_a_detail_matches_its_bare_word_too() -> None:
 def test_an_unknown_filter_is_named() -> None:
     with pytest.raises(InvalidParameter, match="nonsense"):
         matcher({"nonsense": ["x"]}, lambda _: "die")
+
+
+def test_an_image_is_found_by_the_whole_name_that_its_event_is_about() -> None:
+    attributes = {"name": "sha256:" + "d" * 64, "reference": "docker.io/library/bb:t"}
+    untagged = Event(Kind.IMAGE, Action.UNTAG, "d" * 64, NOON, attributes)
+
+    def matches(wanted: str) -> bool:
+        return matcher({"image": [wanted]}, lambda each: each.action.value)(untagged)
+
+    assert matches("docker.io/library/bb:t")
+    assert matches("docker.io/library/bb")
+    assert not matches("docker.io/library/b")

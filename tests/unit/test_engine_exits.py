@@ -10,6 +10,7 @@ from apiserver.engine.containers.model import State
 from apiserver.engine.containers.options import ContainerOptions, Lifecycle, Network, Process
 from apiserver.engine.containers.options.mounts import Mount, MountKind, Mounts
 from apiserver.engine.containers.wait import Condition, WaitResult
+from apiserver.engine.events.model import Kind
 from apiserver.engine.ports.publish import PortRequest
 from apiserver.engine.ports.runs import RunKey
 from apiserver.errors import HostError, NoSuchContainer
@@ -44,6 +45,31 @@ def test_the_network_is_left_in_the_events_as_it_was_joined() -> None:
     engine.started(PUBLISHED)
     engine.exit()
     assert engine.told("network") == ["connect", "disconnect"]
+
+
+def test_each_volume_is_told_of_as_mounted_and_as_mounted_no_more() -> None:
+    engine = Engine()
+    raw = Mount(MountKind.VOLUME, "/raw", source="raw", read_only=True)
+    scratch = Mount(MountKind.TMPFS, "/scratch")
+    container = engine.started(replace(NO_NETWORK, mounts=Mounts((raw, scratch))))
+    engine.exit()
+    told = [(row.action.value, row.subject, row.attributes) for row in engine.records.rows if row.kind is Kind.VOLUME]
+    common = {"container": container.id, "driver": "local"}
+    assert told[-2:] == [
+        ("mount", "raw", {**common, "destination": "/raw", "propagation": "", "read/write": "false"}),
+        ("unmount", "raw", common),
+    ]
+
+
+def test_a_removal_tells_the_last_exit_code_once_more_and_none_of_what_never_ran() -> None:
+    engine = Engine()
+    engine.started(NO_NETWORK)
+    engine.exit(42)
+    result_of(engine.containers.remove.remove("box"))
+    assert (engine.last_event().action.value, engine.last_event().attributes["exitCode"]) == ("destroy", "42")
+    engine.create(name="other")
+    result_of(engine.containers.remove.remove("other"))
+    assert "exitCode" not in engine.last_event().attributes
 
 
 def test_the_code_is_on_disk_before_the_files_that_hold_it_go() -> None:

@@ -30,11 +30,13 @@ BUILT = image("built", f"{HUB}/built:latest", parent=STEP)
 class Journal(EventLog):
     def __init__(self) -> None:
         self.events: list[tuple[Action, str, str]] = []
+        self.references: list[tuple[Action, str]] = []
 
     async def commit(self, *changes: Change) -> None:
         for change in changes:
             assert isinstance(change, Event)
             self.events.append((change.action, change.subject, change.attributes["name"]))
+            self.references.append((change.action, change.attributes.get("reference", "")))
 
 
 class World:
@@ -263,3 +265,13 @@ def test_remove_waits_for_a_container_that_is_being_made_of_the_image_and_then_s
     with pytest.raises(ImageInUse):
         result_of(removing)
     assert world.names(BUILT) == (f"{HUB}/built:latest",)
+
+
+def test_events_of_an_image_have_the_name_that_they_are_about() -> None:
+    world = World(FOO)
+    result_of(world.images.tag("foo:1", "quay.io/me/foo:2"))
+    result_of(world.images.untag("foo:1", "quay.io/me/foo:2"))
+    result_of(world.images.remove(FOO.id, force=True))
+    told = dict(world.journal.references[:2])
+    assert told == {Action.TAG: "quay.io/me/foo:2", Action.UNTAG: "quay.io/me/foo:2"}
+    assert world.journal.references[-1] == (Action.REMOVE, FOO.names[-1])

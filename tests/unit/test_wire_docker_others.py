@@ -53,6 +53,13 @@ def test_the_removal_of_an_image_is_delete_and_of_a_container_destroy() -> None:
     assert action_word(event(Kind.IMAGE, Action.UNTAG)) == "untag"
 
 
+def test_a_removal_has_no_exit_code_for_dockers_clients_and_an_image_no_second_name() -> None:
+    destroyed: Any = event_json(event(Kind.CONTAINER, Action.DESTROY, exitCode="3", name="web"), V1_51)
+    assert destroyed["Actor"]["Attributes"] == {"name": "web"}
+    untagged: Any = event_json(event(Kind.IMAGE, Action.UNTAG, name="bb", reference="docker.io/library/bb:t"), V1_51)
+    assert untagged["Actor"]["Attributes"] == {"name": "bb"}
+
+
 def test_docker_never_hears_our_own_words() -> None:
     native = {"died", "exec_died", "remove", "init", "cleanup", "history"}
     assert native.isdisjoint(action_word(event(Kind.CONTAINER, action)) for action in Action)
@@ -214,7 +221,7 @@ SESSION = ExecSession(
 
 
 def test_an_exec_session_is_shown_as_docker_shows_it() -> None:
-    assert exec_json(SESSION) == {
+    assert exec_json(SESSION, "app") == {
         "ID": "9" * 64,
         "Running": False,
         "ExitCode": None,
@@ -237,7 +244,14 @@ def test_an_exec_session_is_shown_as_docker_shows_it() -> None:
 
 @pytest.mark.parametrize(("code", "shown"), [(0, 0), (127, 127), (None, 255)])
 def test_an_ended_exec_session_has_a_code(code: int | None, shown: int) -> None:
-    assert exec_json(replace(SESSION, finished=AT, exit_code=code))["ExitCode"] == shown
+    assert exec_json(replace(SESSION, finished=AT, exit_code=code), "")["ExitCode"] == shown
+
+
+def test_an_exec_session_without_a_user_is_its_containers_users() -> None:
+    shown: Any = exec_json(replace(SESSION, user=""), "1000:1000")
+    assert shown["ProcessConfig"]["user"] == "1000:1000"
+    nobodys: Any = exec_json(replace(SESSION, user=""), "")
+    assert "user" not in nobodys["ProcessConfig"]
 
 
 def test_an_exec_body_takes_a_word_for_a_list() -> None:

@@ -39,6 +39,29 @@ def test_images_that_are_pulled_pushed_and_saved_are_told_of() -> None:
     assert [(is_told(each), action_word(each)) for each in events] == [(True, "pull"), (True, "push"), (True, "save")]
 
 
+def test_an_image_is_called_by_its_whole_name_where_it_is_known() -> None:
+    attributes = {"name": "sha256:" + "d" * 64, "reference": "docker.io/library/bb:t"}
+    shown = event_json(Event(Kind.IMAGE, Action.UNTAG, "d" * 64, CREATED, attributes), V5)
+    assert shown["Actor"] == {
+        "ID": "d" * 64,
+        "Attributes": {"image": "", "name": "docker.io/library/bb:t", "podId": ""},
+    }
+
+
+def test_the_exit_code_is_told_once_more_at_the_removal() -> None:
+    shown = event_json(Event(Kind.CONTAINER, Action.DESTROY, "c" * 64, CREATED, {"exitCode": "3"}), V5)
+    assert (shown["Action"], shown["Actor"]) == (
+        "remove",
+        {"ID": "c" * 64, "Attributes": {"containerExitCode": "3", "image": "", "name": "", "podId": ""}},
+    )
+
+
+@pytest.mark.parametrize("action", [Action.MOUNT, Action.UNMOUNT])
+def test_podman_does_not_tell_of_volumes_that_are_mounted(action: Action) -> None:
+    assert not is_told(Event(Kind.VOLUME, action, "db", CREATED))
+    assert is_told(Event(Kind.CONTAINER, action, "c" * 64, CREATED))
+
+
 @pytest.mark.parametrize("action", [Action.EXEC_CREATE, Action.RESIZE, Action.DETACH, Action.OOM])
 def test_what_podman_has_no_word_for_is_not_told(action: Action) -> None:
     event = Event(Kind.CONTAINER, action, "c" * 64, CREATED)

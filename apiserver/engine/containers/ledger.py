@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from apiserver.engine.containers.collaborators import Journal
 from apiserver.engine.containers.model import ALIVE, Container, State
+from apiserver.engine.containers.options.mounts import MountKind
 from apiserver.engine.containers.registry import Registry
 from apiserver.engine.containers.undo import has_leftovers
 from apiserver.engine.events.model import Action, Event, Kind
@@ -72,6 +73,18 @@ class Ledger:
         """An event of a container, with its labels, image and name."""
         common = {**container.options.identity.labels, "image": container.image_name, "name": container.name}
         return Event(Kind.CONTAINER, action, container.id, self.now(), {**common, **attributes})
+
+    def volume_events(self, container: Container, action: Action) -> tuple[Event, ...]:
+        """That the container's volumes are mounted in it, or not any more."""
+        told = []
+        for mount in container.options.mounts.mounts:
+            if mount.kind is MountKind.VOLUME:
+                attributes = {"container": container.id, "driver": mount.volume_driver or "local"}
+                if action is Action.MOUNT:
+                    write = "false" if mount.read_only else "true"
+                    attributes |= {"destination": mount.target, "propagation": "", "read/write": write}
+                told.append(Event(Kind.VOLUME, action, mount.source, self.now(), attributes))
+        return tuple(told)
 
     def network_events(self, container: Container, action: Action) -> tuple[Event, ...]:
         """That the container's run joins its networks, or leaves them."""

@@ -65,8 +65,16 @@ class Removal:
             container.id,
             *self._execs.forgotten(container.id),
             *self._wait.removal(container),
-            self._ledger.event(container, Action.DESTROY),
+            self._ledger.event(container, Action.DESTROY, **_last_code(container)),
         )
         self._execs.forget(container.id)
         self._attach.end(container.id)
         self._wait.removed(container)
+
+
+def _last_code(container: Container) -> dict[str, str]:
+    """What its last run ended with; nothing where it never ran."""
+    run = container.run
+    if run is None or run.started is None or not run.ended:
+        return {}
+    return {"exitCode": "255" if run.exit_code is None else str(run.exit_code)}

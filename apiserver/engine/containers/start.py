@@ -174,6 +174,7 @@ class Start:
         waiting = made.become(State.INITIALIZED, run=run)
         await self._ledger.record(
             waiting,
+            *self._ledger.volume_events(waiting, Action.MOUNT),
             *self._ledger.network_events(waiting, Action.CONNECT),
             self._ledger.event(waiting, Action.INIT),
         )
@@ -187,8 +188,9 @@ class Start:
         running = made.become(State.RUNNING, run=run, stopped_by_user=False)
         made_now: tuple[Event, ...] = ()
         if before is not made:
+            mounted = self._ledger.volume_events(running, Action.MOUNT)
             joins = self._ledger.network_events(running, Action.CONNECT)
-            made_now = (*joins, self._ledger.event(running, Action.INIT))
+            made_now = (*mounted, *joins, self._ledger.event(running, Action.INIT))
         await self._ledger.record(running, *made_now, self._ledger.event(running, Action.START))
 
     async def _failed(self, before: Container, intended: Container, reason: BaseException) -> None:

@@ -64,7 +64,8 @@ def _is_about(event: Event, kind: Kind, wanted: str) -> bool:
     if event.kind is kind:
         if event.subject.startswith(wanted) or event.attributes.get("name") == wanted.removeprefix("/"):
             return True
-        return kind is Kind.IMAGE and _untagged(event.attributes.get("name", "")) == wanted
+        names = (event.attributes.get("name", ""), event.attributes.get("reference", ""))
+        return kind is Kind.IMAGE and any(wanted in (name, _untagged(name)) for name in names)
     attribute = event.attributes.get(kind.value)
     return attribute is not None and (attribute == wanted or (kind is Kind.IMAGE and _untagged(attribute) == wanted))
 

@@ -55,7 +55,8 @@ class Event(Struct, frozen=True):
     Attributes:
         serial: grows by one with every event; 0 until it is on disk.
         subject: the id (or name, for a volume) of what it happened to.
-        attributes: for a container its name, image and labels, and what the action adds (`exitCode`, `signal`).
+        attributes: for a container its name, image and labels, and what the action adds (`exitCode`, `signal`); for an
+            image `name`, and as `reference` the canonical name that was given or taken.
     """
 
     kind: Kind

@@ -19,7 +19,7 @@ from apiserver.errors import ImageRemovedUnderneath
 
 
 class Told(Protocol):
-    async def __call__(self, image: Image, action: Action, name: str) -> None: ...
+    async def __call__(self, image: Image, action: Action, name: str, reference: str, /) -> None: ...
 
 
 class Holds(Protocol):
@@ -178,11 +178,11 @@ class Pulls:
             before = {name: image for image in (await self._source.images()).values() for name in _names(image)}
             work.found(remote)
             had = before.get(reference.canonical)
-            image_id = await self.registry.fetch(reference, remote, access, platform, work.show)
+            image_id = await self.registry.fetch(reference, remote, access, work.show)
             image = (await self._source.images()).get(image_id)
             if image is None:
                 raise ImageRemovedUnderneath(f"sha256:{image_id}")
-            await self._tell(image, Action.PULL, reference.familiar)
+            await self._tell(image, Action.PULL, reference.familiar, reference.canonical)
             return Pulled(image_id, remote.digest, had is None or had.id != image_id)
 
 

@@ -102,5 +102,5 @@ class Pushes:
     ) -> RemoteManifest:
         with self._background.hold(f"pushing {destination.canonical}"):
             manifest = await self.registry.push(image.id, destination, access, form, push.sent)
-            await self._tell(image, Action.PUSH, destination.familiar)
+            await self._tell(image, Action.PUSH, destination.familiar, destination.canonical)
             return manifest

@@ -105,7 +105,7 @@ class Images:
             name,
         )
         if image := (await self._source.images()).get(image_id):
-            await self.tell(image, Action.IMPORT, familiar_name(name) if name else f"sha256:{image_id}")
+            await self.tell(image, Action.IMPORT, familiar_name(name) if name else f"sha256:{image_id}", name or "")
         return image_id
 
     async def tag(self, text: str, name: str, short_names: ShortNames = DOCKER_NAMES) -> None:
@@ -117,7 +117,7 @@ class Images:
         image = await self.find(text, short_names)
         async with self._locks.image(image.id, "tag"):
             await self._source.tag(image.id, name)
-        await self.tell(image, Action.TAG, familiar_name(name))
+        await self.tell(image, Action.TAG, familiar_name(name), name)
 
     async def untag(self, text: str, name: str | None = None, short_names: ShortNames = DOCKER_NAMES) -> None:
         """Take a name away and keep the image, nameless or not.
@@ -158,10 +158,10 @@ class Images:
             return removal.removed
 
     async def untagged(self, image: Image, name: str) -> None:
-        await self.tell(image, Action.UNTAG, f"sha256:{image.id}")
+        await self.tell(image, Action.UNTAG, f"sha256:{image.id}", name)
 
     async def deleted(self, image: Image) -> None:
-        await self.tell(image, Action.REMOVE, f"sha256:{image.id}")
+        await self.tell(image, Action.REMOVE, f"sha256:{image.id}", image.names[-1] if image.names else "")
 
     async def lookup(self) -> Lookup:
         """For several questions to one state of the store."""
@@ -170,9 +170,15 @@ class Images:
             self._latest = Lookup(images)
         return self._latest
 
-    async def tell(self, image: Image, action: Action, name: str) -> None:
-        """Record what happened to an image, under a name that its clients know."""
+    async def tell(self, image: Image, action: Action, name: str, reference: str = "") -> None:
+        """Record what happened to an image, under a name that its clients know.
+
+        Args:
+            reference: the canonical name that it was about, where there was one.
+        """
         attributes = {**image.config.labels, "name": name}
+        if reference:
+            attributes["reference"] = reference
         await self._journal.commit(Event(Kind.IMAGE, action, image.id, self._now(), attributes))
 
     def _now(self) -> datetime:

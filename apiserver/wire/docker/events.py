@@ -12,6 +12,8 @@ from apiserver.wire.gojson import sorted_map, unix_nanoseconds
 
 _CONTAINER = {Action.DIED: "die", Action.EXEC_DIED: "exec_die", Action.INIT: "", Action.REMOVE: "destroy"}
 _IMAGE = {Action.REMOVE: "delete"}
+_HIDDEN = frozenset({"command", "reference"})
+_HIDDEN_AT_REMOVAL = _HIDDEN | {"exitCode"}
 _WITH_COMMAND = (Action.EXEC_CREATE, Action.EXEC_START)
 
 
@@ -31,7 +33,8 @@ def action_word(event: Event) -> str:
 
 def event_json(event: Event, version: Version) -> JsonObject:
     subject = f"sha256:{event.subject}" if event.kind is Kind.IMAGE and ":" not in event.subject else event.subject
-    attributes = {name: value for name, value in event.attributes.items() if name != "command"}
+    hidden = _HIDDEN_AT_REMOVAL if event.action is Action.DESTROY else _HIDDEN
+    attributes = {name: value for name, value in event.attributes.items() if name not in hidden}
     if event.kind is Kind.NETWORK and attributes.get("name") == DEFAULT:
         attributes["name"] = "bridge"
     word, nanoseconds = action_word(event), unix_nanoseconds(event.time)

@@ -33,8 +33,12 @@ class StartExecBody(Body):
     console_size: list[Int64] | None = None
 
 
-def exec_json(session: ExecSession) -> JsonObject:
-    """`GET /exec/{id}/json`; the code is null until it has ended, 255 where nobody recorded it."""
+def exec_json(session: ExecSession, container_user: str) -> JsonObject:
+    """`GET /exec/{id}/json`; the code is null until it has ended, 255 where nobody recorded it.
+
+    Args:
+        container_user: who it runs as where it was not told.
+    """
     program, *arguments = session.argv or ("",)
     process: JsonObject = {
         "tty": session.terminal,
@@ -42,8 +46,8 @@ def exec_json(session: ExecSession) -> JsonObject:
         "arguments": arguments,
         "privileged": session.privileged,
     }
-    if session.user:
-        process["user"] = session.user
+    if user := session.user or container_user:
+        process["user"] = user
     code: int | None = None
     if session.finished is not None:
         code = UNKNOWN_EXIT if session.exit_code is None else session.exit_code

@@ -38,12 +38,13 @@ _WORDS: Mapping[Action, str] = {
 }
 _ALSO_CALLED = {"status": "event"}
 _V5 = (5, 0, 0)
-_OURS_ALONE = frozenset({"command", "exitCode"})
+_OURS_ALONE = frozenset({"command", "exitCode", "reference"})
+_UNTOLD_OF_VOLUMES = (Action.MOUNT, Action.UNMOUNT)
 
 
 def is_told(event: Event) -> bool:
     """Podman's clients fail at a word that they do not know, so they are not told of what Podman has none for."""
-    return event.action in _WORDS
+    return event.action in _WORDS and not (event.kind is Kind.VOLUME and event.action in _UNTOLD_OF_VOLUMES)
 
 
 def action_word(event: Event) -> str:
@@ -56,6 +57,8 @@ def event_json(event: Event, version: tuple[int, ...]) -> JsonObject:
     attributes = {name: value for name, value in event.attributes.items() if name not in _OURS_ALONE}
     if event.kind is Kind.NETWORK:
         attributes["name"] = network_name(attributes.get("name", ""))
+    if event.kind is Kind.IMAGE and "reference" in event.attributes:
+        attributes["name"] = event.attributes["reference"]
     subject = event.subject.removeprefix("sha256:")
     if event.kind is Kind.VOLUME:
         subject, attributes["name"] = "", event.subject
