@@ -48,6 +48,29 @@ def test_no_lock_is_held_while_a_process_takes_its_time() -> None:
     result_of(stop)
 
 
+def test_the_service_does_not_leave_before_a_stop_has_ended() -> None:
+    engine = Engine()
+    engine.machine.deaf_to = DEAF
+    container = engine.started()
+    stop = spawn(engine.containers.stop.stop("box"))
+    assert engine.holds.active == [f"stop of container {container.id[:12]}"]
+    engine.clock.advance(10)
+    result_of(stop)
+    assert engine.holds.active == []
+
+
+def test_the_service_does_not_leave_between_the_stop_and_the_start_of_a_restart() -> None:
+    engine = Engine()
+    container = engine.started()
+    held = engine.gates.hold("runs.create")
+    restart = spawn(engine.containers.restart.restart("box"))
+    assert engine.container().state is State.EXITED
+    assert engine.holds.active == [f"restart of container {container.id[:12]}"]
+    held.callback(None)
+    result_of(restart)
+    assert (engine.container().state, engine.holds.active) == (State.RUNNING, [])
+
+
 def test_what_ignores_the_signal_is_killed_after_ten_seconds() -> None:
     engine = Engine()
     engine.machine.deaf_to = DEAF

@@ -16,6 +16,7 @@ from apiserver.engine.containers.collaborators import (
 from apiserver.engine.containers.create import Create
 from apiserver.engine.containers.execs import Execs
 from apiserver.engine.containers.exits import Exits
+from apiserver.engine.containers.inspect import Inspect
 from apiserver.engine.containers.kill import Kill
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.logs import Logs
@@ -59,6 +60,7 @@ class Containers(Struct, frozen=True):
     resize: Resize
     execs: Execs
     sizes: Sizes
+    inspect: Inspect
     top: Top
     reconcile: Reconcile
 
@@ -97,7 +99,7 @@ def build_containers(
     removal = Removal(ledger, runs, undo, volumes, execs, attach, wait)
     exits = Exits(ledger, locks, runs, undo, logs, execs, attach, wait, removal, background, clock)
     runs.news(exits.news)
-    stop = Stop(ledger, locks, runs, exits)
+    stop = Stop(ledger, locks, runs, exits, background)
     kill = Kill(ledger, locks, runs, exits, clock)
     start = Start(ledger, locks, runs, networks, publisher, images, volumes, attach, undo, exits, removal, wait)
     recorded_boot = remembered.settings.get(BOOT_ID)
@@ -107,7 +109,7 @@ def build_containers(
         start=start,
         stop=stop,
         kill=kill,
-        restart=Restart(ledger, exits, stop, start),
+        restart=Restart(ledger, exits, stop, start, background),
         remove=Remove(ledger, locks, kill, stop, removal),
         rename=Rename(ledger, locks),
         wait=wait,
@@ -116,6 +118,7 @@ def build_containers(
         resize=Resize(ledger, streams, attach),
         execs=execs,
         sizes=Sizes(runs, images),
+        inspect=Inspect(runs, images),
         top=Top(registry, runs, wait, clock),
         reconcile=Reconcile(
             ledger,

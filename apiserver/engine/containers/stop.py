@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from msgspec.structs import replace
 
+from apiserver.engine.containers.collaborators import Background
 from apiserver.engine.containers.exits import Exits
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import Container, State
@@ -27,11 +28,18 @@ DEFAULT = Default.TIMEOUT
 
 
 class Stop:
-    def __init__(self, ledger: Ledger, locks: Locks, runs: Runs, exits: Exits) -> None:
+    """
+    Args:
+        background: keeps the service while a stop lasts: whoever asked for it may have left, and nobody else would
+            send the SIGKILL.
+    """
+
+    def __init__(self, ledger: Ledger, locks: Locks, runs: Runs, exits: Exits, background: Background) -> None:
         self._ledger = ledger
         self._locks = locks
         self._runs = runs
         self._exits = exits
+        self._background = background
 
     async def stop(
         self,
@@ -58,7 +66,11 @@ class Stop:
         if timeout is DEFAULT:
             timeout = DEFAULT_TIMEOUT if process.stop_timeout is None else process.stop_timeout
             timeout = None if timeout < 0 else timeout
-        container = await self._stopping(container.id, 9 if timeout == 0 else number, initialized)
+        with self._background.hold(f"stop of container {container.id[:12]}"):
+            await self._stop(container.id, number, timeout, initialized)
+
+    async def _stop(self, container_id: str, number: int, timeout: float | None, initialized: bool) -> None:
+        container = await self._stopping(container_id, 9 if timeout == 0 else number, initialized)
         if container.state is State.INITIALIZED:
             timeout = 0
         run = container.run
