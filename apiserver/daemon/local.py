@@ -27,7 +27,7 @@ from apiserver.local.guard import LocalGuard
 from apiserver.local.host import host_facts
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.spool import Spool
-from apiserver.local.images.store import ImageStore, host_architecture, prepare_store
+from apiserver.local.images.store import ImageStore, prepare_store
 from apiserver.local.logs.service import LocalLogs
 from apiserver.local.networks.service import LocalNetworks
 from apiserver.local.paths import Paths
@@ -130,11 +130,12 @@ def _images(
 
     @cache
     def registry() -> Registry:
+        from apiserver.local.images.platforms import host_platform
         from apiserver.local.images.registry import SILENCE_LIMIT, LocalRegistry, registry_files
 
         limit = SILENCE_LIMIT if registry_timeout is None else registry_timeout
         return LocalRegistry(
-            skopeo, registry_files(), reader, spool, in_thread, reactor, host_architecture(), copies(), limit
+            skopeo, registry_files(), reader, images, spool, in_thread, reactor, host_platform(), copies(), limit
         )
 
     def tidy(background: Background) -> None:

@@ -33,16 +33,18 @@ class StoredImage(msgspec.Struct, frozen=True, rename="kebab"):
     mapped_layers: list[str] | None = None
     created: str = ""
     big_data_names: list[str] | None = None
+    big_data_sizes: dict[str, int] | None = None
 
 
 class StoredLayer(msgspec.Struct, frozen=True, rename="kebab"):
-    """A record of `layers.json`; an empty `parent` is a base layer."""
+    """A record of `layers.json`; an empty `parent` is a base layer. Sizes are those of the tar; 0 is none known."""
 
     id: str
     parent: str = ""
     diff_digest: str = ""
     diff_size: int = 0
     compressed_diff_digest: str = ""
+    compressed_size: int = 0
     flags: dict[str, Any] | None = None
 
     @property

@@ -55,7 +55,6 @@ class FakeRegistry:
         reference: Reference,
         image: RemoteImage,
         access: RegistryAccess,
-        platform: Platform,
         watch: Callable[[LayerProgress], None],
     ) -> str:
         def count(_: object) -> None:

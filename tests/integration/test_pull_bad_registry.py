@@ -28,6 +28,7 @@ class BadRegistry:
     """Serves one image under any name; a test replaces what it does with a path.
 
     Attributes:
+        by_digest: manifests that are got by digest alone, as the images of a list.
         seen: `(path, the Authorization header)` of each request.
     """
 
@@ -37,6 +38,7 @@ class BadRegistry:
         self.blob: Callable[[Any, bytes], None] = lambda handler, data: handler.give(data)
         self.manifest: dict[str, Any] = image_manifest(IMAGE, self._put)
         self.raw: bytes | None = None
+        self.by_digest: dict[str, bytes] = {}
         self.headers: dict[str, str] = {}
         self.challenge = False
         self.going = threading.Event()
@@ -63,7 +65,11 @@ class BadRegistry:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                 elif "/manifests/" in self.path:
-                    self.give(bad.raw or json.dumps(bad.manifest).encode(), bad.manifest["mediaType"])
+                    data = bad.by_digest.get(self.path.rpartition("/")[2])
+                    if data is not None:
+                        self.give(data, json.loads(data)["mediaType"])
+                    else:
+                        self.give(bad.raw or json.dumps(bad.manifest).encode(), bad.manifest["mediaType"])
                 elif "/blobs/" in self.path:
                     digest = self.path.rpartition("/")[2]
                     if digest == bad.slow_layer:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteImage, RemoteLayer
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob, RemoteImage
 from apiserver.errors import RegistryFailed, RegistryForbids
 from tests.fakes.images import image
 from tests.support.api import Api
 
 NAME = "docker.io/library/box:latest"
 LAYER = "sha256:" + "a" * 64
-REMOTE = RemoteImage("sha256:" + "d" * 64, "sha256:" + "d" * 64, (RemoteLayer(LAYER, 100),))
+REMOTE = RemoteImage("sha256:" + "d" * 64, "sha256:" + "d" * 64, (RemoteBlob(LAYER, 100),))
 BOX = image("box", NAME)
 
 

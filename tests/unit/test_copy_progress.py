@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from apiserver.drivers.process import ProgramFailed
 from apiserver.engine.names import Reference
-from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteLayer
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob
 from apiserver.errors import NoSuchRemoteImage
 from apiserver.local.images.copy_progress import CopyProgress
 from apiserver.local.images.registries_conf import BadRegistriesConf, candidates
@@ -19,7 +19,7 @@ from apiserver.local.images.remote_manifest import BadManifest, read_manifest
 from tests.support.results import result_of
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-LAYERS = (RemoteLayer(A, 100), RemoteLayer(B, 50))
+LAYERS = (RemoteBlob(A, 100), RemoteBlob(B, 50))
 
 
 def begun(progress: CopyProgress, *digests: str) -> None:

@@ -62,8 +62,8 @@ class Platform(Struct, frozen=True):
     variant: str = ""
 
 
-class RemoteLayer(Struct, frozen=True):
-    """A layer as a registry has it: digest and size of the compressed blob."""
+class RemoteBlob(Struct, frozen=True):
+    """A layer, compressed or not, or a configuration as a registry announces it."""
 
     digest: str
     size_bytes: int
@@ -77,11 +77,15 @@ class RemoteImage(Struct, frozen=True):
             registry's old format has none that identifies it.
         image_digest: of the manifest of the one image that fits the platform; `digest` itself without a list.
         layers: base first.
+        config: None where it is not announced.
+        platform: that of the image in its list; empty without a list.
     """
 
     digest: str
     image_digest: str
-    layers: tuple[RemoteLayer, ...]
+    layers: tuple[RemoteBlob, ...]
+    config: RemoteBlob | None = None
+    platform: Platform = Platform()
 
 
 class LayerPhase(Enum):
@@ -146,10 +150,9 @@ class Registry(Protocol):
         reference: Reference,
         image: RemoteImage,
         access: RegistryAccess,
-        platform: Platform,
         watch: Callable[[LayerProgress], None],
     ) -> str:
-        """Bring `image` into the store of images under the reference's canonical name; answers its id.
+        """Bring `image`, which `look` found, into the store under the reference's canonical name; answers its id.
 
         Args:
             watch: called with each step of each layer.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from apiserver.drivers.process import Child
-from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteLayer
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob
 
 _BEGUN = re.compile(rb"Copying blob (sha\d+:[0-9a-f]+)")
 
@@ -26,7 +26,7 @@ class CopyProgress:
     """
 
     def __init__(
-        self, layers: Sequence[RemoteLayer], present: frozenset[str], watch: Callable[[LayerProgress], None]
+        self, layers: Sequence[RemoteBlob], present: frozenset[str], watch: Callable[[LayerProgress], None]
     ) -> None:
         self._sizes = {layer.digest: layer.size_bytes for layer in layers}
         self._watch = watch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -78,15 +78,24 @@ class StoreReader:
         stored = await self._in_thread(self._files.images)
         return next((image.id for image in stored if name in (image.names or ())), None)
 
-    async def blobs(self) -> Collection[str]:
-        """Digests of all layers that are in the store, compressed and not: what need not be fetched."""
-        layers = await self._in_thread(self._files.layers)
-        return {
-            digest
-            for layer in layers.values()
-            for digest in (layer.diff_digest, layer.compressed_diff_digest)
-            if digest
-        }
+    async def blobs(self) -> Mapping[str, int]:
+        """What need not be fetched: digests of layers that are in the store, compressed and not, and of configurations.
+
+        With their sizes in bytes, 0 where the store knows none.
+        """
+
+        def read() -> Mapping[str, int]:
+            found: dict[str, int] = {}
+            for image in self._files.images():
+                config = f"sha256:{image.id}"
+                found[config] = (image.big_data_sizes or {}).get(config, 0)
+            for layer in self._files.layers().values():
+                found[layer.diff_digest] = layer.diff_size
+                found[layer.compressed_diff_digest] = layer.compressed_size
+            found.pop("", None)
+            return found
+
+        return await self._in_thread(read)
 
     def _read(self) -> _Snapshot:
         for attempt in range(_ATTEMPTS):

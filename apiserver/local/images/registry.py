@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
 
-from apiserver.drivers.process import Child, ProgramFailed
+from apiserver.deferreds import to_the_end
+from apiserver.drivers.process import ProgramFailed
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles, Skopeo
+from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import (
     Credentials,
     LayerProgress,
@@ -26,13 +26,17 @@ from apiserver.engine.ports.registry import (
 )
 from apiserver.errors import RegistryFailed, RegistrySilent
 from apiserver.local.images import realm, remote_manifest
+from apiserver.local.images.announced import check_sizes
 from apiserver.local.images.authfile import write_authfile
 from apiserver.local.images.copies import Copies
-from apiserver.local.images.copy_progress import BytesSent, CopyProgress, bytes_moved, growing_files, waits_for_a_lock
+from apiserver.local.images.copy_progress import BytesSent, CopyProgress, growing_files
+from apiserver.local.images.platforms import wanted
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.registries_conf import candidates
 from apiserver.local.images.registry_errors import registry_error
 from apiserver.local.images.spool import Spool
+from apiserver.local.images.store import ImageStore
+from apiserver.local.images.watched import Silent, Watcher
 from apiserver.local.threads import InThread
 
 SILENCE_LIMIT = 60.0
@@ -44,9 +48,6 @@ ANY_PLATFORM = Platform()
 
 _POLICY = Path("/etc/containers/policy.json")
 _USER_POLICY = Path("/root/.config/containers/policy.json")
-
-LOOK_INTERVAL = 0.2
-"""Seconds between looks at a copy's progress."""
 
 
 def registry_files(environment: Mapping[str, str] = os.environ) -> RegistryFiles:
@@ -62,6 +63,7 @@ class LocalRegistry:
     """Fulfils `Registry`.
 
     Args:
+        host: this machine's.
         silence_limit: seconds without a byte after which a registry is given up.
     """
 
@@ -70,21 +72,23 @@ class LocalRegistry:
         skopeo: Skopeo,
         files: RegistryFiles,
         reader: StoreReader,
+        store: ImageStore,
         spool: Spool,
         in_thread: InThread,
         reactor: Any,
-        architecture: str,
+        host: Platform,
         copies: Copies,
         silence_limit: float = SILENCE_LIMIT,
     ) -> None:
         self._skopeo = skopeo
         self._files = files
         self._reader = reader
+        self._store = store
         self._spool = spool
         self._in_thread = in_thread
-        self._reactor = reactor
-        self._architecture = architecture
+        self._host = host
         self._copies = copies
+        self._watcher = Watcher(in_thread, reactor, silence_limit)
         self._silence_limit = silence_limit
 
     async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
@@ -92,30 +96,32 @@ class LocalRegistry:
             await self._mind_the_realm(reference, call)
             data = await self._manifest(reference, reference.tagged().canonical, call)
             manifest = remote_manifest.read_manifest(data)
-            digest = image_digest = remote_manifest.digest_of(data)
+            digest = image_digest = remote_manifest.digest_of(data, reference.digest)
             if reference.digest and reference.digest != digest:
                 raise RegistryFailed(f"the registry sent {digest} for {reference.canonical}")
+            chosen = ANY_PLATFORM
             if manifest.manifests is not None:
-                image_digest = remote_manifest.fitting(
-                    manifest, platform.os or "linux", platform.architecture or self._architecture, platform.variant
-                )
+                listed, chosen = remote_manifest.fitting(manifest, wanted(platform, self._host))
+                image_digest = listed.digest
                 data = await self._manifest(reference, f"{reference.repository}@{image_digest}", call)
+                remote_manifest.check_against(listed, data)
                 manifest = remote_manifest.read_manifest(data)
-            return remote_manifest.remote_image(digest, image_digest, manifest)
+            return remote_manifest.remote_image(digest, image_digest, manifest, chosen)
 
     async def fetch(
         self,
         reference: Reference,
         image: RemoteImage,
         access: RegistryAccess,
-        platform: Platform,
         watch: Callable[[LayerProgress], None],
     ) -> str:
-        present = frozenset(await self._reader.blobs())
-        progress = CopyProgress(image.layers, present, watch)
+        present = await self._reader.blobs()
+        check_sizes(image, present)
+        progress = CopyProgress(image.layers, frozenset(present), watch)
         source = f"{reference.repository}@{image.digest}"
         name = reference.tagged().canonical
-        async with self._copies.one(), self.call(reference, access, platform) as call:
+        async with self._copies.one(), self.call(reference, access, image.platform) as call:
+            before = await self._store.images()
             await self.watched(
                 lambda watched: self._skopeo.copy_from_registry(source, name, watched, progress.said),
                 reference,
@@ -123,10 +129,20 @@ class LocalRegistry:
                 lambda: growing_files(call.temporary),
                 progress.files,
             )
+            image_id = await to_the_end(self._looked_at(image, name, before))
+        progress.done()
+        return image_id
+
+    async def _looked_at(self, image: RemoteImage, name: str, before: Mapping[str, Image]) -> str:
+        """The id of what has come under a name; what is not as it was announced goes again."""
         image_id = await self._reader.id_by_stored_name(name)
         if image_id is None:
             raise RegistryFailed(f"{name} was taken from the store while it was pulled")
-        progress.done()
+        try:
+            check_sizes(image, await self._reader.blobs())
+        except RegistryFailed:
+            await self._store.undo(before, {image_id}, {name})
+            raise
         return image_id
 
     async def push(
@@ -201,55 +217,17 @@ class LocalRegistry:
         look: Callable[[], Any] = lambda: None,
         seen: Callable[[Any], object] = lambda _: None,
     ) -> T:
-        """Run skopeo and end it when nothing moves any more; it has ended when this returns or raises.
-
-        Args:
-            look: called in a thread, several times in a second; `seen` gets its result, outside of the thread.
+        """Run skopeo; see `Watcher.run`.
 
         Raises:
             RegistrySilent, and what `registry_error` makes of skopeo's failure.
         """
-        children: list[Child] = []
-        silent = False
-
-        def moved() -> int:
-            """In a thread: grows while anything goes on; -1 where nothing is to be asked now."""
-            try:
-                return bytes_moved(children[0].pid) if children else -1
-            except (FileNotFoundError, ProcessLookupError):
-                return -1  # it ends at this moment
-
-        def waits() -> bool:
-            return waits_for_a_lock(children[0].pid)
-
-        async def watch() -> None:
-            nonlocal silent
-            last, since = -1, self._reactor.seconds()
-            while True:
-                await deferLater(self._reactor, LOOK_INTERVAL)
-                seen(await self._in_thread(look))
-                latest, now = await self._in_thread(moved), self._reactor.seconds()
-                if latest != last or latest < 0:
-                    last, since = latest, now
-                elif now - since >= self._silence_limit and not await self._in_thread(waits):
-                    silent = True
-                    children[0].kill()
-                    return
-
-        watching = Deferred.fromCoroutine(watch())
-        watching.addErrback(lambda failure: failure.trap(CancelledError) and None)
         try:
-            return await work(replace(call, started=children.append))
+            return await self._watcher.run(lambda started: work(replace(call, started=started)), look, seen)
         except ProgramFailed as error:
-            if silent:
-                raise RegistrySilent(f"{reference.domain} sent nothing for {self._silence_limit:g} s") from error
             raise registry_error(error, reference) from error
-        finally:
-            watching.cancel()
-            for child in children:
-                if child.code is None:  # we were cancelled: what it has open is removed next
-                    child.kill()
-                    await child.exited()
+        except Silent as error:
+            raise RegistrySilent(f"{reference.domain} sent nothing for {self._silence_limit:g} s") from error
 
     async def _mind_the_realm(self, reference: Reference, call: RegistryCall) -> None:
         """Before any credentials are sent; see `realm`.

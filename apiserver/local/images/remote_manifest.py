@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from apiserver.engine.ports.registry import RemoteImage, RemoteLayer
+from apiserver.engine.ports.registry import Platform, RemoteBlob, RemoteImage
 from apiserver.errors import InvalidParameter
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
@@ -86,24 +87,52 @@ def read_manifest(data: bytes) -> Manifest:
     return manifest
 
 
-def digest_of(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+def digest_of(data: bytes, like: str = "") -> str:
+    """By the algorithm of the digest `like`; by SHA-256 without one.
+
+    Raises:
+        BadManifest: of that algorithm there are no digests.
+    """
+    algorithm = like.partition(":")[0] or "sha256"
+    if like and not _DIGEST.fullmatch(like):
+        raise BadManifest(f"{like[:80]!r} is not a digest")
+    return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
 
-def fitting(manifest: Manifest, system: str, architecture: str, variant: str) -> str:
-    """The digest of a list's image for a platform; without a variant asked for the first one of the architecture.
+def check_against(announced: Descriptor, data: bytes) -> None:
+    """
+    Raises:
+        BadManifest: what was sent is not what its list announces.
+    """
+    if digest_of(data, announced.digest) != announced.digest:
+        raise BadManifest(f"what was sent for {announced.digest} has another digest")
+    if len(data) != announced.size:
+        raise BadManifest(f"{announced.digest} has {len(data)} bytes, where {announced.size} were announced")
+
+
+def fitting(manifest: Manifest, platforms: Sequence[Platform]) -> tuple[Descriptor, Platform]:
+    """The first image of a list for the first platform that it has any for.
 
     Raises:
         NoFittingImage
     """
-    for each in manifest.manifests or ():
-        has = each.platform or {}
-        fits = has.get("os") == system and has.get("architecture") == architecture
-        if fits and (not variant or has.get("variant") in (variant, None, "")):
-            return each.digest
-    raise NoFittingImage("/".join(filter(None, (system, architecture, variant))))
+    for wanted in platforms:
+        for each in manifest.manifests or ():
+            has = each.platform or {}
+            if wanted == Platform(*(has.get(key) or "" for key in ("os", "architecture", "variant"))):
+                return each, wanted
+    best = platforms[0]
+    raise NoFittingImage("/".join(filter(None, (best.os, best.architecture, best.variant))))
 
 
-def remote_image(digest: str, image_digest: str, manifest: Manifest) -> RemoteImage:
-    layers = tuple(RemoteLayer(each.digest, each.size) for each in manifest.layers or ())
-    return RemoteImage(digest, image_digest, layers)
+def remote_image(digest: str, image_digest: str, manifest: Manifest, platform: Platform) -> RemoteImage:
+    """What is to be fetched by the manifest of an image.
+
+    Raises:
+        BadManifest: it is a list.
+    """
+    config = manifest.config
+    if config is None:
+        raise BadManifest("a list of images names another list")
+    layers = tuple(RemoteBlob(each.digest, each.size) for each in manifest.layers or ())
+    return RemoteImage(digest, image_digest, layers, RemoteBlob(config.digest, config.size), platform)

@@ -46,7 +46,15 @@ T = TypeVar("T")
 COPY_TIME_LIMIT = 3600.0
 """Seconds for one image: a large one on a slow disk."""
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm", "riscv64": "riscv64"}
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "i686": "386",
+    "armv6l": "arm",
+    "armv7l": "arm",
+    "armv8l": "arm",
+    "riscv64": "riscv64",
+}
 
 
 def host_architecture() -> str:
@@ -174,7 +182,7 @@ class ImageStore:
                     async with self._writing:
                         await self._told(self._buildah.tag(loaded[-1].id, *others), loaded[-1].id)
         except BaseException:
-            await self._undo(before, {each.id for each in loaded}, {name for one in found for name in one.names})
+            await self.undo(before, {each.id for each in loaded}, {name for one in found for name in one.names})
             raise
         return loaded
 
@@ -199,11 +207,11 @@ class ImageStore:
             if not buildah.is_unknown(error):
                 raise
 
-    async def _undo(self, before: Mapping[str, Image], ids: set[str], names: set[str]) -> None:
+    async def undo(self, before: Mapping[str, Image], ids: set[str], names: set[str]) -> None:
         """Bring names back and remove new images; its own failure is logged, since another is being raised.
 
         Args:
-            ids, names: what the load brought; what others did meanwhile stays.
+            ids, names: what a load or a pull brought; what others did meanwhile stays.
         """
         try:
             async with self._writing:
@@ -212,14 +220,14 @@ class ImageStore:
                     if image.id in now and (lost := names.intersection(image.names) - set(now[image.id].names)):
                         await self._buildah.tag(image.id, *lost)
                 for image in (await self.images()).values():
-                    gained = names.intersection(image.names)
+                    gained = names.intersection(_names(image))
                     if image.id in before:
-                        for name in gained.difference(before[image.id].names):
+                        for name in gained.difference(_names(before[image.id])):
                             await self._drop_name(image, name)
-                    elif (image.id in ids or gained) and not set(image.names) - names:
+                    elif (image.id in ids or gained) and not set(_names(image)) - names:
                         await self._buildah.remove_image(image.id)
         except (EngineError, OSError) as error:
-            log.error("what a failed load left in the image store could not be undone: {error}", error=error)
+            log.error("what a failed copy left in the image store could not be undone: {error}", error=error)
 
     async def _told(self, work: Awaitable[T], image_id: str) -> T:
         """buildah's refusals in the engine's words."""
@@ -239,6 +247,10 @@ def _refusal(error: ProgramFailed) -> EngineError:
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
     return error if error.code > 128 else Damaged(said)
+
+
+def _names(image: Image) -> tuple[str, ...]:
+    return (*image.names, *image.digests)
 
 
 def _nameless() -> str:
