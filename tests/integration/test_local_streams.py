@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,18 @@ from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from apiserver.drivers.linux.mounts import mount_tmpfs, unmount_now
+from apiserver.drivers.linux.pidfd import start_time
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.containers.options import Security
 from apiserver.engine.ports.runs import NotRunning, StartFailed
 from apiserver.engine.ports.streams import ExecStarted, ProcessStreams, Stream
-from apiserver.errors import InvalidParameter
+from apiserver.errors import HostError, InvalidParameter
+from apiserver.jsonvalue import JsonObject
+from apiserver.local.paths import RunPaths
+from apiserver.local.runs.plan import RunPlan
+from apiserver.local.streams import sessions
+from apiserver.local.streams.exec_process import exec_process
 from tests.integration.local_rig import rig
 from tests.support.local_runs import Made, Rig, shell
 
@@ -235,6 +242,40 @@ async def test_exec_in_what_has_ended_is_refused(rig: Rig) -> None:
     await rig.over(made)
     with pytest.raises(NotRunning):
         await start(rig, made, session(made, "true"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_exec_in_what_ends_meanwhile_is_refused_alike(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await running(rig)
+
+    def ends_meanwhile(run: RunPaths, session: ExecSession, pid: int, available: Sequence[str]) -> JsonObject:
+        value = exec_process(run, session, pid, available)
+        os.kill(pid, signal.SIGKILL)
+        while start_time(pid) is not None:
+            time.sleep(0.001)
+        return value
+
+    monkeypatch.setattr(sessions, "exec_process", ends_meanwhile)
+    with pytest.raises(NotRunning):
+        await start(rig, made, session(made, "true"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_deleted_of_an_exec_is_the_hosts_failure(rig: Rig) -> None:
+    made = await running(rig)
+    asked = session(made, "true")
+    started = await start(rig, made, asked, attach=False)
+    assert started.streams is None
+    place = RunPlan.from_json(made.plan).run.exec(asked.id).directory / "busy"
+    place.mkdir()
+    mount_tmpfs(place)
+    try:
+        with pytest.raises(HostError):
+            await rig.streams.discard_exec(made.plan, asked)
+    finally:
+        unmount_now(place)
+    await rig.streams.discard_exec(made.plan, asked)
+    assert not place.parent.exists()
 
 
 @pytest_twisted.ensureDeferred

@@ -145,6 +145,17 @@ def test_a_host_that_fails_ends_the_session() -> None:
     assert engine.locks.held() == ()
 
 
+def test_a_session_ends_for_its_client_though_its_files_cannot_be_deleted() -> None:
+    engine = Engine()
+    engine.started()
+    session = create(engine)
+    streams = start(engine, session)
+    engine.gates.failing["streams.discard_exec"] = HostError("a mount point")
+    end(engine, session, 3)
+    assert result_of(streams.read()) is None
+    assert engine.containers.execs.get(session.id).exit_code == 3
+
+
 def test_a_detached_one_has_no_streams_and_its_code_all_the_same() -> None:
     engine = Engine()
     engine.started()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -18,10 +16,11 @@ from apiserver.drivers.conmon.argv import ExecOptions
 from apiserver.drivers.conmon.attach import Attachment
 from apiserver.drivers.conmon.exec import ExecSessions, Session
 from apiserver.drivers.linux.pidfd import Process
+from apiserver.drivers.linux.remove_tree import remove_tree
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.ports.runs import CommandUnusable, NotRunning, StartFailed
 from apiserver.engine.ports.streams import ExecStarted
-from apiserver.errors import InvalidParameter, RuntimeFailed
+from apiserver.errors import HostError, InvalidParameter, RuntimeFailed
 from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import ExecPaths, write_whole
 from apiserver.local.runs.identity import end_monitor, hold, remember
@@ -34,7 +33,6 @@ log = Logger()
 
 
 class ExecFailed(StartFailed):
-    cause = "exec session could not be started"
     docker = "OCI runtime exec failed: {subject}"
 
 
@@ -73,8 +71,11 @@ class Sessions:
                 size=session.console_size if session.terminal else None,
             )
         except RuntimeFailed as error:
+            if not self._lives(run):
+                raise NotRunning(run.key.container_id) from error  # it has ended meanwhile, whatever the runtime says
             kind = ExecUnusable if isinstance(error, InvalidParameter) else ExecFailed
-            raise kind(error.subject, error.exit_code) from error
+            to_docker = f"OCI runtime exec failed: {error.subject}"
+            raise kind(f"{run.runtime.name}: {error.said}", error.exit_code, to_docker) from error
         started = self._now()
         with suppress(OSError):  # a short one is gone already, and then nobody needs to find it
             remember(paths, running.pid)
@@ -82,6 +83,12 @@ class Sessions:
         self._ends[session.id] = _End(running)
         streams = self._connection(running.stdio, running.pid) if running.stdio is not None else None
         return ExecStarted(pid=running.pid, at=started, streams=streams)
+
+    def _lives(self, run: RunPlan) -> bool:
+        first = hold(self._runs.reactor, run.run)
+        if first is not None:
+            first.close()
+        return first is not None
 
     def _connection(self, stdio: Attachment, pid: int) -> Connection:
         """The streams, which are drained once the process has ended, whether or not their client reads.
@@ -131,7 +138,10 @@ class Sessions:
         known = self._ends.pop(session.id, None)
         if known is not None:
             known.close()
-        await self._runs.threads.run(_remove, paths.directory)
+        try:
+            await self._runs.threads.run(remove_tree, paths.directory)
+        except OSError as error:
+            raise HostError(f"the files of exec session {session.id} are not deleted: {error}") from error
 
 
 class _End:
@@ -186,8 +196,3 @@ def _options(run: RunPlan, paths: ExecPaths, session: ExecSession, *, attach: bo
         process_file=paths.process,
         attach=attach,
     )
-
-
-def _remove(directory: Path) -> None:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(directory)
