@@ -15,6 +15,7 @@ class FakeLogs:
     """
     Attributes:
         clock: whose `seconds()` is the time of day; without one, `until` ends no follower.
+        open: logs that somebody asked for and has not closed.
     """
 
     def __init__(self, clock: IReactorTime | None = None) -> None:
@@ -28,7 +29,7 @@ class FakeLogs:
         self.records.setdefault(container_id, []).extend(records)
         self._wake(container_id)
 
-    async def read(
+    def read(
         self,
         container_id: str,
         *,
@@ -37,7 +38,13 @@ class FakeLogs:
         until: datetime | None = None,
         follow: bool = False,
     ) -> AsyncGenerator[LogRecord, None]:
+        # From here on, as the real one's followers: what is never read from is never closed either.
         self.open += 1
+        return self._read(container_id, tail, since, until, follow)
+
+    async def _read(
+        self, container_id: str, tail: int | None, since: datetime | None, until: datetime | None, follow: bool
+    ) -> AsyncGenerator[LogRecord, None]:
         timer = None
         if follow and until is not None and self.clock is not None:
             seconds = max(0.0, until.timestamp() - self.clock.seconds())

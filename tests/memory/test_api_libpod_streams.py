@@ -77,6 +77,12 @@ def test_logs_of_no_stream_are_refused(api: Api) -> None:
     assert api.get("/v5.0.0/libpod/containers/nope/logs", stdout="true").status == 404
 
 
+def test_a_refused_question_for_logs_leaves_nobody_following(api: Api) -> None:
+    start(api)
+    assert api.get(f"/v5.0.0/{BOX}/logs", stdout="true", follow="true", timestamps="perhaps").status == 400
+    assert api.engine.logs.open == 0
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_logs_are_framed_with_and_without_a_terminal(api: Api, terminal: bool) -> None:
     start(api, Tty=terminal)

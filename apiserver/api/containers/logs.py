@@ -41,6 +41,11 @@ class ContainerLogsGroup:
             raise InvalidParameter("Bad parameters: you must choose at least one stream")
         follow, moment = docker_bool(request, "follow"), now(self._clock)
         until = string(request, "until") or "0"
+        terminal = container.options.process.terminal
+        lines = LogLines(
+            terminal=terminal, timestamps=docker_bool(request, "timestamps"), details=docker_bool(request, "details")
+        )
+        framed = not terminal and request.version >= V1_42
         records = self._containers.logs.read(
             container.id,
             stdout=stdout,
@@ -50,11 +55,6 @@ class ContainerLogsGroup:
             tail=_tail(string(request, "tail")),
             follow=follow,
         )
-        terminal = container.options.process.terminal
-        lines = LogLines(
-            terminal=terminal, timestamps=docker_bool(request, "timestamps"), details=docker_bool(request, "details")
-        )
-        framed = not terminal and request.version >= V1_42
         async with aclosing(records):
             stream = open_stream(request, MULTIPLEXED if framed else RAW, endless=follow)
             async for record in records:
@@ -68,6 +68,7 @@ class ContainerLogsGroup:
         if not (stdout or stderr):
             raise InvalidParameter("you must choose at least one stream")
         follow, moment = libpod_bool(request, "follow"), now(self._clock)
+        lines = LogLines(terminal=False, timestamps=libpod_bool(request, "timestamps"), details=False)
         records = self._containers.logs.read(
             container.id,
             stdout=stdout,
@@ -77,7 +78,6 @@ class ContainerLogsGroup:
             tail=_tail(string(request, "tail")),
             follow=follow,
         )
-        lines = LogLines(terminal=False, timestamps=libpod_bool(request, "timestamps"), details=False)
         async with aclosing(records):
             stream = open_stream(request, MULTIPLEXED, endless=follow)
             async for record in records:
