@@ -10,6 +10,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
 from apiserver.engine.ports.processes import ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
@@ -174,6 +175,13 @@ class Runs(Protocol):
     async def namespaces(self, plan: JsonObject) -> Mapping[str, int]:
         """The namespaces of a run's first process, `cgroup`, `ipc`, `mnt`, `net`, `pid`, `user`, `uts`, by their
         numbers; empty where it is gone."""
+
+    def facts(self, key: RunKey, options: ContainerOptions) -> RunFacts:
+        """What an inspection shows of a container.
+
+        Args:
+            key: the newest run's, or the first one's before there is any.
+        """
 
     def news(self, listener: Callable[[RunKey], None]) -> None:
         """Whom to tell, once per run, that a watched run's first process is gone.

@@ -121,7 +121,7 @@ class StoreReader:
             try:
                 config = self._config(one)
                 if config is not None:
-                    found[one.id] = image_of(one, layers, config)
+                    found[one.id] = image_of(one, layers, config, self._files.layer_directory)
             except (LayersMissing, FileNotFoundError) as error:
                 if strict:
                     raise
