@@ -15,7 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from apiserver.engine.containers.model import ExecSession
-from apiserver.engine.containers.options import ContainerOptions, Network, Process
+from apiserver.engine.containers.options import ContainerOptions, Logging, Network, Process
+from apiserver.engine.containers.options.logging import LogDriver
+from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.publish import HeldPorts
 from apiserver.engine.ports.runs import (
     CommandUnusable,
@@ -294,3 +296,37 @@ async def test_the_processes_of_what_runs_are_told_and_of_what_has_ended_none(pl
         await place.runs.ps(plan, ["-ef"])
     with pytest.raises(NotRunning):
         await place.runs.processes(plan)
+
+
+@pytest_twisted.ensureDeferred
+async def test_facts_are_told_of_what_is_made_is_running_and_is_gone(place: Place) -> None:
+    spec, plan = place.spec(SLEEPS)
+    before = place.runs.facts(spec.key, spec.options)
+    assert (before.hosts_file, before.configuration, before.monitor_pid) == ("", "", None)
+    assert before.pid_file
+    assert before.directory
+    await place.runs.create(spec, plan, None)
+    await place.runs.start(plan)
+    running = place.runs.facts(spec.key, spec.options)
+    assert running.monitor_pid
+    for path in (running.hosts_file, running.hostname_file, running.resolv_conf, running.configuration, running.cgroup):
+        assert path.startswith("/")
+    await place.runs.discard(plan)
+    ended = place.runs.facts(spec.key, spec.options)
+    assert (ended.configuration, ended.monitor_pid, ended.hosts_file) == ("", None, running.hosts_file)
+    await place.runs.forget(spec.key.container_id)
+    assert place.runs.facts(spec.key, spec.options).hosts_file == ""
+
+
+def test_only_root_begins_with_capabilities_and_what_is_not_logged_has_no_log(place: Place) -> None:
+    spec, _ = place.spec(SLEEPS)
+
+    def facts(user: str) -> RunFacts:
+        return place.runs.facts(spec.key, replace(spec.options, process=replace(spec.options.process, user=user)))
+
+    assert "CAP_CHOWN" in facts("").bounding
+    assert facts("").effective == facts("0:5").effective == facts("root").effective == facts("").bounding
+    assert (facts("1000").effective, facts("app").effective) == ((), ())
+    assert facts("1000").bounding == facts("").bounding
+    silent = replace(spec.options, logging=Logging(LogDriver.NONE))
+    assert (place.runs.facts(spec.key, silent).log, bool(facts("").log)) == ("", True)

@@ -8,6 +8,8 @@ from contextlib import suppress
 from twisted.internet.defer import Deferred, TimeoutError
 
 from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.containers.options.logging import LogDriver
+from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.processes import Person, ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
 from apiserver.engine.ports.runs import Found, NotRunning, RunEnd, RunKey, RunSpec, Started
@@ -164,6 +166,30 @@ class FakeRuns:
             return {}
         kinds = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
         return {kind: 4026532000 + number for number, kind in enumerate(kinds)}
+
+    def facts(self, key: RunKey, options: ContainerOptions) -> RunFacts:
+        process = self._machine.runs.get(key)
+        made = key.container_id in self._machine.files
+        home, run = f"/containers/{key.container_id}", f"/runs/{key.container_id}/{key.number}"
+        root = options.process.user.partition(":")[0] in ("", "0", "root")
+        return RunFacts(
+            directory=home,
+            hostname_file=f"{home}/hostname" if made else "",
+            hosts_file=f"{home}/hosts" if made else "",
+            resolv_conf=f"{home}/resolv.conf" if made else "",
+            log=f"{home}/log" if options.logging.driver is LogDriver.K8S_FILE else "",
+            pid_file=f"{run}/pid",
+            monitor_pid_file=f"{run}/monitor",
+            monitor_pid=2000 + key.number if process is not None else None,
+            configuration=f"{run}/config.json" if process is not None else "",
+            oci_version="1.0.2",
+            cgroup=f"/fake/{key.container_id}",
+            upper=f"{home}/upper",
+            work=f"{home}/work",
+            merged=f"{home}/merged",
+            bounding=("CAP_CHOWN", "CAP_KILL"),
+            effective=("CAP_CHOWN", "CAP_KILL") if root else (),
+        )
 
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self._machine.watcher = listener

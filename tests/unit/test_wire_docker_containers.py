@@ -18,7 +18,9 @@ from apiserver.engine.containers.options import (
 )
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.wait import WaitResult
+from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.images import Healthcheck
+from apiserver.engine.ports.networks import NetworkPlan
 from apiserver.engine.ports.publish import PortRequest, PublishedPort, Transport
 from apiserver.errors import InvalidParameter, NoSuchContainer
 from apiserver.wire.docker.container_filters import LookUps, select, shows_stopped
@@ -332,3 +334,55 @@ def test_before_a_container_that_is_not_there_is_missing() -> None:
 def test_some_filters_look_at_stopped_containers_too() -> None:
     assert shows_stopped({"status": ("exited",)})
     assert not shows_stopped({"label": ("a",), "status": ()})
+
+
+FACTS = RunFacts(
+    hostname_file="/c/hostname",
+    hosts_file="/c/hosts",
+    resolv_conf="/c/resolv.conf",
+    log="/c/log",
+    upper="/c/upper",
+    work="/c/work",
+    merged="/c/merged",
+)
+
+
+def test_the_places_of_a_container_are_those_of_the_back_end() -> None:
+    what = running()
+    assert what.run is not None
+    network = NetworkPlan("c" * 64, "web", 1, (), namespace="/r/netns/c-1")
+    what = replace(what, run=replace(what.run, network=network))
+    shown: Any = container_json(what, replace(AROUND, facts=FACTS, lower=("/s/2", "/s/1")), V1_51)
+    assert [shown[f"{key}Path"] for key in ("Hostname", "Hosts", "ResolvConf", "Log")] == [
+        *("/c/hostname", "/c/hosts", "/c/resolv.conf", "/c/log")
+    ]
+    assert shown["GraphDriver"]["Data"] == {
+        "LowerDir": "/s/2:/s/1",
+        "MergedDir": "/c/merged",
+        "UpperDir": "/c/upper",
+        "WorkDir": "/c/work",
+    }
+    settings = shown["NetworkSettings"]
+    assert (settings["SandboxKey"], len(settings["SandboxID"])) == ("/r/netns/c-1", 64)
+
+
+def test_another_start_has_another_sandbox_and_what_does_not_run_has_none() -> None:
+    def sandbox(namespace: str) -> Any:
+        what = running()
+        assert what.run is not None
+        plan = NetworkPlan("c" * 64, "web", 1, (), namespace=namespace)
+        shown: Any = container_json(replace(what, run=replace(what.run, network=plan)), AROUND, V1_51)
+        return shown["NetworkSettings"]["SandboxID"]
+
+    assert sandbox("/r/netns/c-1") != sandbox("/r/netns/c-2")
+    ended: Any = container_json(exited(0), AROUND, V1_51)
+    assert (ended["NetworkSettings"]["SandboxID"], ended["NetworkSettings"]["SandboxKey"]) == ("", "")
+
+
+def test_before_its_first_start_a_container_has_no_log_yet() -> None:
+    assert container_json(container(), replace(AROUND, facts=FACTS), V1_51)["LogPath"] == ""
+
+
+def test_nothing_is_made_up_where_the_back_end_says_nothing() -> None:
+    shown: Any = container_json(running(), AROUND, V1_51)
+    assert (shown["HostsPath"], shown["LogPath"], shown["GraphDriver"]["Data"]) == ("", "", None)

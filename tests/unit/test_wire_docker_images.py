@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.ports.images import HistoryEntry, Image, ImageConfig, Layer, LoadedImage
 from apiserver.errors import InvalidParameter, NoSuchImage
 from apiserver.wire.docker.image_filters import select
 from apiserver.wire.docker.images import history_json, image_json, loaded_texts, removed_json, summary_json
+from apiserver.wire.libpod.images import image_json as libpod_image_json
 from tests.support.containers import CREATED
 
 NOW = CREATED + timedelta(hours=1)
@@ -138,3 +140,13 @@ def test_a_wrong_filter_is_refused(filters: dict[str, tuple[str, ...]]) -> None:
 def test_since_an_image_that_is_not_there_is_missing() -> None:
     with pytest.raises(NoSuchImage):
         select((IMAGE,), {"since": ("nope",)}, find, NOW)
+
+
+def test_the_layers_are_named_where_the_back_end_says_where_they_are() -> None:
+    assert image_json(IMAGE, "overlay", (1, 51))["GraphDriver"] == {"Data": None, "Name": "overlay"}
+    layers = (Layer("1", "", 1, "/s/1/diff", "/s/1/work"), Layer("2", "", 2, "/s/2/diff", "/s/2/work"))
+    two: Any = image_json(replace(IMAGE, layers=layers), "overlay", (1, 51))
+    assert two["GraphDriver"]["Data"] == {"LowerDir": "/s/1/diff", "UpperDir": "/s/2/diff", "WorkDir": "/s/2/work"}
+    one: Any = libpod_image_json(replace(IMAGE, layers=layers[:1]), "overlay")
+    assert one["GraphDriver"]["Data"] == {"UpperDir": "/s/1/diff", "WorkDir": "/s/1/work"}
+    assert libpod_image_json(IMAGE, "overlay")["GraphDriver"] == {"Name": "overlay", "Data": {}}

@@ -89,12 +89,15 @@ class ContainerListGroup:
             size = docker_sizes.inspect_json(await self._containers.sizes.of(container))
             container = self._containers.registry.by_id(container.id)  # it may have moved on
         host = self._system.host
+        inspection = await self._containers.inspect.of(container)
         around = Surroundings(
             networks=networks_by_name(self._networks),
             mountpoints=mountpoints(self._volumes),
             storage_driver=host.storage_driver,
             unified=host.cgroup_version == "2",
             exec_ids=tuple(session.id for session in self._containers.execs.of(container.id)),
+            facts=inspection.facts,
+            lower=inspection.image.directories if inspection.image is not None else (),
         )
         return reply_json(request, container_json(container, around, request.version) | size)
 
@@ -137,12 +140,15 @@ class ContainerListGroup:
         if libpod_bool(request, "size"):
             size = libpod_sizes.inspect_json(await self._containers.sizes.of(container))
             container = self._containers.registry.by_id(container.id)
+        inspection = await self._containers.inspect.of(container)
         around = libpod_inspect.Surroundings(
             networks=networks_by_name(self._networks),
             mountpoints=mountpoints(self._volumes),
             storage_driver=self._system.host.storage_driver,
             cgroup_manager=self._system.host.cgroup_manager,
             exec_ids=tuple(session.id for session in self._containers.execs.of(container.id)),
+            facts=inspection.facts,
+            image=inspection.image,
         )
         stop_signal = signal_number(container.options.process.stop_signal or "SIGTERM")
         shown = libpod_inspect.container_json(container, around, request.version, stop_signal)

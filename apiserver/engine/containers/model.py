@@ -113,6 +113,11 @@ class Container(Struct, frozen=True):
         return self.state in ALIVE
 
     @property
+    def network_namespace(self) -> str:
+        """An optional fact: the path of the newest run's own, while it is there."""
+        return self.run.network.namespace if self.run is not None and self.run.network is not None else ""
+
+    @property
     def anonymous_volumes(self) -> tuple[str, ...]:
         return tuple(mount.source for mount in self.options.mounts.mounts if mount.anonymous and mount.source)
 

@@ -84,11 +84,14 @@ class Layer(Struct, frozen=True):
         id: the store's own name of it; the same layer over another parent has another id.
         diff_digest: `sha256:...` of the uncompressed tar.
         size_bytes: of its files, unpacked.
+        directory: an optional fact: where its files are; `work` is what the kernel needs beside it.
     """
 
     id: str
     diff_digest: str
     size_bytes: int
+    directory: str = ""
+    work: str = ""
 
 
 class Image(Struct, frozen=True):
@@ -120,6 +123,11 @@ class Image(Struct, frozen=True):
     history: tuple[HistoryEntry, ...] = ()
     parent: str | None = None
     intermediate: bool = False
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """Of its layers, the nearest first, where the back end says them: a container's lower directories."""
+        return tuple(layer.directory for layer in reversed(self.layers) if layer.directory)
 
 
 class LoadedImage(Struct, frozen=True):

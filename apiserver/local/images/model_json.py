@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from apiserver.drivers.containers_storage import StoredImage, StoredLayer
 from apiserver.drivers.oci_image import ConfigJson, HealthcheckJson, HistoryJson, RunConfigJson
@@ -24,13 +25,18 @@ class LayersMissing(Exception):
     """An image's layers are not in the store's list: it was removed since, or broken."""
 
 
-def image_of(stored: StoredImage, layers: Mapping[str, StoredLayer], config: ConfigJson) -> Image:
+def image_of(
+    stored: StoredImage, layers: Mapping[str, StoredLayer], config: ConfigJson, directory: Callable[[str], Path]
+) -> Image:
     """The image, but for `parent` and `intermediate`, which only the whole store tells.
+
+    Args:
+        directory: id of a layer -> where its files are.
 
     Raises:
         LayersMissing
     """
-    chain = tuple(_chain(stored.layer, layers))
+    chain = tuple(_chain(stored.layer, layers, directory))
     names = [name for name in stored.names or () if not name.startswith(NAMELESS)]
     return Image(
         id=stored.id,
@@ -50,13 +56,14 @@ def image_of(stored: StoredImage, layers: Mapping[str, StoredLayer], config: Con
     )
 
 
-def _chain(top: str, layers: Mapping[str, StoredLayer]) -> Sequence[Layer]:
+def _chain(top: str, layers: Mapping[str, StoredLayer], directory: Callable[[str], Path]) -> Sequence[Layer]:
     chain: list[Layer] = []
     while top:
         layer = layers.get(top)
         if layer is None or len(chain) > len(layers):
             raise LayersMissing(top)
-        chain.append(Layer(layer.id, layer.diff_digest, layer.diff_size))
+        place = directory(layer.id)
+        chain.append(Layer(layer.id, layer.diff_digest, layer.diff_size, str(place), str(place.with_name("work"))))
         top = layer.parent
     return chain[::-1]
 

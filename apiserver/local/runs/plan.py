@@ -12,6 +12,10 @@ from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import ContainerPaths, Paths, RunPaths
 
 
+def cgroup_of(key: RunKey) -> str:
+    return f"/apiserver/{key.container_id}"
+
+
 class RunPlan(Struct, frozen=True):
     """One run's things.
 
@@ -34,7 +38,7 @@ class RunPlan(Struct, frozen=True):
             key=key,
             runtime=runtime,
             runtime_root=paths.runtime_root(runtime),
-            cgroup=f"/apiserver/{key.container_id}",
+            cgroup=cgroup_of(key),
             monitor_cgroup=f"/apiserver/conmon-{key.container_id}",
             run=paths.run(key.container_id, key.number),
             container=paths.container(key.container_id),

@@ -13,6 +13,7 @@ from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.process import Programs
 from apiserver.drivers.threads import Threads
 from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.processes import ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
 from apiserver.engine.ports.runs import Found, RunEnd, RunKey, RunSpec, Started
@@ -26,7 +27,7 @@ from apiserver.local.runs.launch import Launch
 from apiserver.local.runs.machine import Machine, look
 from apiserver.local.runs.news import News
 from apiserver.local.runs.placing import Placing
-from apiserver.local.runs.plan import RunPlan
+from apiserver.local.runs.plan import RunPlan, cgroup_of
 from apiserver.local.runs.rootfs import Layers, Rootfs
 from apiserver.local.runs.spec import init, limits, mounts, security, ulimits
 from apiserver.local.runs.stop import Stop
@@ -158,6 +159,11 @@ class LocalRuns:
         from apiserver.local.runs import top
 
         return top.namespaces(self._cgroups, RunPlan.from_json(plan))
+
+    def facts(self, key: RunKey, options: ContainerOptions) -> RunFacts:
+        from apiserver.local.runs.facts import run_facts  # no start needs it
+
+        return run_facts(self._paths, self.machine, key, options, cgroup_of(key))
 
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self.changes.tell(listener)

@@ -70,7 +70,7 @@ def image_json(image: Image, storage_driver: str, version: Version) -> JsonObjec
         "Architecture": image.architecture,
         "Os": image.os,
         "Size": image.size_bytes,
-        "GraphDriver": {"Data": None, "Name": storage_driver},
+        "GraphDriver": {"Data": _layers(image), "Name": storage_driver},
         "RootFS": {"Type": "layers", "Layers": [layer.diff_digest for layer in image.layers]},
         "Metadata": {"LastTagTime": go_time(None)},
     }
@@ -83,6 +83,15 @@ def image_json(image: Image, storage_driver: str, version: Version) -> JsonObjec
     if version < V1_45:
         shown |= {"Container": "", "ContainerConfig": _config(ImageConfig(), version)}
     return shown
+
+
+def _layers(image: Image) -> JsonObject | None:
+    """Without the `MergedDir` that Docker has: nobody mounts an image by itself."""
+    if not image.directories:
+        return None
+    upper, *lower = image.directories
+    shown: JsonObject = {"UpperDir": upper, "WorkDir": image.layers[-1].work}
+    return {"LowerDir": ":".join(lower), **shown} if lower else shown
 
 
 def _config(config: ImageConfig, version: Version) -> JsonObject:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from msgspec import Struct, field
 
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.networks import Network
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.docker.endpoints import endpoint_id, endpoint_of, networks_json, published
@@ -35,6 +37,8 @@ class Surroundings(Struct, frozen=True):
         mountpoints: of the volumes, by name.
         unified: the host has cgroup v2 alone.
         exec_ids: the sessions that have not ended.
+        facts: what the back end says of it.
+        lower: directories of its image's layers, the nearest first.
     """
 
     networks: Mapping[str, Network] = field(default_factory=dict)
@@ -42,6 +46,8 @@ class Surroundings(Struct, frozen=True):
     storage_driver: str = "overlay2"
     unified: bool = False
     exec_ids: tuple[str, ...] = ()
+    facts: RunFacts = RunFacts()
+    lower: tuple[str, ...] = ()
 
 
 def container_json(container: Container, around: Surroundings, version: Version) -> JsonObject:
@@ -53,10 +59,10 @@ def container_json(container: Container, around: Surroundings, version: Version)
         "Args": arguments,
         "State": state_json(container),
         "Image": f"sha256:{container.image_id}",
-        "ResolvConfPath": "",
-        "HostnamePath": "",
-        "HostsPath": "",
-        "LogPath": "",
+        "ResolvConfPath": around.facts.resolv_conf,
+        "HostnamePath": around.facts.hostname_file,
+        "HostsPath": around.facts.hosts_file,
+        "LogPath": around.facts.log if container.run is not None else "",
         "Name": f"/{container.name}",
         "RestartCount": container.restart_count,
         "Driver": around.storage_driver,
@@ -66,10 +72,22 @@ def container_json(container: Container, around: Surroundings, version: Version)
         "AppArmorProfile": container.options.security.apparmor,
         "ExecIDs": null_if_empty(around.exec_ids),
         "HostConfig": _host_config(container, unified=around.unified),
-        "GraphDriver": {"Data": None, "Name": around.storage_driver},
+        "GraphDriver": {"Data": _layers(around), "Name": around.storage_driver},
         "Mounts": mount_points(container, around.mountpoints),
         "Config": _config(container, version),
         "NetworkSettings": _network_settings(container, around, version),
+    }
+
+
+def _layers(around: Surroundings) -> JsonObject | None:
+    facts = around.facts
+    if not facts.upper:
+        return None
+    return {
+        "LowerDir": ":".join(around.lower),
+        "MergedDir": facts.merged,
+        "UpperDir": facts.upper,
+        "WorkDir": facts.work,
     }
 
 
@@ -162,7 +180,14 @@ def _network_settings(container: Container, around: Surroundings, version: Versi
     options = container.options.network
     ports: JsonObject = show_published(published(container), options.exposed) if container.alive else {}
     networks = networks_json(container, around.networks, version)
-    settings: JsonObject = {"SandboxID": "", "SandboxKey": "", "Ports": ports, "Networks": networks}
+    sandbox = container.network_namespace
+    settings: JsonObject = {
+        # Docker draws an id for each: to clients it is a word that is new with each start.
+        "SandboxID": hashlib.sha256(sandbox.encode()).hexdigest() if sandbox else "",
+        "SandboxKey": sandbox,
+        "Ports": ports,
+        "Networks": networks,
+    }
     if version >= V1_52:
         return settings
     endpoint, network = endpoint_of(container, options.mode), around.networks.get(options.mode)

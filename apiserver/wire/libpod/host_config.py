@@ -18,7 +18,7 @@ _UNSET_NUMBERS = (
 )
 
 
-def host_config_json(container: Container, cgroup_manager: str) -> JsonObject:
+def host_config_json(container: Container, cgroup_manager: str, log_path: str) -> JsonObject:
     options = container.options
     security, network, mounts = options.security, options.network, options.mounts
     namespaces = options.namespaces
@@ -30,7 +30,7 @@ def host_config_json(container: Container, cgroup_manager: str) -> JsonObject:
         "LogConfig": {
             "Type": options.logging.asked_as or options.logging.driver.value,
             "Config": None,
-            "Path": "",
+            "Path": log_path,
             "Tag": "",
             "Size": "0B",
         },
@@ -42,7 +42,7 @@ def host_config_json(container: Container, cgroup_manager: str) -> JsonObject:
         },
         "AutoRemove": options.lifecycle.auto_remove,
         "AutoRemoveImage": False,
-        "Annotations": dict(sorted(options.identity.annotations.items())),
+        "Annotations": dict(sorted(options.identity.annotations.items())) or None,
         "VolumeDriver": "",
         "CapAdd": list(security.cap_add),
         "CapDrop": list(security.cap_drop),

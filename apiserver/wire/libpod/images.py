@@ -84,7 +84,7 @@ def image_json(image: Image, storage_driver: str) -> JsonObject:
         "Os": image.os,
         "Size": image.size_bytes,
         "VirtualSize": image.size_bytes,
-        "GraphDriver": {"Name": storage_driver, "Data": {}},
+        "GraphDriver": {"Name": storage_driver, "Data": _layers(image)},
         "RootFS": {"Type": "layers", "Layers": [layer.diff_digest for layer in image.layers]},
         "Labels": sorted_map(image.config.labels) or None,
         "Annotations": {},
@@ -105,6 +105,12 @@ def image_json(image: Image, storage_driver: str) -> JsonObject:
     if image.config.healthcheck is not None:
         shown["Healthcheck"] = health_json(image.config.healthcheck)
     return shown
+
+
+def _layers(image: Image) -> JsonObject:
+    upper, *lower = image.directories or ("",)
+    work = image.layers[-1].work if image.layers else ""
+    return _without_zeros(LowerDir=":".join(lower), UpperDir=upper, WorkDir=work)
 
 
 def _config(config: ImageConfig) -> JsonObject:

@@ -8,6 +8,8 @@ from msgspec import Struct, field
 
 from apiserver.engine.containers.model import Container, State
 from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.ports.facts import RunFacts
+from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.networks import Network
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.gojson import ZERO_TIME, go_time
@@ -17,6 +19,8 @@ from apiserver.wire.libpod.listing import published
 from apiserver.wire.libpod.names import network_name
 from apiserver.wire.libpod.status import exit_code, pid, state_word
 
+_HEALTH_LOG: JsonObject = {"HealthLogDestination": "local", "HealthcheckMaxLogCount": 5, "HealthcheckMaxLogSize": 500}
+"""Podman's defaults, and all that a create takes."""
 V5 = (5, 0, 0)
 """From here on `Entrypoint` is a list and `StopSignal` a name."""
 
@@ -28,6 +32,8 @@ class Surroundings(Struct, frozen=True):
         networks: by the engine's name.
         mountpoints: of the volumes, by name.
         exec_ids: the sessions that have not ended.
+        facts: what the back end says of it.
+        image: what it was made of; None where it was removed underneath.
     """
 
     networks: Mapping[str, Network] = field(default_factory=dict)
@@ -35,6 +41,8 @@ class Surroundings(Struct, frozen=True):
     storage_driver: str = "overlay"
     cgroup_manager: str = "cgroupfs"
     exec_ids: tuple[str, ...] = ()
+    facts: RunFacts = RunFacts()
+    image: Image | None = None
 
 
 def container_json(
@@ -45,34 +53,35 @@ def container_json(
         stop_signal: its number, for versions before 5.
     """
     path, *arguments = container.options.process.argv or ("",)
-    return {
+    facts = around.facts
+    shown: JsonObject = {
         "Id": container.id,
         "Created": go_time(container.created),
         "Path": path,
         "Args": arguments,
-        "State": _state(container),
+        "State": _state(container, facts),
         "Image": container.image_id,
-        "ImageDigest": "",
+        "ImageDigest": around.image.manifest_digest if around.image is not None else "",
         "ImageName": container.image_name,
         "Rootfs": "",
         "Pod": "",
-        "ResolvConfPath": "",
-        "HostnamePath": "",
-        "HostsPath": "",
-        "StaticDir": "",
+        "ResolvConfPath": facts.resolv_conf,
+        "HostnamePath": facts.hostname_file,
+        "HostsPath": facts.hosts_file,
+        "StaticDir": facts.directory,
         "OCIRuntime": container.options.runtime or container.runtime,
-        "ConmonPidFile": "",
-        "PidFile": "",
+        "ConmonPidFile": facts.monitor_pid_file,
+        "PidFile": facts.pid_file,
         "Name": container.name,
         "RestartCount": container.restart_count,
         "Driver": around.storage_driver,
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": container.options.security.apparmor,
-        "EffectiveCaps": None,
-        "BoundingCaps": None,
+        "EffectiveCaps": sorted(facts.effective) or None,
+        "BoundingCaps": sorted(facts.bounding) or None,
         "ExecIDs": list(around.exec_ids),
-        "GraphDriver": {"Name": around.storage_driver, "Data": {}},
+        "GraphDriver": {"Name": around.storage_driver, "Data": _layers(container, around)},
         "Mounts": [
             _mount(mount, around.mountpoints)
             for mount in container.options.mounts.mounts
@@ -86,16 +95,29 @@ def container_json(
         "KubeExitCodePropagation": "invalid",
         "lockNumber": 0,
         "Config": _config(container, version, stop_signal),
-        "HostConfig": host_config_json(container, around.cgroup_manager),
+        "HostConfig": host_config_json(container, around.cgroup_manager, facts.log),
         "UseImageHosts": "/etc/hosts" in container.options.network.image_files,
         "UseImageHostname": "/etc/hostname" in container.options.network.image_files,
     }
+    if facts.configuration:
+        shown["OCIConfigPath"] = facts.configuration
+    return shown
 
 
-def _state(container: Container) -> JsonObject:
+def _layers(container: Container, around: Surroundings) -> JsonObject:
+    facts = around.facts
+    shown: JsonObject = {"UpperDir": facts.upper, "WorkDir": facts.work} if facts.upper else {}
+    if around.image is not None and around.image.directories:
+        shown["LowerDir"] = ":".join(around.image.directories)
+    if facts.merged and container.run is not None and container.run.plan:
+        shown["MergedDir"] = facts.merged  # only while it is mounted
+    return shown
+
+
+def _state(container: Container, facts: RunFacts) -> JsonObject:
     run = container.run
     state: JsonObject = {
-        "OciVersion": "",
+        "OciVersion": facts.oci_version,
         "Status": state_word(container),
         "Running": container.state in (State.RUNNING, State.STOPPING),
         "Paused": container.state is State.PAUSED,
@@ -110,6 +132,10 @@ def _state(container: Container) -> JsonObject:
         "CheckpointedAt": ZERO_TIME,
         "RestoredAt": ZERO_TIME,
     }
+    if container.alive:
+        state |= {"CgroupPath": facts.cgroup}
+        if facts.monitor_pid is not None:
+            state["ConmonPid"] = facts.monitor_pid
     if container.stopped_by_user:
         state["StoppedByUser"] = True
     return state
@@ -136,9 +162,10 @@ def _config(container: Container, version: tuple[int, ...], stop_signal: int) ->
         "Entrypoint": list(process.entrypoint or ()) or None,
         "OnBuild": None,
         "Labels": dict(sorted(identity.labels.items())),
-        "Annotations": dict(sorted(identity.annotations.items())),
+        "Annotations": dict(sorted(identity.annotations.items())) or None,
         "StopSignal": process.stop_signal or "SIGTERM",
         "HealthcheckOnFailureAction": "none",
+        **_HEALTH_LOG,
         "Umask": f"{process.umask:04o}",
         "Timeout": 0,
         "StopTimeout": int(10 if process.stop_timeout is None else max(process.stop_timeout, 0)),
@@ -184,7 +211,7 @@ def _network_settings(container: Container, around: Surroundings) -> JsonObject:
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
         "Ports": {**dict.fromkeys(options.exposed), **bound},
-        "SandboxKey": "",
+        "SandboxKey": container.network_namespace,
     }
     if options.bridged:
         network = around.networks.get(options.mode)

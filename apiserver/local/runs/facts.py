@@ -1,0 +1,52 @@
+"""Where a container's files are on this machine, and what its run is to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.containers.options.logging import LogDriver
+from apiserver.engine.ports.facts import RunFacts
+from apiserver.engine.ports.runs import RunKey
+from apiserver.local.paths import Paths
+from apiserver.local.runs.identity import read_pid
+from apiserver.local.runs.machine import Machine
+from apiserver.local.runs.spec import security
+from apiserver.local.runs.spec.assemble import OCI_VERSION
+
+
+def run_facts(paths: Paths, machine: Machine, key: RunKey, options: ContainerOptions, cgroup: str) -> RunFacts:
+    """Looks at a few names, and reads a pid: small enough for the reactor's thread.
+
+    Args:
+        key: the newest run's, or of the first one before there is any.
+    """
+    container, run = paths.container(key.container_id), paths.run(key.container_id, key.number)
+    capabilities = security.capabilities(options.security, machine.capabilities)
+    return RunFacts(
+        directory=str(container.directory),
+        hostname_file=_if_there(container.files / "hostname"),
+        hosts_file=_if_there(container.files / "hosts"),
+        resolv_conf=_if_there(container.files / "resolv.conf"),
+        log=str(container.log) if options.logging.driver is LogDriver.K8S_FILE else "",
+        pid_file=str(run.pid_file),
+        monitor_pid_file=str(run.conmon_pid_file),
+        monitor_pid=read_pid(run.conmon_pid_file),
+        configuration=_if_there(run.config),
+        oci_version=OCI_VERSION,
+        cgroup=cgroup,
+        upper=str(container.upper),
+        work=str(container.work),
+        merged=str(container.merged),
+        bounding=tuple(capabilities),
+        effective=tuple(capabilities) if _is_root(options.process.user) else (),
+    )
+
+
+def _if_there(path: Path) -> str:
+    return str(path) if path.exists() else ""
+
+
+def _is_root(user: str) -> bool:
+    """By the name alone: only a start looks into the container's own passwd."""
+    return user.partition(":")[0] in ("", "0", "root")

@@ -1,0 +1,113 @@
+"""A container in the shape of Podman's inspection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from apiserver.engine.containers.model import Container, Run, State
+from apiserver.engine.containers.options import Identity
+from apiserver.engine.ports.facts import RunFacts
+from apiserver.engine.ports.images import Image, ImageConfig, Layer
+from apiserver.engine.ports.networks import NetworkPlan
+from apiserver.wire.libpod.inspect import Surroundings, container_json
+from tests.support.containers import CREATED, NETWORKS, container, exited, running
+
+V5 = (5, 4, 2)
+FACTS = RunFacts(
+    directory="/c",
+    hostname_file="/c/hostname",
+    hosts_file="/c/hosts",
+    resolv_conf="/c/resolv.conf",
+    log="/c/log",
+    pid_file="/r/pid",
+    monitor_pid_file="/r/conmon.pid",
+    monitor_pid=99,
+    configuration="/r/config.json",
+    oci_version="1.0.2",
+    cgroup="/apiserver/c",
+    upper="/c/upper",
+    work="/c/work",
+    merged="/c/merged",
+    bounding=("CAP_KILL", "CAP_CHOWN"),
+    effective=("CAP_KILL",),
+)
+IMAGE = Image(
+    id="d" * 64,
+    names=("bb:t",),
+    digests=(),
+    created=CREATED,
+    size_bytes=3,
+    config=ImageConfig(),
+    manifest_digest="sha256:" + "e" * 64,
+    layers=(Layer("1", "", 1, "/s/1/diff", "/s/1/work"), Layer("2", "", 2, "/s/2/diff", "/s/2/work")),
+)
+
+
+def shown(what: Container, **around: Any) -> Any:
+    return container_json(what, Surroundings(networks=NETWORKS, **around), V5, 15)
+
+
+def mounted(what: Container) -> Container:
+    assert what.run is not None
+    network = NetworkPlan("c" * 64, "web", 1, (), namespace="/r/netns/c-1")
+    return replace(what, run=replace(what.run, plan={"run": 1}, network=network))
+
+
+def test_the_places_of_a_running_container_are_those_of_the_back_end() -> None:
+    found = shown(mounted(running()), facts=FACTS, image=IMAGE)
+    keys = ("HostnamePath", "HostsPath", "ResolvConfPath", "StaticDir", "PidFile", "ConmonPidFile", "OCIConfigPath")
+    assert [found[key] for key in keys] == [
+        *("/c/hostname", "/c/hosts", "/c/resolv.conf", "/c", "/r/pid", "/r/conmon.pid", "/r/config.json")
+    ]
+    assert found["HostConfig"]["LogConfig"]["Path"] == "/c/log"
+    assert found["NetworkSettings"]["SandboxKey"] == "/r/netns/c-1"
+    assert found["GraphDriver"]["Data"] == {
+        "LowerDir": "/s/2/diff:/s/1/diff",
+        "MergedDir": "/c/merged",
+        "UpperDir": "/c/upper",
+        "WorkDir": "/c/work",
+    }
+    state = found["State"]
+    assert (state["CgroupPath"], state["ConmonPid"], state["OciVersion"]) == ("/apiserver/c", 99, "1.0.2")
+
+
+@pytest.mark.parametrize("what", [container(), exited(3)])
+def test_what_does_not_run_has_no_monitor_no_cgroup_and_nothing_mounted(what: Container) -> None:
+    found = shown(what, facts=replace(FACTS, configuration=""), image=IMAGE)
+    assert {"CgroupPath", "ConmonPid"}.isdisjoint(found["State"])
+    assert "MergedDir" not in found["GraphDriver"]["Data"]
+    assert (found["NetworkSettings"]["SandboxKey"], "OCIConfigPath" in found) == ("", False)
+
+
+def test_nothing_is_made_up_where_the_back_end_says_nothing() -> None:
+    found = shown(container(state=State.RUNNING, run=Run(1, plan={"run": 1})))
+    assert found["GraphDriver"] == {"Name": "overlay", "Data": {}}
+    assert [found[key] for key in ("HostsPath", "PidFile", "StaticDir", "ImageDigest")] == [""] * 4
+
+
+def test_capabilities_are_sorted_and_null_where_there_are_none() -> None:
+    found = shown(container(), facts=replace(FACTS, effective=()))
+    assert (found["BoundingCaps"], found["EffectiveCaps"]) == (["CAP_CHOWN", "CAP_KILL"], None)
+
+
+def test_the_digest_is_the_images_for_as_long_as_that_is_there() -> None:
+    assert shown(container(), image=IMAGE)["ImageDigest"] == "sha256:" + "e" * 64
+    assert shown(container())["ImageDigest"] == ""
+
+
+def test_annotations_are_those_asked_for_and_null_where_none_were() -> None:
+    plain = shown(container())
+    assert (plain["Config"]["Annotations"], plain["HostConfig"]["Annotations"]) == (None, None)
+    options = replace(container().options, identity=Identity(annotations={"b": "2", "a": "1"}))
+    asked = shown(container(options=options))
+    assert asked["Config"]["Annotations"] == asked["HostConfig"]["Annotations"] == {"a": "1", "b": "2"}
+
+
+def test_the_log_of_health_checks_is_as_podman_has_it_by_default() -> None:
+    config = shown(container())["Config"]
+    assert [config[key] for key in ("HealthLogDestination", "HealthcheckMaxLogCount", "HealthcheckMaxLogSize")] == [
+        *("local", 5, 500)
+    ]
