@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
 
 from apiserver.engine.containers.failures import ContainerNotRunning, MarkedForRemoval
 from apiserver.engine.containers.model import Container, State
 from apiserver.engine.containers.options import Network
+from apiserver.engine.containers.options.mounts import Mount, MountKind, Mounts
 from apiserver.engine.containers.wait import Condition, WaitResult
 from apiserver.engine.ports.publish import PortRequest
 from apiserver.engine.ports.runs import StartFailed
@@ -51,6 +54,32 @@ def test_a_second_init_and_that_of_a_running_one_change_nothing() -> None:
     assert isinstance(failure_of(engine.containers.start.init("box")), NotModified)
     result_of(engine.containers.start.start("box"))
     assert isinstance(failure_of(engine.containers.start.init("box")), NotModified)
+
+
+def _removed(engine: Engine) -> None:
+    result_of(engine.containers.remove.remove("box"))
+
+
+def _not_started(engine: Engine) -> None:
+    engine.gates.failing["runs.start"] = HostError("no")
+    failure_of(engine.containers.start.start("box"))
+
+
+def _rebooted(engine: Engine) -> None:
+    engine.machine.reboots()
+    engine.reconciled("boot-2")
+
+
+@pytest.mark.parametrize("undone", [_removed, _not_started, _rebooted])
+def test_one_that_waits_leaves_its_networks_and_volumes_however_it_is_undone(
+    undone: Callable[[Engine], object],
+) -> None:
+    engine = Engine()
+    engine.create(replace(PUBLISHED, mounts=Mounts(mounts=(Mount(MountKind.VOLUME, "/data", "vol"),))))
+    init(engine)
+    undone(engine)
+    assert engine.told("network") == ["connect", "disconnect"]
+    assert engine.told("volume")[:3] == ["create", "mount", "unmount"]
 
 
 def test_a_failed_init_leaves_nothing_but_why() -> None:

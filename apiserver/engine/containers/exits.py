@@ -171,11 +171,7 @@ class Exits:
                 container = container.become(State.REMOVING, run=run, remove_volumes=True)
             else:
                 container = container.become(State.EXITED, run=run)
-            container = await self._ledger.record(
-                container,
-                *self._ledger.network_events(ended, Action.DISCONNECT),
-                *self._ledger.volume_events(ended, Action.UNMOUNT),
-            )
+            container = await self._ledger.record(container, *self._ledger.leaving(ended))
         except Exception:  # noqa: BLE001  # whatever it is, who waits for the end is told of it
             log.failure("container {id} has ended and could not be cleaned up yet", id=container.id)
             self._wait.ended(container)

@@ -74,8 +74,15 @@ class Ledger:
         common = {**container.options.identity.labels, "image": container.image_name, "name": container.name}
         return Event(Kind.CONTAINER, action, container.id, self.now(), {**common, **attributes})
 
-    def volume_events(self, container: Container, action: Action) -> tuple[Event, ...]:
-        """That the container's volumes are mounted in it, or not any more."""
+    def joining(self, container: Container) -> tuple[Event, ...]:
+        """That a run has its volumes and networks."""
+        return *self._volume_events(container, Action.MOUNT), *self._network_events(container, Action.CONNECT)
+
+    def leaving(self, container: Container) -> tuple[Event, ...]:
+        """That it has them no longer; of a run for which `joining` was told, and by its plan from before it was undone."""
+        return *self._network_events(container, Action.DISCONNECT), *self._volume_events(container, Action.UNMOUNT)
+
+    def _volume_events(self, container: Container, action: Action) -> tuple[Event, ...]:
         told = []
         for mount in container.options.mounts.mounts:
             if mount.kind is MountKind.VOLUME:
@@ -86,8 +93,7 @@ class Ledger:
                 told.append(Event(Kind.VOLUME, action, mount.source, self.now(), attributes))
         return tuple(told)
 
-    def network_events(self, container: Container, action: Action) -> tuple[Event, ...]:
-        """That the container's run joins its networks, or leaves them."""
+    def _network_events(self, container: Container, action: Action) -> tuple[Event, ...]:
         plan = container.run.network if container.run else None
         networks = [attachment.network for attachment in plan.attachments] if plan else []
         return tuple(

@@ -17,6 +17,7 @@ from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import ALIVE, Container, State
 from apiserver.engine.containers.removal import Removal
 from apiserver.engine.containers.undo import Undo, before_init, has_leftovers
+from apiserver.engine.events.model import Event
 from apiserver.engine.locks import Locks
 from apiserver.engine.ports.records import PutSetting
 from apiserver.engine.ports.runs import Found, RunEnd, RunKey, Runs
@@ -152,13 +153,15 @@ class Reconcile:
         async with self._locks.container(container.id, "reconcile"):
             run = await self._undo.undo(container, rebooted=rebooted)
             assert run is not None
+            left: tuple[Event, ...] = ()
             if container.state is State.INITIALIZED:
                 # It waited to be started, and needs no more than another run for that.
+                left = self._ledger.leaving(container)
                 code = 0 if run.started is None else run.exit_code
                 container, run = before_init(container), replace(run, ended=True, exit_code=code)
             elif not run.ended:
                 run = replace(run, ended=True, error=INTERRUPTED)
-            container = await self._ledger.record(replace(container, run=run))
+            container = await self._ledger.record(replace(container, run=run), *left)
             if container.options.lifecycle.auto_remove:
                 await self._removal.finish(container, volumes=True, rebooted=rebooted)
 

@@ -174,8 +174,7 @@ class Start:
         waiting = made.become(State.INITIALIZED, run=run)
         await self._ledger.record(
             waiting,
-            *self._ledger.volume_events(waiting, Action.MOUNT),
-            *self._ledger.network_events(waiting, Action.CONNECT),
+            *self._ledger.joining(waiting),
             self._ledger.event(waiting, Action.INIT),
         )
 
@@ -188,9 +187,7 @@ class Start:
         running = made.become(State.RUNNING, run=run, stopped_by_user=False)
         made_now: tuple[Event, ...] = ()
         if before is not made:
-            mounted = self._ledger.volume_events(running, Action.MOUNT)
-            joins = self._ledger.network_events(running, Action.CONNECT)
-            made_now = (*mounted, *joins, self._ledger.event(running, Action.INIT))
+            made_now = (*self._ledger.joining(running), self._ledger.event(running, Action.INIT))
         await self._ledger.record(running, *made_now, self._ledger.event(running, Action.START))
 
     async def _failed(self, before: Container, intended: Container, reason: BaseException) -> None:
@@ -215,7 +212,8 @@ class Start:
         self._attach.end(before.id)
         container = replace(before, run=failed)
         try:
-            container = await self._ledger.record(container)
+            left = self._ledger.leaving(intended) if intended.state is State.INITIALIZED else ()
+            container = await self._ledger.record(container, *left)
             self._wait.not_started(container)
             if container.options.lifecycle.auto_remove:
                 await self._removal.finish(container, volumes=True)
