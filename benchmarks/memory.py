@@ -1,9 +1,9 @@
-"""Memory of one process as the kernel counts it, in bytes."""
+"""Memory of processes as the kernel counts it, in bytes."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,13 @@ def field(pid: int, file: str, name: str) -> int:
     raise RuntimeError(f"/proc/{pid}/{file} has no {name}")
 
 
-def resident(pid: int) -> int:
-    return field(pid, "status", "VmRSS")
+def resident(pids: Iterable[int]) -> int:
+    return sum(field(pid, "status", "VmRSS") for pid in pids)
 
 
-def proportional(pid: int) -> int:
+def proportional(pids: Iterable[int]) -> int:
     """Shared pages count by their share."""
-    return field(pid, "smaps_rollup", "Pss")
+    return sum(field(pid, "smaps_rollup", "Pss") for pid in pids)
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Growth:
 def growth(pid: int) -> Iterator[Growth]:
     """Filled in when the block is left."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak starts again from here
-    before = resident(pid)
+    before = resident([pid])
     grown = Growth()
     yield grown
     grown.bytes = max(0, field(pid, "status", "VmHWM") - before)

@@ -9,13 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.client import Connection
+from benchmarks.client import PIECE, Connection
 from benchmarks.memory import growth
 from benchmarks.servers import Server
 from tests.support.image_archive import busybox_image, docker_archive
 
 MIB = 1024 * 1024
-PIECE = MIB // 4
 UNREAD_SECONDS = 3.0
 
 
@@ -24,33 +23,49 @@ def load_busybox(server: Server) -> None:
         connection.upload("/images/load", iter([docker_archive(busybox_image("docker.io/library/busybox:latest"))]))
 
 
-def create(server: Server, connection: Connection, command: list[str], **more: Any) -> str:
-    host = {"NetworkMode": "none", **server.host_config, **more.pop("HostConfig", {})}
+def create(connection: Connection, command: list[str], name: str = "", **more: Any) -> str:
+    host = {"NetworkMode": "none", **more.pop("HostConfig", {})}
     body = {"Image": "busybox", "Cmd": command, "HostConfig": host, **more}
-    created: dict[str, str] = connection.call("POST", "/containers/create", body)
+    created: dict[str, str] = connection.call("POST", f"/containers/create{'?name=' * bool(name)}{name}", body)
     return created["Id"]
 
 
+def remove(server: Server, name: str) -> None:
+    with server.connection() as connection:
+        connection.call("DELETE", f"/containers/{name}?force=1")
+
+
+def run_phases(connection: Connection, network: str = "none") -> dict[str, float]:
+    """Seconds of create, start, wait and remove of `true`, each, and of all that."""
+    clock = time.perf_counter
+    times = [clock()]
+    container = create(connection, ["true"], HostConfig={"NetworkMode": network})
+    times.append(clock())
+    connection.call("POST", f"/containers/{container}/start")
+    times.append(clock())
+    code = connection.call("POST", f"/containers/{container}/wait")["StatusCode"]
+    times.append(clock())
+    connection.call("DELETE", f"/containers/{container}")
+    times.append(clock())
+    if code != 0:
+        raise RuntimeError(f"`true` ended with {code}")
+    names = ("create", "start", "wait", "remove")
+    took = {name: after - before for name, before, after in zip(names, times, times[1:], strict=False)}
+    return {**took, "whole": times[-1] - times[0]}
+
+
 def whole_run(server: Server) -> float:
-    """Seconds for create, start, wait and remove of `true`, on one kept-alive connection."""
+    """Seconds for a run on one kept-alive connection."""
     with server.connection() as connection:
         connection.call("GET", "/containers/json")
-        began = time.perf_counter()
-        container = create(server, connection, ["true"])
-        connection.call("POST", f"/containers/{container}/start")
-        code = connection.call("POST", f"/containers/{container}/wait")["StatusCode"]
-        connection.call("DELETE", f"/containers/{container}")
-        took = time.perf_counter() - began
-    if code != 0:
-        raise RuntimeError(f"{server.name}: `true` ended with {code}")
-    return took
+        return run_phases(connection)["whole"]
 
 
 def stdin(server: Server, size_bytes: int) -> tuple[float, float]:
     """(seconds, bytes grown) while `size_bytes` go through the attached stdin of `wc -c`."""
     with server.connection() as connection:
-        streams = {"OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": True}
-        container = create(server, connection, ["wc", "-c"], **streams)
+        streams: dict[str, Any] = {"OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": True}
+        container = create(connection, ["wc", "-c"], **streams)
         with growth(server.pid) as grown:
             raw = connection.hijack(f"/containers/{container}/attach?stream=1&stdin=1&stdout=1")
             connection.call("POST", f"/containers/{container}/start")
@@ -101,7 +116,7 @@ def unread_log(server: Server, size_bytes: int) -> tuple[float, float]:
         line = "x" * 1023
         log = {"LogConfig": {"Type": "json-file", "Config": {"max-size": server.endless_log}}}
         command = ["sh", "-c", f"yes {line} | head -c {size_bytes}"]
-        container = create(server, connection, command, HostConfig=log)
+        container = create(connection, command, HostConfig=log)
         with growth(server.pid) as grown:
             began = time.perf_counter()
             connection.call("POST", f"/containers/{container}/start")

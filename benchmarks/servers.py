@@ -1,114 +1,106 @@
-"""The services that are compared: how each is started on a socket of its own, watched and ended."""
+"""A server that is compared: started on a socket of its own, watched and ended."""
 
 from __future__ import annotations
 
 import contextlib
-import resource
+import os
 import shutil
 import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks.client import Connection
-from tests.support import leftovers
+from benchmarks.kinds import Kind
+from benchmarks.places import Place, children
+from benchmarks.registry import HOST
 
-HERE = Path(__file__).parent
 POLL_SECONDS = 0.001
+START_SECONDS = 120
+END_SECONDS = 30
 
-# The defaults ask for shared memory locks and for a journal, which are not everywhere.
-PODMAN_CONF = """
-[engine]
-lock_type = "file"
-events_logger = "file"
-"""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+REGISTRIES = f'[[registry]]\nlocation = "{HOST}"\ninsecure = true\n'
 
-
-def podman_limits() -> list[dict[str, Any]]:
-    """HostConfig.Ulimits that it can give here: its defaults are above what some machines allow.
-
-    It lowers its own limit of processes to the kernel's greatest pid, so no container may have more.
-    """
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    pids = int(Path("/proc/sys/kernel/pid_max").read_text())
-    processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    most = {"nofile": files, "nproc": pids if processes == resource.RLIM_INFINITY else min(processes, pids)}
-    return [{"Name": name, "Soft": limit, "Hard": limit} for name, limit in most.items()]
-
-
-def apiserver(folder: Path, path: Path) -> list[str]:
-    program = str(Path(sys.executable).with_name("apiserver"))
-    places = ["--root", str(folder / "root"), "--runroot", str(folder / "run")]
-    return [program, "serve", *places, "--idle-timeout", "0", "--listen", f"unix:{path}"]
-
-
-def podman(folder: Path, path: Path) -> list[str]:
-    conf = folder / "containers.conf"
-    conf.write_text(PODMAN_CONF)
-    store = ["--storage-driver", "overlay", "--root", str(folder / "root"), "--runroot", str(folder / "run")]
-    rest = ["--tmpdir", str(folder / "tmp"), "--network-config-dir", str(folder / "net"), "--runtime", "crun"]
-    service = ["--cgroup-manager", "cgroupfs", "system", "service", "--time", "0", f"unix://{path}"]
-    return ["env", f"CONTAINERS_CONF={conf}", "podman", *store, *rest, *service]
-
-
-def bare_twisted(folder: Path, path: Path) -> list[str]:
-    return [sys.executable, str(HERE / "bare_twisted.py"), str(path)]
-
-
-COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
-    "apiserver": apiserver,
-    "podman": podman,
-    "bare twisted.web": bare_twisted,
-}
+FIRST_ANSWER = "/containers/json"
+SETTLE_SECONDS = 1.0
 
 
 class Server:
-    """One service with storage of its own below `folder`.
+    """One service with storage of its own below `folder`, in a place of its own."""
 
-    Attributes:
-        host_config: what it needs in every HostConfig on this machine.
-        endless_log: the `max-size` for a log without an end; podman 4.3 knows no -1.
-    """
-
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, kind: Kind, folder: Path, root: Path = Path("/")) -> None:
         self.name = name
+        self.kind = kind
         self.folder = folder
+        self.root = root
         self.socket = folder / "s"
         self.log = folder / "log"
-        self.folder.mkdir()
-        self.host_config: dict[str, Any] = {"Ulimits": podman_limits()} if name == "podman" else {}
-        self.endless_log = "100g" if name == "podman" else "-1"
+        self.endless_log = kind.endless_log
+        self.place: Place | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        folder.mkdir()
 
-    def start(self) -> float:
-        """Start it; the seconds until it answered its first list of containers."""
+    def start(self, path: str = FIRST_ANSWER) -> float:
+        """Start it; the seconds until it answered a GET of `path`, which is asked for every millisecond."""
+        if self.place is None:
+            self.place = Place(self.root)
+        registries = self.folder / "registries.conf"
+        registries.write_text(REGISTRIES)
+        environment = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "CONTAINERS_REGISTRIES_CONF": str(registries)}
+        command = [*self.place.entering(), *self.kind.command(self.folder, self.socket, self.root)]
         self.socket.unlink(missing_ok=True)
-        command = COMMANDS[self.name](self.folder, self.socket)
         with self.log.open("ab") as log:
             began = time.perf_counter()
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
         while True:
             try:
                 connection = Connection(self.socket)
-                connection.call("GET", "/containers/json")
+                connection.call("GET", path)
             except (FileNotFoundError, ConnectionError):
-                if self._process.poll() is not None or time.perf_counter() - began > 60:
-                    self.end()
-                    raise RuntimeError(f"{self.name} does not serve:\n{self.log.read_text()[-2000:]}") from None
+                if self._process.poll() is not None or time.perf_counter() - began > START_SECONDS:
+                    raise RuntimeError(f"{self.name} does not serve:\n{self.tail()}") from None
                 time.sleep(POLL_SECONDS)
             else:
+                took = time.perf_counter() - began
                 connection.close()
-                return time.perf_counter() - began
+                self._pid = children(self._process.pid)[0]
+                return took
 
     @property
     def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        return self._pid
+
+    @property
+    def pids(self) -> list[int]:
+        """Its own and, for a service that is several processes, theirs."""
+        found = [self.pid]
+        for pid in found:
+            found.extend(children(pid))
+        return found
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
+
+    def in_its_network(self) -> list[str]:
+        """What to put in front of a command that shall listen on its loopback."""
+        assert self.place is not None
+        return self.place.entering("net")
+
+    def versions(self) -> dict[str, str]:
+        """What it says of itself, and which programs are below it."""
+        with self.connection() as connection:
+            said = connection.call("GET", "/version")
+        found = {"answers": f"{said['Version']} (API {said['ApiVersion']})"}
+        if self.place is not None:
+            found |= {name: self.place.says(*command) for name, command in self.kind.versions.items()}
+        return found
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -119,30 +111,34 @@ class Server:
             connection.close()
 
     def end(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._process is None or self._process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGTERM)
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.kill(self._pid, signal.SIGKILL)
+            self._process.wait()
 
     def forget(self) -> None:
         """End it and all that it started, and take its storage away."""
-        self.end()
-        leftovers.clear(self.folder)
+        if self._pid:
+            self.end()
+        if self.place is not None:
+            self.place.close()  # with the last process its mounts go too
         shutil.rmtree(self.folder)
 
 
 class Given(Server):
     """A service that runs already, somewhere: only asked, never started or ended."""
 
-    def __init__(self, name: str, folder: Path, path: Path) -> None:
-        super().__init__(name, folder)
+    def __init__(self, name: str, kind: Kind, folder: Path, path: Path) -> None:
+        super().__init__(name, kind, folder)
         self.socket = path
 
-    def start(self) -> float:
-        return 0.0
+    def start(self, path: str = FIRST_ANSWER) -> float:
+        raise RuntimeError(f"{self.name} is not ours to start")
 
     @property
     def pid(self) -> int:
@@ -152,6 +148,9 @@ class Given(Server):
             credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         pid: int = struct.unpack("3i", credentials)[0]
         return pid
+
+    def in_its_network(self) -> list[str]:
+        return ["nsenter", "--target", str(self.pid), "--net", "--"]
 
     def end(self) -> None:
         """It is not ours to end."""

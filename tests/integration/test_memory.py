@@ -44,7 +44,6 @@ class Measured(Server):
         self.name = "apiserver"
         self.service = service
         self.socket = service.socket
-        self.host_config = {}
         self.endless_log = "-1"
 
     @property
