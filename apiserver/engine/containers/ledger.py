@@ -79,7 +79,7 @@ class Ledger:
         return *self._volume_events(container, Action.MOUNT), *self._network_events(container, Action.CONNECT)
 
     def leaving(self, container: Container) -> tuple[Event, ...]:
-        """That it has them no longer; of a run for which `joining` was told, and by its plan from before it was undone."""
+        """That it has them no longer: by its plan from before it was undone, and if `joining` was told of it."""
         return *self._network_events(container, Action.DISCONNECT), *self._volume_events(container, Action.UNMOUNT)
 
     def _volume_events(self, container: Container, action: Action) -> tuple[Event, ...]:
