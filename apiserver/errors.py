@@ -10,6 +10,9 @@ from __future__ import annotations
 class EngineError(Exception):
     """A kind of failure.
 
+    Args:
+        to_docker: the whole of what it is to Docker's clients, where the template does not say it.
+
     Attributes:
         subject: what it happened to, or the whole detail: it stands for `{subject}` in the templates.
     """
@@ -18,9 +21,11 @@ class EngineError(Exception):
     docker = "{subject}"
     libpod = "{subject}: {cause}"
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, to_docker: str | None = None) -> None:
         super().__init__(subject)
         self.subject = subject
+        if to_docker is not None:
+            self.docker = to_docker.replace("{", "{{").replace("}", "}}")
 
     def __str__(self) -> str:
         return self.libpod.format(subject=self.subject, cause=self.cause)
@@ -29,7 +34,7 @@ class EngineError(Exception):
 class InvalidParameter(EngineError):
     """What the client sent is impossible; the subject names the field."""
 
-    cause = "invalid parameter"
+    cause = "invalid argument"
 
 
 class NotFound(EngineError):
@@ -111,7 +116,10 @@ class ProgramMissing(HostError):
 
 
 class RuntimeFailed(HostError):
-    """The OCI runtime, or conmon, refused; the subject is what it said.
+    """The OCI runtime, or conmon, refused; the subject is what it said, with the words that Docker's clients look for.
+
+    Args:
+        said: what it said, and no more.
 
     Attributes:
         exit_code: what `docker run` and an exec session end with.
@@ -120,6 +128,10 @@ class RuntimeFailed(HostError):
     cause = "OCI runtime error"
     docker = libpod = "OCI runtime error: {subject}"
     exit_code = 125
+
+    def __init__(self, subject: str, said: str | None = None) -> None:
+        super().__init__(subject)
+        self.said = subject if said is None else said
 
 
 class CommandNotFound(RuntimeFailed, InvalidParameter):
@@ -132,7 +144,7 @@ class CommandNotFound(RuntimeFailed, InvalidParameter):
 class CommandNotExecutable(RuntimeFailed, InvalidParameter):
     """It exists and cannot be executed; clients look for "permission denied"."""
 
-    cause = "OCI runtime permission denied error"
+    cause = "OCI permission denied"
     exit_code = 126
 
 
@@ -203,19 +215,10 @@ class PortInUse(Conflict):
 
 
 class RegistryError(EngineError):
-    """A registry did not do what it was asked; the subject holds its reason.
-
-    Args:
-        to_docker: what it is in Docker's words, where those differ.
-    """
+    """A registry did not do what it was asked; the subject holds its reason."""
 
     cause = "registry error"
     docker = libpod = "{subject}"
-
-    def __init__(self, subject: str, to_docker: str | None = None) -> None:
-        super().__init__(subject)
-        if to_docker is not None:
-            self.docker = to_docker.replace("{", "{{").replace("}", "}}")
 
 
 class RegistryFailed(RegistryError, HostError):
@@ -238,6 +241,10 @@ class RegistryForbids(RegistryError, Forbidden):
     """The registry knows the client and does not let it; or this host's configuration does not."""
 
     cause = "requested access to the resource is denied"
+
+
+class RegistryDenies(RegistryForbids):
+    """The registry says no, and does not say whether there is such an image at all."""
 
 
 class RegistryUnreachable(RegistryError, HostError):

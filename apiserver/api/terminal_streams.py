@@ -65,13 +65,14 @@ async def open_and_carry(
 ) -> None:
     """As `carry`, with the streams that `work` opens; why they could not be is said in the place of output.
 
-    Docker says so on standard output where it is the program's fault, Podman always on standard error.
+    Docker says so on standard output where it is the program's fault, Podman always on standard error, as an error.
     """
     try:
         streams = await opened(work)
     except EngineError as error:
         log.info("said in the stream: {error}", error=error)
-        said = (flavour.words(error) + "\r\n").encode()
+        start = "Error: " if flavour is Flavour.LIBPOD else ""
+        said = f"{start}{flavour.words(error)}\r\n".encode()
         as_output = flavour is Flavour.DOCKER and isinstance(error, StartFailed)
         await duplex.head_read()
         await duplex.write(said if terminal else frame(Stream.STDOUT if as_output else Stream.STDERR, said))

@@ -56,17 +56,17 @@ def last_message(log: bytes | str) -> str | None:
 
 def failure(message: str) -> EngineError:
     """The kind of failure that a runtime's message tells of, with the words that Docker's clients look for."""
-    text = message.strip()
+    text = said = message.strip()
     if (cwd := _WORKING_DIR.search(text)) is not None:
         return WorkingDirUnusable(text, 126 if cwd["closed"] else 127)
     if _NOT_FOUND.search(text):
         if "executable file not found" not in text and (named := _NAMED.search(text)):
             text = f'{text}: exec: "{named[1]}": executable file not found in $PATH'
-        return CommandNotFound(text)
+        return CommandNotFound(text, said)
     if _NOT_EXECUTABLE.search(text):
         if "permission denied" not in text:
             text = f"{text}: permission denied"
-        return CommandNotExecutable(text)
+        return CommandNotExecutable(text, said)
     return RuntimeFailed(text or "it ended without a message")
 
 

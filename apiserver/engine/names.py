@@ -55,7 +55,7 @@ _LONGEST_NAME = 255
 
 _HEX = re.compile(r"[0-9a-f]+")
 _ID_LENGTH = 64
-_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
 class InvalidReference(InvalidParameter):
@@ -191,16 +191,17 @@ def container_name(text: str) -> str:
     """The name that a client asks for a container, without the `/` that some put before it.
 
     Raises:
-        InvalidParameter: in Docker's words.
+        InvalidContainerName
     """
     name = text.removeprefix("/")
     if not _CONTAINER_NAME.fullmatch(name):
-        raise InvalidContainerName(f"Invalid container name ({text}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+        raise InvalidContainerName(text)
     return name
 
 
 class InvalidContainerName(InvalidParameter):
-    docker = libpod = "{subject}"
+    docker = "Invalid container name ({subject}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+    libpod = "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: {cause}"
 
 
 _ADJECTIVES = (

@@ -90,7 +90,7 @@ def test_what_could_not_be_run_is_said_in_the_words_of_the_flavour(api: Api) -> 
     session(api)
     api.engine.gates.failing["streams.start_exec"] = StartFailed("nope", 127)
     said = api.open("POST", f"{LIBPOD}/exec/{session(api)}/start", {}, headers=UPGRADE).answer.body
-    words = b"nope: container could not be started\r\n"
+    words = b"Error: nope: OCI runtime attempted to invoke a command that was not found\r\n"
     assert said == b"\2\0\0\0\0\0\0" + bytes([len(words)]) + words
     api.engine.gates.failing["streams.start_exec"] = StartFailed("nope", 127)
     said = api.open("POST", f"/exec/{session(api)}/start", {}, headers=UPGRADE).answer.body

@@ -136,11 +136,10 @@ def test_a_forced_removal_with_a_time_out_asks_politely_first(api: Api) -> None:
 
 
 def test_a_forced_removal_with_no_time_kills_at_once(api: Api) -> None:
-    for query in ("", "&timeout=0"):
-        start(api)
-        process = api.engine.process()
-        assert api.delete(f"{CONTAINERS}/box?force=true{query}").status == 200
-        assert process.sent == [9]
+    start(api)
+    process = api.engine.process()
+    assert api.delete(f"{CONTAINERS}/box?force=true&timeout=0").status == 200
+    assert process.sent == [9]
     start(api)
     assert api.delete(f"{CONTAINERS}/box?force=true&timeout=-1").status == 400
     assert api.delete(f"{CONTAINERS}/box?force=true&depend=maybe").status == 400
@@ -176,3 +175,34 @@ def test_one_that_is_made_ready_shows_its_process_to_podman_and_ends_by_its_stop
     assert api.get(f"{CONTAINERS}/box/json").json()["State"]["Pid"] == 0
     assert api.post(f"{CONTAINERS}/box/wait").body == b"137\n"
     assert api.post(f"{CONTAINERS}/box/stop").status == 304
+
+
+def test_one_letter_is_a_name_to_podman_and_none_to_docker(api: Api) -> None:
+    made = api.post(f"{CONTAINERS}/create", {"image": "busybox", "name": "c", "netns": {"nsmode": "none"}})
+    assert made.status == 201
+    assert api.post(f"{CONTAINERS}/c/rename", name="d").status == 204
+    refused = "Invalid container name (e), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+    for answer in (api.post("/containers/create", PLAIN, name="e"), api.post("/containers/d/rename", name="e")):
+        assert (answer.status, answer.json()["message"]) == (400, refused)
+    assert api.post("/containers/create", PLAIN, name="/e").status == 400
+    words = "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument"
+    for answer in (
+        api.post(f"{CONTAINERS}/create", {"image": "busybox", "name": "a:b"}),
+        api.post(f"{CONTAINERS}/d/rename", name="-"),
+        api.post("/v5.0.0/libpod/volumes/create", {"Name": "a:b"}),
+    ):
+        assert (answer.status, answer.json()["message"], answer.json()["cause"]) == (400, words, "invalid argument")
+
+
+def test_a_forced_removal_waits_as_a_stop_does_unless_told_otherwise(api: Api) -> None:
+    api.engine.machine.deaf_to = frozenset({15})
+    start(api)
+    connection = api.open("DELETE", f"{CONTAINERS}/box?force=true")
+    api.engine.clock.advance(9)
+    assert not connection.answered
+    api.engine.clock.advance(1)
+    assert connection.answer.status == 200
+    start(api)
+    assert api.delete(f"{CONTAINERS}/box", force="true", timeout=0).status == 200
+    start(api)
+    assert api.delete("/containers/box", force="true").status == 204

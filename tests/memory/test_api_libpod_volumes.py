@@ -53,7 +53,7 @@ def test_a_volume_in_use_goes_with_its_containers_if_forced(api: Api) -> None:
     assert api.get(f"{VOLUMES}/db/exists").status == 204
     assert api.get(f"{VOLUMES}/db/json").json()["MountCount"] == 1
     refused = api.delete(f"{VOLUMES}/db")
-    assert (refused.status, refused.json()["cause"]) == (409, "volume is in use")
+    assert (refused.status, refused.json()["cause"]) == (409, "volume is being used")
     assert api.delete(f"{VOLUMES}/db", force="true").status == 204
     assert api.get("/containers/json", all="1").json() == []
 

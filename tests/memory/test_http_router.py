@@ -466,7 +466,7 @@ def test_a_groups_resource_works_alone_in_a_stock_site(things: Things) -> None:
     response = result_of(http.get("http://api/v1.41/things/a/json"))
     assert result_of(response.json())["name"] == "a"
     response = result_of(http.post("http://api/v1.41/body", data=b'{"a":"x"}'))
-    assert (response.code, result_of(response.json())["cause"]) == (400, "invalid parameter")
+    assert (response.code, result_of(response.json())["cause"]) == (400, "invalid argument")
 
 
 def test_two_handlers_of_one_name_are_refused() -> None:

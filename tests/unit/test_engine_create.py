@@ -240,7 +240,7 @@ def test_a_container_without_a_name_gets_one_that_is_free() -> None:
     assert len(names) == 20
 
 
-@pytest.mark.parametrize("name", ["a", "-a", "a b", "a/b", "ä1", "x" * 3 + "\n"])
+@pytest.mark.parametrize("name", ["-a", "a b", "a/b", "ä1", "x" * 3 + "\n"])
 def test_impossible_names_are_refused(name: str) -> None:
     engine = Engine()
     failure = failure_of(engine.containers.create.create(name, "busybox", NO_NETWORK))

@@ -9,6 +9,7 @@ from apiserver.engine.containers.model import ExecSession, State
 from apiserver.engine.ports.runs import RunEnd, StartFailed
 from apiserver.engine.ports.streams import ProcessStreams, Stream
 from apiserver.errors import Conflict, HostError, InvalidParameter, NoSuchExec
+from apiserver.http.flavour import Flavour
 from tests.support.engine import Engine, failure_of, result_of, spawn
 
 
@@ -168,7 +169,11 @@ def test_a_detached_one_has_no_streams_and_its_code_all_the_same() -> None:
 def test_an_exec_needs_a_running_container() -> None:
     engine = Engine()
     container = engine.create()
-    assert isinstance(failure_of(engine.containers.execs.create("box", ("ls",))), ContainerNotRunning)
+    refused = failure_of(engine.containers.execs.create("box", ("ls",)))
+    assert isinstance(refused, ContainerNotRunning)
+    assert Flavour.DOCKER.words(refused) == f"container {container.id} is not running"
+    libpod = "can only create exec sessions on running containers: container state improper"
+    assert Flavour.LIBPOD.words(refused) == libpod
     result_of(engine.containers.start.start("box"))
     session = create(engine)
     running = engine.registry.by_id(container.id)

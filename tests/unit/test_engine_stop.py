@@ -12,6 +12,7 @@ from apiserver.engine.containers.options.mounts import Mount, MountKind, Mounts
 from apiserver.engine.containers.signals import InvalidSignal
 from apiserver.engine.ports.runs import StartFailed
 from apiserver.errors import HostError, NoSuchContainer, NotModified
+from apiserver.http.flavour import Flavour
 from tests.support.engine import NO_NETWORK, Engine, failure_of, result_of, spawn
 
 DEAF = frozenset({15, 2})
@@ -212,12 +213,14 @@ def test_a_signal_is_an_event_before_the_death_that_it_causes() -> None:
     assert engine.told() == ["create", "init", "start", "kill", "died"]
 
 
-def test_killing_what_does_not_run_is_a_conflict_in_dockers_words() -> None:
+def test_killing_what_does_not_run_is_a_conflict_in_the_words_of_the_flavour() -> None:
     engine = Engine()
     container = engine.create()
     failure = failure_of(engine.containers.kill.kill("box"))
     assert isinstance(failure, ContainerNotRunning)
-    assert failure.subject == f"cannot kill container: box: container {container.id} is not running"
+    assert Flavour.DOCKER.words(failure) == f"cannot kill container: box: container {container.id} is not running"
+    libpod = f"can only kill running containers. {container.id} is in state created: container state improper"
+    assert Flavour.LIBPOD.words(failure) == libpod
 
 
 def test_an_impossible_signal_is_the_clients_fault() -> None:
@@ -286,8 +289,13 @@ def test_a_running_container_is_not_removed_unasked() -> None:
     engine.started()
     failure = failure_of(engine.containers.remove.remove("box"))
     assert isinstance(failure, ContainerRunning)
-    assert failure.subject == (
+    assert Flavour.DOCKER.words(failure) == (
         'cannot remove container "/box": container is running: stop the container before removing or force remove'
+    )
+    container = engine.registry.get("box")
+    assert Flavour.LIBPOD.words(failure) == (
+        f"cannot remove container {container.id} as it is running -"
+        " running or paused containers cannot be removed without force: container state improper"
     )
 
 

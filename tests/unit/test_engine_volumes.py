@@ -18,6 +18,7 @@ from apiserver.engine.ports.records import Change, DeleteVolume, PutVolume, Reme
 from apiserver.engine.volumes.model import Volume
 from apiserver.engine.volumes.service import VolumeInUse, Volumes
 from apiserver.errors import HostError, InvalidParameter, NoSuchVolume, NotImplementedYet
+from apiserver.http.flavour import Flavour
 from apiserver.local.records.codec import Decoder, encoded
 from tests.support.engine import HoldsDouble
 
@@ -177,8 +178,11 @@ def test_a_volume_that_cannot_be_recorded_makes_no_directory(world: World) -> No
 def test_a_volume_in_use_stays_and_says_by_whom(world: World) -> None:
     result_of(world.volumes.create("db"))
     world.users["db"] = ["c1", "c2"]
-    with pytest.raises(VolumeInUse, match=r"volume is in use - \[c1, c2\]"):
+    with pytest.raises(VolumeInUse) as refused:
         result_of(world.volumes.remove("db", force=True))
+    assert Flavour.DOCKER.words(refused.value) == "remove db: volume is in use - [c1, c2]"
+    libpod = "volume db is being used by the following container(s): c1, c2: volume is being used"
+    assert Flavour.LIBPOD.words(refused.value) == libpod
     assert world.source.there == {"db"}
 
 

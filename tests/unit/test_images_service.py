@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -8,13 +10,14 @@ from twisted.internet.task import Clock
 
 from apiserver.engine.events.log import EventLog
 from apiserver.engine.events.model import Action, Event
-from apiserver.engine.images.remove import ImageInUse, ImageUser
+from apiserver.engine.images.remove import ImageHasChildren, ImageHasNames, ImageInUse, ImageStays, ImageUser
 from apiserver.engine.images.service import Images
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import DOCKER_NAMES, LIBPOD_NAMES, InvalidReference, ShortNames
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.records import Change
 from apiserver.errors import InvalidParameter, NoSuchImage
+from apiserver.http.flavour import Flavour
 from tests.fakes.images import FakeImageSource, archive_of, image
 from tests.support.bytes_source import Pieces
 from tests.support.results import result_of
@@ -196,9 +199,25 @@ def test_a_name_is_taken_away_and_the_last_one_takes_the_image_along() -> None:
     assert [action for action, *_ in world.journal.events] == [Action.UNTAG, Action.UNTAG, Action.REMOVE]
 
 
+USED_BY_C = "image used by c{64}: image is in use by a container"
+
+
+@contextmanager
+def refused(kind: type[ImageStays], docker: str, libpod: str) -> Iterator[None]:
+    """With words for either flavour."""
+    with pytest.raises(kind) as caught:
+        yield
+    assert re.search(docker, Flavour.DOCKER.words(caught.value))
+    assert re.search(libpod, Flavour.LIBPOD.words(caught.value))
+
+
 def test_an_id_with_several_names_needs_force() -> None:
     world = World(FOO)
-    with pytest.raises(ImageInUse, match=r"\(must be forced\) - image is referenced in multiple repositories"):
+    with refused(
+        ImageHasNames,
+        r"\(must be forced\) - image is referenced in multiple repositories",
+        "by ID with more than one tag",
+    ):
         result_of(world.images.remove(FOO.id[:12]))
     assert world.names(FOO) == (*FOO.names,)
     removed = result_of(world.images.remove(FOO.id[:12], force=True))
@@ -213,9 +232,17 @@ def test_an_id_with_one_name_needs_none() -> None:
 def test_an_image_of_a_running_container_stays_and_force_takes_only_its_name() -> None:
     world = World(BUILT)
     world.users[BUILT.id] = [ImageUser("c" * 64, alive=True)]
-    with pytest.raises(ImageInUse, match=r"\(must force\) - container cccccccccccc is using its referenced image"):
+    with refused(
+        ImageInUse,
+        r"\(must force\) - container cccccccccccc is using its referenced image",
+        USED_BY_C,
+    ):
         result_of(world.images.remove("built"))
-    with pytest.raises(ImageInUse, match=r"\(cannot be forced\) - image is being used by running container cccc"):
+    with refused(
+        ImageInUse,
+        r"\(cannot be forced\) - image is being used by running container cccc",
+        USED_BY_C,
+    ):
         result_of(world.images.remove(BUILT.id, force=True))
     removed = result_of(world.images.remove("built", force=True))
     assert (removed.untagged, removed.deleted) == ([f"{HUB}/built:latest"], [])
@@ -225,7 +252,11 @@ def test_an_image_of_a_running_container_stays_and_force_takes_only_its_name() -
 def test_an_image_of_a_stopped_container_goes_only_by_force() -> None:
     world = World(BUILT)
     world.users[BUILT.id] = [ImageUser("c" * 64, alive=False)]
-    with pytest.raises(ImageInUse, match=r"\(must be forced\) - image is being used by stopped container cccc"):
+    with refused(
+        ImageInUse,
+        r"\(must be forced\) - image is being used by stopped container cccc",
+        USED_BY_C,
+    ):
         result_of(world.images.remove(BUILT.id))
     assert result_of(world.images.remove(BUILT.id, force=True)).deleted == [BUILT.id]
 
@@ -246,7 +277,9 @@ def test_nameless_ancestors_go_along_unless_they_are_to_stay_or_used() -> None:
 
 def test_a_parent_stays_even_by_force() -> None:
     world = World(FOO, STEP, BUILT)
-    with pytest.raises(ImageInUse, match=r"\(cannot be forced\) - image has dependent child images"):
+    with refused(
+        ImageHasChildren, r"\(cannot be forced\) - image has dependent child images", "image has dependent child images"
+    ):
         result_of(world.images.remove(STEP.id, force=True))
 
 

@@ -12,7 +12,7 @@ from apiserver.http.body import json_body
 from apiserver.http.query import docker_bool, integer, libpod_bool, string
 from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
-from apiserver.wire.docker.create import CreateBody, created_json, read_create
+from apiserver.wire.docker.create import CreateBody, asked_name, created_json, read_create
 
 
 class ContainerLifeGroup:
@@ -29,7 +29,9 @@ class ContainerLifeGroup:
         body = await json_body(request, CreateBody)
         options = read_create(body, self._network_name)
         container = await to_the_end(
-            self._containers.create.create(string(request, "name"), body.image, options, string(request, "platform"))
+            self._containers.create.create(
+                asked_name(string(request, "name")), body.image, options, string(request, "platform")
+            )
         )
         return reply_json(request, created_json(container), 201)
 
@@ -77,14 +79,13 @@ class ContainerLifeGroup:
 
     @app.route("/containers/<name:name>/rename", methods=["POST"])
     async def docker_rename(self, request: Request, name: str) -> bytes:
-        return await self._rename(request, name)
+        return await self._rename(request, name, asked_name(string(request, "name")))
 
     @app.route("/libpod/containers/<name:name>/rename", methods=["POST"])
     async def libpod_rename(self, request: Request, name: str) -> bytes:
-        return await self._rename(request, name)
+        return await self._rename(request, name, string(request, "name"))
 
-    async def _rename(self, request: Request, name: str) -> bytes:
-        new = string(request, "name")
+    async def _rename(self, request: Request, name: str, new: str | None) -> bytes:
         if not new:
             raise InvalidParameter("Neither old nor new names may be empty")
         await to_the_end(self._containers.rename.rename(name, new))
@@ -118,14 +119,13 @@ class ContainerLifeGroup:
 
     @app.route("/libpod/containers/<name:name>", methods=["DELETE"])
     async def libpod_remove(self, request: Request, name: str) -> bytes:
-        """`depend` finds nobody: no container has another one's namespaces yet."""
+        """Forced, it waits as a stop does. `depend` finds nobody: no container has another one's namespaces yet."""
         volumes = libpod_bool(request, "volumes", libpod_bool(request, "v"))
         libpod_bool(request, "depend")
-        seconds = integer(request, "timeout", minimum=0)
+        timeout = _libpod_timeout(request)
         force, ignore = libpod_bool(request, "force"), libpod_bool(request, "ignore")
         try:
             container_id = self._containers.registry.get(name).id
-            timeout = None if seconds is None else float(seconds)
             await to_the_end(
                 self._containers.remove.remove(container_id, force=force, volumes=volumes, timeout=timeout)
             )

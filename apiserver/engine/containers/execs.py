@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from apiserver.engine.containers.exec_streams import ExecStreams
-from apiserver.engine.containers.failures import ExecStarted, not_running, paused
+from apiserver.engine.containers.failures import ExecStarted, cannot_exec, not_running, paused
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import Container, ExecSession, State
 from apiserver.engine.containers.options.process import (
@@ -338,7 +338,7 @@ class Execs:
         if container.state is State.PAUSED:
             raise paused(container, "exec")
         if not container.alive or container.run is None:
-            raise not_running(container)
+            raise cannot_exec(container)
         return container
 
     def _is_old(self, session: ExecSession) -> bool:

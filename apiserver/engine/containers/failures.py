@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apiserver.engine.containers.model import Container
+from apiserver.engine.containers.model import Container, State
 from apiserver.errors import Conflict
 
 
@@ -51,7 +51,17 @@ def not_running(container: Container) -> ContainerNotRunning:
 
 
 def cannot_kill(container: Container) -> ContainerNotRunning:
-    return ContainerNotRunning(f"cannot kill container: {container.name}: container {container.id} is not running")
+    state = "created" if container.state is State.CONFIGURED else container.state.value
+    return ContainerNotRunning(
+        f"can only kill running containers. {container.id} is in state {state}",
+        f"cannot kill container: {container.name}: container {container.id} is not running",
+    )
+
+
+def cannot_exec(container: Container) -> ContainerNotRunning:
+    return ContainerNotRunning(
+        "can only create exec sessions on running containers", f"container {container.id} is not running"
+    )
 
 
 def paused(container: Container, what: str) -> ContainerPaused:
@@ -60,6 +70,8 @@ def paused(container: Container, what: str) -> ContainerPaused:
 
 def running(container: Container) -> ContainerRunning:
     return ContainerRunning(
+        f"cannot remove container {container.id} as it is {container.state.value} -"
+        " running or paused containers cannot be removed without force",
         f'cannot remove container "/{container.name}": container is running:'
-        " stop the container before removing or force remove"
+        " stop the container before removing or force remove",
     )

@@ -11,7 +11,7 @@ from apiserver.engine.containers.kill import SIGKILL, Kill
 from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.removal import Removal
-from apiserver.engine.containers.stop import Stop
+from apiserver.engine.containers.stop import Default, Stop
 from apiserver.engine.events.model import Action
 from apiserver.engine.locks import Locks
 from apiserver.errors import NoSuchContainer, NotModified
@@ -29,14 +29,15 @@ class Remove:
         self._removal = removal
 
     async def remove(
-        self, name_or_id: str, *, force: bool = False, volumes: bool = False, timeout: float | None = None
+        self, name_or_id: str, *, force: bool = False, volumes: bool = False, timeout: float | Default | None = None
     ) -> None:
         """Remove it.
 
         Args:
             force: kill it first where it runs.
             volumes: its anonymous volumes too.
-            timeout: seconds that a forced removal leaves it to end by itself after its stop signal; None kills at once.
+            timeout: seconds that a forced removal leaves it to end by itself after its stop signal, or those of its
+                own; None kills at once.
 
         Raises:
             ContainerRunning: and not forced.

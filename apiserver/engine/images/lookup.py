@@ -21,6 +21,11 @@ _NOWHERE = "short.invalid"
 """A domain that no stored name has: what stands in it came without one."""
 
 
+def no_such_image(text: str, familiar: str) -> NoSuchImage:
+    """To Podman's clients the name is as they sent it, to Docker's it is whole."""
+    return NoSuchImage(text, f"No such image: {familiar}")
+
+
 class Lookup:
     """Over one state of the store."""
 
@@ -55,7 +60,7 @@ class Lookup:
             return found
         if may_be_id(text):
             return self._by_prefix(text, text), ""
-        raise NoSuchImage(reference.tagged().familiar)
+        raise no_such_image(text, reference.tagged().familiar)
 
     def in_repository(self, text: str, short_names: ShortNames = DOCKER_NAMES) -> list[tuple[Image, str]]:
         """All images of the repository that `text` names without tag and digest, each with its stored name, by name.
@@ -102,5 +107,5 @@ class Lookup:
             raise InvalidReference("invalid reference format")
         found = [image for image_id, image in self.images.items() if image_id.startswith(digits)]
         if len(found) != 1:
-            raise NoSuchImage(text if text.startswith(_SHA256) or is_full_id(text) else f"{text}:latest")
+            raise no_such_image(text, text if text.startswith(_SHA256) or is_full_id(text) else f"{text}:latest")
         return found[0]

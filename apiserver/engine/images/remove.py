@@ -31,11 +31,21 @@ class Removed(Struct):
     deleted: list[str] = field(default_factory=list)
 
 
-class ImageInUse(Conflict):
-    """The subject is Docker's sentence."""
+class ImageStays(Conflict):
+    """Something speaks against removing an image."""
 
+
+class ImageInUse(ImageStays):
     cause = "image is in use by a container"
-    docker = "conflict: {subject}"
+
+
+class ImageHasChildren(ImageStays):
+    cause = "image has dependent child images"
+
+
+class ImageHasNames(ImageStays):
+    libpod = "unable to delete image by ID with more than one tag ({subject}): {cause}"
+    cause = "please force removal"
 
 
 class Told(Protocol):
@@ -63,7 +73,7 @@ class Removal:
             prune: its nameless ancestors go too, if nothing else needs them.
 
         Raises:
-            NoSuchImage, InvalidReference, ImageInUse
+            NoSuchImage, InvalidReference, ImageStays
         """
         image, name = Lookup(self._images).find_named(text, short_names)
         names = (*image.names, *image.digests)
@@ -75,15 +85,16 @@ class Removal:
             user = next(iter(self._users(image.id)), None)
             if user is not None and not force and _one_repository(names):
                 raise ImageInUse(
-                    f'unable to remove repository reference "{text}" (must force) - container '
-                    f"{short_id(user.container_id)} is using its referenced image {short_id(image.id)}"
+                    f"image used by {user.container_id}",
+                    f'conflict: unable to remove repository reference "{text}" (must force) - container '
+                    f"{short_id(user.container_id)} is using its referenced image {short_id(image.id)}",
                 )
             if len(names) > 1:
                 await self._untag(image, name)
                 return
         try:
             self._check(image, soft=not force, names=not name and not _one_repository(names))
-        except ImageInUse:
+        except ImageStays:
             if not name:
                 raise
             # The name goes all the same: forced, or it is the parent of another image.
@@ -118,25 +129,24 @@ class Removal:
     def _check(self, image: Image, *, soft: bool, names: bool) -> None:
         """Raise what speaks against deleting an image: always what nothing can force, and with `soft` the rest."""
         if any(other.parent == image.id for other in self._images.values()):
-            raise self._conflict(image, "cannot be forced", "image has dependent child images")
+            raise ImageHasChildren(image.id, _docker(image, "cannot be forced", "image has dependent child images"))
         users = self._users(image.id)
         for user in users:
             if user.alive:
-                raise self._conflict(
-                    image, "cannot be forced", f"image is being used by running container {short_id(user.container_id)}"
-                )
+                why = f"image is being used by running container {short_id(user.container_id)}"
+                raise ImageInUse(f"image used by {user.container_id}", _docker(image, "cannot be forced", why))
         if not soft:
             return
         if names:
-            raise self._conflict(image, "must be forced", "image is referenced in multiple repositories")
+            why = "image is referenced in multiple repositories"
+            raise ImageHasNames(", ".join(image.names), _docker(image, "must be forced", why))
         for user in users:
-            raise self._conflict(
-                image, "must be forced", f"image is being used by stopped container {short_id(user.container_id)}"
-            )
+            why = f"image is being used by stopped container {short_id(user.container_id)}"
+            raise ImageInUse(f"image used by {user.container_id}", _docker(image, "must be forced", why))
 
-    @staticmethod
-    def _conflict(image: Image, how: str, why: str) -> ImageInUse:
-        return ImageInUse(f"unable to delete {short_id(image.id)} ({how}) - {why}")
+
+def _docker(image: Image, how: str, why: str) -> str:
+    return f"conflict: unable to delete {short_id(image.id)} ({how}) - {why}"
 
 
 def _one_repository(names: Sequence[str]) -> bool:

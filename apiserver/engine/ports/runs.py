@@ -14,7 +14,7 @@ from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
 from apiserver.engine.ports.processes import ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
-from apiserver.errors import EngineError, InvalidParameter
+from apiserver.errors import CommandNotExecutable, CommandNotFound, EngineError, InvalidParameter
 from apiserver.jsonvalue import JsonObject
 
 
@@ -66,15 +66,19 @@ class StartFailed(EngineError):
     """The runtime could not make or start the first process.
 
     Attributes:
-        exit_code: what the docker CLI ends with: 127 no such program, 126 it cannot be executed, 125 or 128 else.
+        exit_code: what the CLIs end with: 127 no such program, 126 it cannot be executed, 125 or 128 else.
     """
 
-    cause = "container could not be started"
+    cause = "OCI runtime error"
     docker = "failed to create task for container: {subject}"
 
-    def __init__(self, subject: str, exit_code: int) -> None:
-        super().__init__(subject)
+    def __init__(self, subject: str, exit_code: int, to_docker: str | None = None) -> None:
+        super().__init__(subject, to_docker)
         self.exit_code = exit_code
+        self.cause = _CAUSES.get(exit_code, self.cause)
+
+
+_CAUSES = {127: CommandNotFound.cause, 126: CommandNotExecutable.cause}
 
 
 class CommandUnusable(StartFailed, InvalidParameter):

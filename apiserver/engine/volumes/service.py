@@ -29,9 +29,15 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 
 
 class VolumeInUse(Conflict):
-    cause = "volume is in use"
-    docker = "remove {subject}"
-    libpod = "volume {subject}: {cause}"
+    cause = "volume is being used"  # at these words podman's exit status is 2
+
+
+class InvalidVolumeName(InvalidParameter):
+    docker = (
+        'create {subject}: "{subject}" includes invalid characters for a local volume name,'
+        ' only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed'
+    )
+    libpod = "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: {cause}"
 
 
 class Wanted(Struct, frozen=True):
@@ -241,7 +247,10 @@ class Volumes:
                     return
                 raise NoSuchVolume(name)
             if users := self._users(name):
-                raise VolumeInUse(f"{name}: volume is in use - [{', '.join(users)}]")
+                raise VolumeInUse(
+                    f"volume {name} is being used by the following container(s): {', '.join(users)}",
+                    f"remove {name}: volume is in use - [{', '.join(users)}]",
+                )
             key = await self._source.set_aside(name)
             try:
                 await self._forget(name)
@@ -315,7 +324,4 @@ def _check(wanted: Wanted) -> None:
     if wanted.options:
         raise NotImplementedYet(f"volume option {', '.join(sorted(wanted.options))}")
     if not NAME.fullmatch(wanted.name):
-        raise InvalidParameter(
-            f'create {wanted.name}: "{wanted.name}" includes invalid characters for a local volume name,'
-            ' only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed'
-        )
+        raise InvalidVolumeName(wanted.name)

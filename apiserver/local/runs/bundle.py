@@ -118,17 +118,22 @@ class Bundles:
         return users.resolve(spec.options.process.user, groups, passwd, group)
 
 
+class NoSuchSource(InvalidParameter):
+    """The directory or file to bind; clients of both flavours match the words."""
+
+    docker = 'invalid mount config for type "bind": bind source path does not exist: {subject}'
+    libpod = "statfs {subject}: no such file or directory"
+
+
 def check_sources(options: Mounts) -> None:
     """Refuse a bind of what is not there, unless its source is to be made.
 
     Raises:
-        InvalidParameter: in Docker's words, which its clients match.
+        NoSuchSource
     """
     for mount in options.mounts:
         if mount.kind is MountKind.BIND and not mount.create_source and not os.path.lexists(mount.source):
-            raise InvalidParameter(
-                f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
-            )
+            raise NoSuchSource(mount.source)
 
 
 def make_sources(options: Mounts) -> None:

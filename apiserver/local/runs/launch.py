@@ -24,6 +24,8 @@ from apiserver.local.runs.news import News
 from apiserver.local.runs.placing import Placing
 from apiserver.local.runs.plan import RunPlan
 
+_TO_DOCKER = "failed to create task for container: failed to create shim task: OCI runtime create failed"
+
 
 class Launch:
     def __init__(
@@ -107,10 +109,11 @@ def create_options(paths: Paths, spec: RunSpec, plan: RunPlan) -> CreateOptions:
 
 
 def start_failed(runtime: Path, error: RuntimeFailed | ContainerNotRunning | NoSuchContainer) -> StartFailed:
-    """A failure to start in Docker's words, which end in the runtime's own."""
+    """A failure to start in the runtime's words, and in Docker's, which end in them."""
     code = error.exit_code if isinstance(error, RuntimeFailed) else 128
+    said = error.said if isinstance(error, RuntimeFailed) else error.subject
     kind = CommandUnusable if code in (126, 127) else StartFailed
-    return kind(f"failed to create shim task: OCI runtime create failed: {runtime.name}: {error.subject}", code)
+    return kind(f"{runtime.name}: {said}", code, f"{_TO_DOCKER}: {runtime.name}: {error.subject}")
 
 
 def _stdin_outlives_clients(options: ContainerOptions) -> bool:

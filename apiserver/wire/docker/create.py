@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options import ContainerOptions
+from apiserver.engine.names import InvalidContainerName
 from apiserver.errors import InvalidParameter
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.options.body import CreateBody, HostConfig
@@ -21,7 +22,18 @@ from apiserver.wire.docker.options.process import read_process
 from apiserver.wire.docker.options.security import read_security
 from apiserver.wire.docker.options.unsupported import refuse_unsupported
 
-__all__ = ["CreateBody", "created_json", "read_create"]
+__all__ = ["CreateBody", "asked_name", "created_json", "read_create"]
+
+
+def asked_name(text: str | None) -> str | None:
+    """The name for a container as the client sent it.
+
+    Raises:
+        InvalidContainerName: one letter is none to Docker.
+    """
+    if text and len(text.removeprefix("/")) == 1:
+        raise InvalidContainerName(text)
+    return text
 
 
 def read_create(body: CreateBody, name_of: NetworkName) -> ContainerOptions:
