@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from apiserver.drivers.process import Child, ProgramFailed, Programs, Sink
 
-_FATAL = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
+_FATAL = re.compile(r'level=fatal msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
+_LOGGED = re.compile(r'time="[^"]*" level=(?:debug|info) ')
+_THROTTLED = b"Too many requests to "
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest: containers/image has the same limit."""
 
@@ -217,13 +219,13 @@ class Skopeo:
 
     async def _run(self, call: RegistryCall, words: list[str], said: Sink | None, stdin: bytes | None = None) -> bytes:
         done = await self._programs.run(
-            [*call.head(self._store.policy), *words],
+            [*call.head(self._store.policy), "--debug", *words],  # only so does it say what it waits for
             env=self._store.environment(call.temporary),
             stdin=stdin,
             stdout=said,
             time_limit=None,
             started=call.started,
-            stdout_limit=MANIFEST_LIMIT,
+            stdout_limit=MANIFEST_LIMIT + 1,
         )
         return done.stdout
 
@@ -231,5 +233,15 @@ class Skopeo:
 def reason(error: ProgramFailed) -> str:
     """What skopeo itself said last, without its log's frame."""
     text = error.stderr.decode(errors="replace")
-    said = _FATAL.findall(text)
-    return _ESCAPED.sub(r"\1", said[-1]) if said else str(error.subject)
+    if said := _FATAL.findall(text):
+        quoted, bare = said[-1]
+        return _ESCAPED.sub(r"\1", quoted) or bare
+    # The first line may be the rest of a longer one.
+    told = [line for line in text.splitlines()[1:] if line.strip() and not _LOGGED.match(line)]
+    return f"skopeo: exit status {error.code}" + "".join(f": {line}" for line in told)
+
+
+def is_throttled(error: ProgramFailed) -> bool:
+    """Whether it had waited at its end since the registry answered 429."""
+    lines = error.stderr.splitlines()
+    return bool(lines) and _THROTTLED in lines[-1]

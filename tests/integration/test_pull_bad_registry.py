@@ -9,7 +9,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class BadRegistry:
 
     Attributes:
         by_digest: manifests that are got by digest alone, as the images of a list.
+        refusal: status, body and headers instead of any manifest.
         seen: `(path, the Authorization header)` of each request.
     """
 
@@ -39,6 +40,7 @@ class BadRegistry:
         self.manifest: dict[str, Any] = image_manifest(IMAGE, self._put)
         self.raw: bytes | None = None
         self.by_digest: dict[str, bytes] = {}
+        self.refusal: tuple[int, bytes, dict[str, str]] | None = None
         self.headers: dict[str, str] = {}
         self.challenge = False
         self.going = threading.Event()
@@ -50,9 +52,16 @@ class BadRegistry:
 
             def log_message(self, *_: object) -> None: ...
 
-            def give(self, data: bytes, content_type: str = "application/octet-stream", status: int = 200) -> None:
+            def give(
+                self,
+                data: bytes,
+                content_type: str = "application/octet-stream",
+                status: int = 200,
+                headers: Mapping[str, str] | None = None,
+            ) -> None:
                 self.send_response(status)
-                self.send_header("Content-Type", content_type)
+                for name, value in {"Content-Type": content_type, **(headers or {})}.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -64,6 +73,9 @@ class BadRegistry:
                     self.send_header("WWW-Authenticate", 'Basic realm="bad"')
                     self.send_header("Content-Length", "0")
                     self.end_headers()
+                elif "/manifests/" in self.path and bad.refusal is not None:
+                    status, body, headers = bad.refusal
+                    self.give(body, "application/json", status, headers)
                 elif "/manifests/" in self.path:
                     data = bad.by_digest.get(self.path.rpartition("/")[2])
                     if data is not None:
@@ -188,6 +200,71 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(own: Service, bad:
     finally:
         other.server.shutdown()
         other.server.server_close()
+
+
+def said_of(reason: str) -> bytes:
+    return json.dumps(
+        {"errors": [{"code": reason.split(":")[0].upper(), "message": reason.partition(": ")[2]}]}
+    ).encode()
+
+
+def test_a_registry_that_wants_to_be_asked_less_is_told_of_even_where_it_is_given_up(
+    own: Service, bad: BadRegistry
+) -> None:
+    bad.refusal = (429, said_of("toomanyrequests: You have pulled enough"), {})
+    status, (said,) = pull(own, f"{bad.host}/box")
+    assert (status, said["message"]) == (500, f"toomanyrequests: {bad.host} answers 429 Too Many Requests for 1 s")
+    bad.refusal = (429, said_of("toomanyrequests: You have pulled enough"), {"Retry-After": "0"})
+    assert "toomanyrequests: You have pulled enough" in str(pull(own, f"{bad.host}/box")[1][0]["message"])
+
+
+@pytest.mark.parametrize(
+    ("refusal", "docker", "podman", "words"),
+    [
+        ((404, b"nope"), 404, 404, "manifest unknown"),
+        ((404, said_of("name_unknown: not here")), 404, 404, "manifest unknown"),
+        ((403, said_of("denied: none of yours")), 404, 403, "pull access denied for {}/box, repository does not exist"),
+        ((401, said_of("unauthorized: who are you")), 403, 401, "unauthorized"),
+        ((500, said_of("unknown: the disk broke")), 500, 500, "500 Internal Server Error"),
+        ((503, b"busy"), 500, 500, "503 Service Unavailable"),
+    ],
+)
+def test_what_a_registry_says_has_its_status_and_is_no_traceback(
+    own: Service, bad: BadRegistry, refusal: tuple[int, bytes], docker: int, podman: int, words: str
+) -> None:
+    bad.refusal = (*refusal, {})
+    status, (said,) = pull(own, f"{bad.host}/box")
+    assert (status, words.format(bad.host) in str(said["message"])) == (docker, True), said
+    query = f"reference={bad.host}/box&tlsVerify=false"
+    assert own.request("POST", f"/v5.0.0/libpod/images/pull?{query}")[0] == podman
+    assert "Traceback" not in own.log()
+
+
+def test_a_manifest_that_is_too_large_is_400(own: Service, bad: BadRegistry) -> None:
+    bad.manifest["annotations"] = {"long": "x" * (4 << 20)}
+    status, (said,) = pull(own, f"{bad.host}/box")
+    assert (status, "exceeded maximum allowed size of 4194304 bytes" in str(said["message"])) == (400, True)
+    assert "Traceback" not in own.log()
+
+
+def test_a_layer_that_breaks_off_is_an_error_without_paths_of_ours(own: Service, bad: BadRegistry) -> None:
+    def cut(handler: Any, data: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data[: len(data) // 2])
+        handler.close_connection = True
+
+    bad.blob = cut
+    said = error_of(pull(own, f"{bad.host}/box"))
+    assert ("unexpected EOF" in said, str(own.root) in said) == (True, False), said
+    nothing_half_pulled(own)
+
+
+def test_a_digest_that_the_store_cannot_have_is_refused_before_anything_moves(own: Service, bad: BadRegistry) -> None:
+    status, (said,) = pull(own, f"{bad.host}/box", "sha512:" + "a" * 128)
+    assert (status, "SHA-256" in str(said["message"])) == (501, True)
+    assert bad.seen == []
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob, RemoteImage
-from apiserver.errors import RegistryFailed, RegistryForbids
+from apiserver.errors import NoSuchRemoteImage, RegistryDenies, RegistryFailed, RegistryForbids, RegistryRefused
 from tests.fakes.images import image
 from tests.support.api import Api
 
@@ -52,10 +52,26 @@ def test_one_that_leaves_leaves_the_others_pull_and_the_last_ends_it(api: Api) -
 
 
 def test_an_error_before_the_first_progress_has_the_registrys_status(api: Api) -> None:
-    api.registry.failure = RegistryForbids("denied", "pull access denied for box: {denied}")
-    answer = api.post("/images/create", fromImage="box")
-    assert (answer.status, answer.json()["message"]) == (403, "pull access denied for box: {denied}")
-    assert api.post("/v5.0.0/libpod/images/pull", reference="docker.io/library/box").status == 403
+    for failure, docker, podman in (
+        (RegistryForbids("blocked {here}"), 403, 403),
+        (RegistryRefused("unauthorized"), 403, 401),
+        (RegistryDenies("denied"), 404, 403),
+        (RegistryFailed("500"), 500, 500),
+        (NoSuchRemoteImage("manifest unknown"), 404, 404),
+    ):
+        api.registry.failure = failure
+        assert api.post("/images/create", fromImage="box").status == docker
+        assert api.post("/v5.0.0/libpod/images/pull", reference="docker.io/library/box").status == podman
+    api.registry.failure = RegistryForbids("blocked {here}")
+    assert api.post("/images/create", fromImage="box").json()["message"] == "blocked {here}"
+
+
+def test_docker_is_told_of_denied_access_in_words_that_its_clients_know(api: Api) -> None:
+    api.registry.failure = RegistryDenies("reading manifest: denied")
+    said = api.post("/images/create", fromImage="box").json()["message"]
+    assert said.startswith(
+        "pull access denied for box, repository does not exist or may require 'docker login': denied"
+    )
 
 
 def test_a_later_error_is_in_the_stream(api: Api) -> None:

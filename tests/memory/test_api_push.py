@@ -6,7 +6,7 @@ import pytest
 
 from apiserver.engine.images.push import SMALL_TALK
 from apiserver.engine.ports.registry import Credentials, PushFormat, RemoteManifest
-from apiserver.errors import RegistryFailed, RegistryForbids
+from apiserver.errors import RegistryDenies, RegistryFailed, RegistryForbids
 from tests.fakes.images import image
 from tests.support.api import Api
 
@@ -57,6 +57,13 @@ def test_an_error_before_any_byte_of_the_image_has_the_registrys_status(
     watch(SMALL_TALK)
     done.errback(RegistryForbids("denied"))
     assert connection.answer.status == 403
+
+
+def test_a_push_that_is_denied_does_not_speak_of_pulling(api: Api) -> None:
+    connection = api.open("POST", DOCKER, tag="1")
+    api.registry.pushes[-1][3].errback(RegistryDenies("requested access to the resource is denied"))
+    said = connection.answer
+    assert (said.status, said.json()["message"]) == (403, "requested access to the resource is denied")
 
 
 def test_a_later_one_is_a_record(api: Api) -> None:

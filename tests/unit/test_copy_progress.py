@@ -11,7 +11,15 @@ from twisted.internet.defer import Deferred
 from apiserver.drivers.process import ProgramFailed
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob
-from apiserver.errors import NoSuchRemoteImage
+from apiserver.errors import (
+    EngineError,
+    NoSuchRemoteImage,
+    RegistryDenies,
+    RegistryFailed,
+    RegistryForbids,
+    RegistryRefused,
+    RegistryUnreachable,
+)
 from apiserver.local.images.copy_progress import CopyProgress
 from apiserver.local.images.registries_conf import BadRegistriesConf, candidates
 from apiserver.local.images.registry_errors import registry_error
@@ -54,6 +62,7 @@ def test_a_file_that_stops_at_the_size_of_a_blob_is_that_blob() -> None:
 
 
 DESCRIPTOR = {"digest": A, "size": 1}
+PLACE = Path("/root/of/tmp/upload-1")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +110,7 @@ def test_a_remembered_alias_wins_and_an_empty_one_takes_it_away(tmp_path: Path) 
 @pytest.mark.parametrize("path", ["denied/box", "forbidden/not found", "x/unauthorized"])
 def test_words_in_the_name_of_an_image_are_not_the_registrys(path: str) -> None:
     said = f'level=fatal msg="reading manifest latest in r.example/{path}: manifest unknown"'
-    error = registry_error(ProgramFailed("skopeo", 1, said.encode()), Reference("r.example", path, "latest"))
+    error = registry_error(ProgramFailed("skopeo", 1, said.encode()), Reference("r.example", path, "latest"), PLACE)
     assert isinstance(error, NoSuchRemoteImage)
 
 
@@ -110,3 +119,29 @@ def test_a_broken_registries_conf_is_an_error_and_not_an_empty_one(tmp_path: Pat
     conf.write_text("unqualified-search-registries = [")
     with pytest.raises(BadRegistriesConf):
         candidates("x", conf)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Source image rejected: Running image docker://x is rejected by policy.", RegistryForbids),
+        ("registry r.example is blocked in /etc/containers/registries.conf", RegistryForbids),
+        ("reading manifest latest in r.example/box: requested access to the resource is denied", RegistryDenies),
+        ("reading manifest 1 in r.example/box: StatusCode: 404, nope", NoSuchRemoteImage),
+        ("reading manifest 1 in r.example/box: unauthorized: authentication required", RegistryRefused),
+        ("pinging container registry r.example: dial tcp: connection refused", RegistryUnreachable),
+        ("received unexpected HTTP status: 502 Bad Gateway", RegistryFailed),
+        ("exceeded maximum allowed size of 4194304 bytes", BadManifest),
+    ],
+)
+def test_each_kind_of_refusal_is_known_by_skopeos_words(said: str, kind: type[EngineError]) -> None:
+    failed = ProgramFailed("skopeo", 1, f'time="1" level=fatal msg="{said}"'.encode())
+    assert type(registry_error(failed, Reference("r.example", "box", "latest"), PLACE)) is kind
+
+
+def test_no_path_of_ours_and_no_line_of_the_log_is_told() -> None:
+    failed = ProgramFailed("skopeo", 137, f'time="1" level=debug msg="GET {PLACE}"\nat {PLACE}/x\n'.encode())
+    said = str(registry_error(failed, Reference("r.example", "box"), PLACE))
+    assert ("GET" in said, str(PLACE) in said) == (False, False)
+    wordless = registry_error(ProgramFailed("skopeo", 1, b'time="1" level=fatal msg=EOF\n'), Reference("r", "b"), PLACE)
+    assert str(wordless) == "EOF"

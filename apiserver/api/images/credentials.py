@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from apiserver.engine.ports.registry import Credentials
-from apiserver.errors import RegistryForbids, RegistryRefused
+from apiserver.errors import NoSuchRemoteImage, RegistryDenies, RegistryForbids, RegistryRefused
 from apiserver.http.request import Request
 from apiserver.wire.registry_auth import AUTH_HEADER, CONFIG_HEADER, read_auth
 
@@ -23,12 +23,18 @@ def sent_credentials(request: Request) -> Mapping[str, Credentials]:
 
 
 @contextmanager
-def refused_as_forbidden() -> Iterator[None]:
-    """403 where a registry wants other credentials: at a 401 the docker command asks for a name and a password.
+def in_dockers_words(denied: str) -> Iterator[None]:
+    """Statuses that are another's in Docker's flavour: see docs/decisions/registry-errors.md.
 
-    It does so without a terminal, too, and then waits for ever; Docker's own daemon never answers so.
+    Args:
+        denied: what is said where a registry denies access without saying whether there is such an image; that is 404.
+            Empty where it stays as it is.
     """
     try:
         yield
     except RegistryRefused as error:
-        raise RegistryForbids(error.subject) from error
+        raise RegistryForbids(error.subject) from None
+    except RegistryDenies as error:
+        if not denied:
+            raise
+        raise NoSuchRemoteImage(error.subject, denied) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from apiserver.api.images.credentials import refused_as_forbidden, sent_credentials
+from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.pull import Pull, Pulls
 from apiserver.engine.images.service import Images, parse_platform
 from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
@@ -38,7 +38,7 @@ class ImagePullGroup:
         access = docker.registry_access(reference, sent_credentials(request))
         pull = self._pulls().join(reference, access, Platform(system, architecture, variant))
         try:
-            with refused_as_forbidden():
+            with in_dockers_words(docker.access_denied(reference)):
                 await pull.found()
             await _docker_lines(open_stream(request, "application/json"), reference, pull)
         finally:

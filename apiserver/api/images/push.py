@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from apiserver.api.images.credentials import refused_as_forbidden, sent_credentials
+from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.push import Push, Pushes
 from apiserver.engine.images.service import Images
 from apiserver.engine.names import LIBPOD_NAMES, parse_reference
@@ -44,7 +44,7 @@ class ImagePushGroup:
         access = registry_access(reference, sent_credentials(request))
         push = self._pushes().begin(image, reference, access, PushFormat())
         try:
-            with refused_as_forbidden():
+            with in_dockers_words(""):
                 await push.begun()
             stream = open_stream(request, "application/json")
             for line in docker.first_lines(reference, image):

@@ -142,6 +142,7 @@ class Registry(Protocol):
         Raises:
             NoSuchRemoteImage, RegistryRefused, RegistryForbids, RegistryUnreachable, RegistrySilent, RegistryFailed
             InvalidParameter: what it has is no image that can be taken.
+            NotImplementedYet: the back end cannot ask for such a digest.
         """
         ...
 

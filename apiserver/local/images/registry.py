@@ -24,7 +24,7 @@ from apiserver.engine.ports.registry import (
     RemoteImage,
     RemoteManifest,
 )
-from apiserver.errors import RegistryFailed, RegistrySilent
+from apiserver.errors import NotImplementedYet, RegistryFailed
 from apiserver.local.images import realm, remote_manifest
 from apiserver.local.images.announced import check_sizes
 from apiserver.local.images.authfile import write_authfile
@@ -33,7 +33,7 @@ from apiserver.local.images.copy_progress import BytesSent, CopyProgress, growin
 from apiserver.local.images.platforms import wanted
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.registries_conf import candidates
-from apiserver.local.images.registry_errors import registry_error
+from apiserver.local.images.registry_errors import registry_error, silence
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore
 from apiserver.local.images.watched import Silent, Watcher
@@ -92,6 +92,8 @@ class LocalRegistry:
         self._silence_limit = silence_limit
 
     async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
+        if reference.digest and not reference.digest.startswith("sha256:"):
+            raise NotImplementedYet(f"pulling by the digest {reference.digest}, which is not by SHA-256,")
         async with self.call(reference, access, platform) as call:
             await self._mind_the_realm(reference, call)
             data = await self._manifest(reference, reference.tagged().canonical, call)
@@ -225,9 +227,10 @@ class LocalRegistry:
         try:
             return await self._watcher.run(lambda started: work(replace(call, started=started)), look, seen)
         except ProgramFailed as error:
-            raise registry_error(error, reference) from error
+            raise registry_error(error, reference, call.temporary) from None
         except Silent as error:
-            raise RegistrySilent(f"{reference.domain} sent nothing for {self._silence_limit:g} s") from error
+            ended = error.__cause__ if isinstance(error.__cause__, ProgramFailed) else None
+            raise silence(ended, reference, self._silence_limit) from None
 
     async def _mind_the_realm(self, reference: Reference, call: RegistryCall) -> None:
         """Before any credentials are sent; see `realm`.

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from apiserver.drivers import skopeo
 from apiserver.drivers.process import ProgramFailed
 from apiserver.engine.ports.registry import Reference
 from apiserver.errors import (
     EngineError,
     NoSuchRemoteImage,
+    RegistryDenies,
     RegistryFailed,
     RegistryForbids,
     RegistryRefused,
+    RegistrySilent,
     RegistryUnreachable,
 )
+from apiserver.local.images.remote_manifest import BadManifest
 from apiserver.local.images.spool import NoRoom
 
 _UNREACHABLE = (
@@ -26,35 +32,63 @@ _UNREACHABLE = (
     "i/o timeout",
     "server misbehaving",
 )
-_UNKNOWN = ("manifest unknown", "name unknown", "repository not found", "status 404", "not found")
-_DENIED = ("denied", "status 403", "403 (Forbidden)", "forbidden", "is blocked")
+_UNKNOWN = ("manifest unknown", "name unknown", "repository not found", "status 404", "StatusCode: 404", "not found")
+_DENIED = ("denied", "status 403", "StatusCode: 403", "403 (Forbidden)", "forbidden")
+_FORBIDDEN_HERE = ("is blocked", "is rejected by policy", "Source image rejected")
 _UNAUTHORIZED = (
     "unauthorized",
     "invalid username/password",
     "authentication required",
     "status 401",
+    "StatusCode: 401",
     "401 (Unauthorized)",
 )
 
 
-def registry_error(error: ProgramFailed, reference: Reference) -> EngineError:
-    """The kind by skopeo's words, since its exit status is 1 for all on Debian 12."""
-    said = skopeo.reason(error)
-    name, repository = reference.tagged().familiar, Reference(reference.domain, reference.path).familiar
+_TOO_LARGE = "exceeded maximum allowed size of"
+
+_NOT_PARSING = re.compile(r'^Error parsing image name "(docker://[^"]*)": ')
+_FILE = re.compile(r'storing blob to file "[^"]*": (?:happened during read: )?')
+
+
+def registry_error(error: ProgramFailed, reference: Reference, temporary: Path) -> EngineError:
+    """The kind by skopeo's words, since its exit status is 1 for all on Debian 12.
+
+    Args:
+        temporary: the private directory of the call, which is nobody else's business.
+    """
+    said = _NOT_PARSING.sub(r"initializing source \1: ", skopeo.reason(error))
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
+    said = _FILE.sub("", said).replace(str(temporary), "a temporary directory")
     bare = said.replace(reference.repository, "")  # a name may hold any of the words
+    if _TOO_LARGE in bare:
+        return BadManifest(said)
+    if any(word in bare for word in _FORBIDDEN_HERE):
+        return RegistryForbids(said)
     if any(word in bare for word in _DENIED):
-        words = f"pull access denied for {repository}, repository does not exist or may require 'docker login': "
-        return RegistryForbids(said, words + f"denied: {_last(said)}")
+        return RegistryDenies(said)
     if any(word in bare for word in _UNAUTHORIZED):
         return RegistryRefused(said)
     if any(word in bare for word in _UNREACHABLE):
         return RegistryUnreachable(said)
     if any(word in bare for word in _UNKNOWN):
-        return NoSuchRemoteImage(said, f"manifest for {name} not found: manifest unknown: {_last(said)}")
+        name = reference.tagged().familiar
+        return NoSuchRemoteImage(said, f"manifest for {name} not found: manifest unknown: {last_words(said)}")
     return RegistryFailed(said)
 
 
-def _last(said: str) -> str:
+def silence(error: ProgramFailed | None, reference: Reference, seconds: float) -> RegistryFailed | RegistrySilent:
+    """What it was that skopeo was killed over.
+
+    Args:
+        error: how it ended.
+        seconds: for which nothing moved.
+    """
+    if error is not None and skopeo.is_throttled(error):
+        return RegistryFailed(f"toomanyrequests: {reference.domain} answers 429 Too Many Requests for {seconds:g} s")
+    return RegistrySilent(f"{reference.domain} sent nothing for {seconds:g} s")
+
+
+def last_words(said: str) -> str:
     return said.rpartition(": ")[2]

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 
 from apiserver.engine.images.pull import Pulled
-from apiserver.engine.names import DOCKER_HUB, Reference, parse_reference
+from apiserver.engine.names import Reference, familiar_repository, parse_reference
 from apiserver.engine.ports.registry import Credentials, LayerPhase, LayerProgress, RegistryAccess
 from apiserver.jsonvalue import JsonObject
 
@@ -30,7 +30,7 @@ def pulled_reference(name: str, tag: str | None) -> Reference:
         return parse_reference(name).tagged()
     plain = parse_reference(name)
     repository = f"{plain.domain}/{plain.path}"
-    return parse_reference(f"{repository}@{tag}" if tag.startswith("sha256:") else f"{repository}:{tag}")
+    return parse_reference(f"{repository}@{tag}" if ":" in tag else f"{repository}:{tag}")
 
 
 def registry_access(reference: Reference, credentials: Mapping[str, Credentials]) -> RegistryAccess:
@@ -47,9 +47,17 @@ def on_loopback(domain: str) -> bool:
         return False
 
 
+def access_denied(reference: Reference) -> str:
+    """Docker's words, by which its clients know that an image may not exist."""
+    repository = familiar_repository(reference.repository)
+    return (
+        f"pull access denied for {repository}, repository does not exist or may require 'docker login': "
+        "denied: requested access to the resource is denied"
+    )
+
+
 def first_line(reference: Reference) -> JsonObject:
-    repository = reference.repository if reference.domain != DOCKER_HUB else reference.path
-    return {"status": f"Pulling from {repository}", "id": reference.tag or reference.digest}
+    return {"status": f"Pulling from {reference.path}", "id": reference.tag or reference.digest}
 
 
 class LayerLines:
