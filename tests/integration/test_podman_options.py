@@ -118,6 +118,21 @@ def test_volumes_keep_what_is_written(podman: Podman, run: Run) -> None:
     podman.ok("volume", "rm", "kept")
 
 
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ("kept:/data", "nosuid,nodev"),
+        ("kept:/data:suid,dev", ""),
+        ("kept:/data:noexec", "nosuid,nodev,noexec"),
+        ("/srv:/data:nosuid,noexec", "nosuid,noexec"),
+    ],
+)
+def test_volumes_and_binds_are_mounted_with_flags(podman: Podman, run: Run, options: str, flags: str) -> None:
+    script = "grep ' /data ' /proc/mounts | cut -d ' ' -f 4 | tr , '\\n' | grep -E '^no(suid|dev|exec)$' | tr '\\n' ,"
+    assert run("-v", options, script=script).strip(",\n") == flags
+    podman("volume", "rm", "kept")
+
+
 def test_an_images_volumes_are_made_anonymous_or_in_memory_or_not_at_all(
     podman: Podman, run: Run, service: Service
 ) -> None:

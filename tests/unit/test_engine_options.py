@@ -25,6 +25,7 @@ from apiserver.engine.containers.options.lifecycle import RestartPolicy
 from apiserver.engine.containers.options.logging import LogDriver
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
+from apiserver.engine.containers.options.security import full_name
 from apiserver.engine.containers.signals import InvalidSignal, signal_name, signal_number
 from apiserver.engine.ports.images import Healthcheck
 from apiserver.engine.ports.publish import PortRequest
@@ -181,7 +182,6 @@ MIB = 1 << 20
         ({"lifecycle": Lifecycle(restart=RestartPolicy("on-failure", -1))}, "retry"),
         ({"lifecycle": Lifecycle(restart=RestartPolicy("always", 3))}, "retry"),
         ({"lifecycle": Lifecycle(auto_remove=True, restart=RestartPolicy("always"))}, "AutoRemove"),
-        (health(test=("nope",)), "Healthcheck"),
         (health(interval_ns=1), "Interval"),
         (health(retries=-1), "Retries"),
     ],
@@ -221,9 +221,16 @@ def test_what_can_be_is_taken(options: dict[str, Any]) -> None:
     validated(**options)
 
 
-def test_capabilities_get_their_full_names_once() -> None:
+def test_a_capability_is_kept_once_as_it_was_spelled_first() -> None:
     security = validated(security=Security(cap_add=("net_admin", "CAP_NET_ADMIN", "all"))).security
-    assert security.cap_add == ("CAP_NET_ADMIN", "ALL")
+    assert security.cap_add == ("net_admin", "all")
+    assert [full_name(name) for name in security.cap_add] == ["CAP_NET_ADMIN", "ALL"]
+
+
+def test_a_flag_of_a_mount_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidParameter, match="mount options: size=1"):
+        validated(**bind(source="/s", flags=("nosuid", "size=1")))
+    assert validated(**bind(source="/s", flags=("nosuid", "exec"))).mounts.mounts[0].flags == ("nosuid", "exec")
 
 
 def test_ranges_of_exposed_ports_are_single_ports_and_published_ones_are_exposed() -> None:

@@ -230,6 +230,21 @@ def test_a_bind_is_with_what_is_mounted_below_it_unless_asked_otherwise() -> Non
     assert (whole.options, alone.options) == (("rbind", "rprivate", "ro", "rro"), ("bind", "rprivate", "ro"))
 
 
+def test_the_flags_of_a_mount_act_on_binds_and_volumes() -> None:
+    asked = (
+        Mount(MountKind.BIND, "/a", source="/s", flags=("nosuid", "noexec")),
+        Mount(MountKind.VOLUME, "/b", source="v", flags=("nodev",), read_only=True),
+    )
+    bound, volume = mounts.asked_mounts(Mounts(asked), {"v": "/v"}, recursive_read_only=True)
+    assert bound.options == ("rbind", "rprivate", "nosuid", "noexec", "rw")
+    assert volume.options == ("rbind", "rprivate", "nodev", "ro")
+
+
+def test_capabilities_are_given_however_they_are_spelled() -> None:
+    asked = Security(cap_add=("net_admin",), cap_drop=("KILL", "cap_chown"))
+    assert security.capabilities(asked, AVAILABLE) == ["CAP_NET_ADMIN", "CAP_SETFCAP"]
+
+
 def test_a_profile_of_apparmor_is_used_only_where_it_is_loaded() -> None:
     loaded = frozenset({"docker-default", "mine"})
     assert security.apparmor_profile(Security(), None) == ""

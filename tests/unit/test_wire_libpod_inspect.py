@@ -8,10 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from apiserver.engine.containers.model import Container, Run, State
-from apiserver.engine.containers.options import Identity
+from apiserver.engine.containers.options import Identity, Limits, Mounts, Network, Security
+from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.images import Image, ImageConfig, Layer
 from apiserver.engine.ports.networks import NetworkPlan
+from apiserver.engine.ports.publish import PortRequest, Transport
 from apiserver.wire.libpod.inspect import Surroundings, container_json
 from tests.support.containers import CREATED, NETWORKS, container, exited, running
 
@@ -111,3 +113,71 @@ def test_the_log_of_health_checks_is_as_podman_has_it_by_default() -> None:
     assert [config[key] for key in ("HealthLogDestination", "HealthcheckMaxLogCount", "HealthcheckMaxLogSize")] == [
         *("local", 5, 500)
     ]
+
+
+def with_options(**options: Any) -> Container:
+    return container(options=replace(container().options, **options))
+
+
+def test_a_stop_signal_is_a_name_from_5_on_however_it_was_asked_for() -> None:
+    asked = with_options(process=replace(container().options.process, stop_signal="2"))
+    new: Any = container_json(asked, Surroundings(), V5, 2)
+    old: Any = container_json(asked, Surroundings(), (4, 9), 2)
+    assert (new["Config"]["StopSignal"], old["Config"]["StopSignal"]) == ("SIGINT", 2)
+
+
+def test_a_tmpfs_is_shown_with_the_options_that_act_and_among_no_mounts() -> None:
+    mounts = Mounts(
+        (
+            Mount(MountKind.TMPFS, "/docker", tmpfs_size_bytes=1 << 20, tmpfs_mode=0o700),
+            Mount(MountKind.TMPFS, "/podman", tmpfs_options=("exec", "tmpcopyup", "size=1m")),
+            Mount(MountKind.TMPFS, "/free", tmpfs_options=("suid", "dev", "ro")),
+        )
+    )
+    found = shown(with_options(mounts=mounts))
+    assert found["Mounts"] == []
+    assert found["HostConfig"]["Tmpfs"] == {
+        "/docker": "size=1048576,mode=700,rw,rprivate,nosuid,nodev,noexec",
+        "/podman": "size=1m,rw,rprivate,nosuid,nodev,tmpcopyup",
+        "/free": "suid,dev,ro,rprivate,noexec",
+    }
+
+
+def test_a_mount_is_shown_with_its_flags() -> None:
+    mounts = Mounts((Mount(MountKind.VOLUME, "/v", source="vol", read_only=True, flags=("nosuid", "nodev")),))
+    found = shown(with_options(mounts=mounts), mountpoints={"vol": "/v/vol/_data"})
+    assert found["HostConfig"]["Binds"] == ["vol:/v:ro,rprivate,nosuid,nodev,rbind"]
+    assert (found["Mounts"][0]["Options"], found["Mounts"][0]["RW"]) == (["nosuid", "nodev", "rbind"], False)
+
+
+@pytest.mark.parametrize(
+    ("limits", "swap", "swappiness"),
+    [
+        (Limits(), 0, 0),
+        (Limits(memory_bytes=64), 128, -1),
+        (Limits(memory_bytes=64, memory_swap_bytes=-1), -1, -1),
+        (Limits(memory_swappiness=7), 0, 7),
+    ],
+)
+def test_swap_is_shown_as_it_acts(limits: Limits, swap: int, swappiness: int) -> None:
+    config = shown(with_options(limits=limits))["HostConfig"]
+    assert (config["MemorySwap"], config["MemorySwappiness"]) == (swap, swappiness)
+
+
+def test_capabilities_have_their_whole_names() -> None:
+    config = shown(with_options(security=Security(cap_add=("net_admin", "all"), cap_drop=("MKNOD",))))["HostConfig"]
+    assert (config["CapAdd"], config["CapDrop"]) == (["CAP_NET_ADMIN", "ALL"], ["CAP_MKNOD"])
+
+
+def test_what_does_not_run_has_the_ports_that_are_known_beforehand() -> None:
+    ports = (
+        PortRequest(80, host_port_first=8080, host_port_last=8080),
+        PortRequest(81),
+        PortRequest(82, Transport.UDP, "", 1, 9),
+    )
+    stopped = with_options(network=Network(ports=ports, exposed=("80/tcp", "81/tcp", "82/udp")))
+    assert shown(stopped)["NetworkSettings"]["Ports"] == {
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}],
+        "81/tcp": None,
+        "82/udp": None,
+    }

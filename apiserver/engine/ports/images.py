@@ -30,7 +30,8 @@ class Healthcheck(Struct, frozen=True):
     """An image's health check; a zero means the default.
 
     Attributes:
-        test: `("NONE",)`, `("CMD", argument, ...)`, `("CMD-SHELL", line)`, or empty to inherit.
+        test: `("NONE",)`, `("CMD", argument, ...)`, `("CMD-SHELL", line)`, or empty to inherit. Anything else is
+            kept, as Docker and Podman keep it: a command to Podman, nothing that is ever run to Docker.
     """
 
     test: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options.limits import Limits
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
+from apiserver.engine.containers.options.security import full_name
 from apiserver.jsonvalue import JsonObject, JsonValue
 
 _UNSET_LISTS = (
@@ -44,8 +45,8 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str) -
         "AutoRemoveImage": False,
         "Annotations": dict(sorted(options.identity.annotations.items())) or None,
         "VolumeDriver": "",
-        "CapAdd": list(security.cap_add),
-        "CapDrop": list(security.cap_drop),
+        "CapAdd": [full_name(name) for name in security.cap_add],
+        "CapDrop": [full_name(name) for name in security.cap_drop],
         "Dns": list(network.dns_servers),
         "DnsOptions": list(network.dns_options),
         "DnsSearch": list(network.dns_search),
@@ -60,9 +61,7 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str) -
         "PublishAllPorts": network.publish_all,
         "ReadonlyRootfs": mounts.read_only_rootfs,
         "SecurityOpt": ["no-new-privileges"] if security.no_new_privileges else [],
-        "Tmpfs": {
-            mount.target: mount.asked_as.partition(":")[2] for mount in mounts.mounts if mount.kind is MountKind.TMPFS
-        },
+        "Tmpfs": {mount.target: _tmpfs(mount) for mount in mounts.mounts if mount.kind is MountKind.TMPFS},
         "UTSMode": namespaces.uts.value,
         "UsernsMode": "",
         "ShmSize": mounts.shm_size_bytes,
@@ -96,15 +95,38 @@ def _limits(limits: Limits) -> JsonObject:
         "CpusetCpus": limits.cpuset_cpus,
         "CpusetMems": limits.cpuset_mems,
         "MemoryReservation": limits.memory_reservation_bytes or 0,
-        "MemorySwap": limits.memory_swap_bytes or 0,
-        "MemorySwappiness": limits.memory_swappiness or 0,
+        "MemorySwap": limits.memory_swap_bytes or 2 * (limits.memory_bytes or 0),
+        "MemorySwappiness": _swappiness(limits),
         "PidsLimit": limits.pids or 0,
     }
 
 
+def _swappiness(limits: Limits) -> int:
+    """-1 is Podman's word for the kernel's own, which it has where memory is limited in any way."""
+    limited = limits.memory_bytes or limits.memory_reservation_bytes or limits.memory_swap_bytes
+    if limits.memory_swappiness is not None:
+        return limits.memory_swappiness
+    return -1 if limited or limits.oom_kill_disable else 0
+
+
 def _bind(mount: Mount) -> str:
     access, reach = "ro" if mount.read_only else "rw", "rbind" if mount.recursive else "bind"
-    return f"{mount.source}:{mount.target}:{access},{mount.propagation or 'rprivate'},{reach}"
+    return f"{mount.source}:{mount.target}:{','.join((access, mount.propagation or 'rprivate', *mount.flags, reach))}"
+
+
+def _tmpfs(mount: Mount) -> str:
+    """Its options, with those that it has where nobody says anything else."""
+    shown = list(mount.tmpfs_options)
+    if mount.tmpfs_size_bytes:
+        shown.append(f"size={mount.tmpfs_size_bytes}")
+    if mount.tmpfs_mode is not None:
+        shown.append(f"mode={mount.tmpfs_mode:o}")
+    shown.append("ro" if mount.read_only or "ro" in shown else "rw")
+    shown.append("rprivate")
+    shown += [flag for flag in ("nosuid", "nodev", "noexec") if flag.removeprefix("no") not in shown]
+    copied = ["tmpcopyup"] if "tmpcopyup" in shown else []
+    # To run programs in it is what Podman has by default, and does not say.
+    return ",".join([*(option for option in dict.fromkeys(shown) if option not in ("exec", "tmpcopyup")), *copied])
 
 
 def _bindings(container: Container) -> JsonObject:

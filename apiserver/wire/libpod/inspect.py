@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct, field
 
 from apiserver.engine.containers.model import Container, State
 from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.containers.signals import signal_name
 from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.networks import Network
@@ -50,7 +51,7 @@ def container_json(
 ) -> JsonObject:
     """
     Args:
-        stop_signal: its number, for versions before 5.
+        stop_signal: its number, which is what versions before 5 show.
     """
     path, *arguments = container.options.process.argv or ("",)
     facts = around.facts
@@ -85,7 +86,7 @@ def container_json(
         "Mounts": [
             _mount(mount, around.mountpoints)
             for mount in container.options.mounts.mounts
-            if mount.kind is not MountKind.TMPFS or not mount.asked_as  # those are in HostConfig.Tmpfs alone
+            if mount.kind is not MountKind.TMPFS  # those are in HostConfig.Tmpfs alone
         ],
         "Dependencies": [],
         "NetworkSettings": _network_settings(container, around),
@@ -148,9 +149,8 @@ def _config(container: Container, version: tuple[int, ...], stop_signal: int) ->
         "Hostname": identity.hostname or container.id[:12],
         "Domainname": identity.domainname,
         "User": process.user,
-        "AttachStdin": process.attach_stdin,
-        "AttachStdout": process.attach_stdout,
-        "AttachStderr": process.attach_stderr,
+        # Podman never fills these in.
+        **dict.fromkeys(("AttachStdin", "AttachStdout", "AttachStderr"), False),
         "Tty": process.terminal,
         "OpenStdin": process.stdin_open,
         "StdinOnce": process.stdin_once,
@@ -163,7 +163,7 @@ def _config(container: Container, version: tuple[int, ...], stop_signal: int) ->
         "OnBuild": None,
         "Labels": dict(sorted(identity.labels.items())),
         "Annotations": dict(sorted(identity.annotations.items())) or None,
-        "StopSignal": process.stop_signal or "SIGTERM",
+        "StopSignal": signal_name(stop_signal),
         "HealthcheckOnFailureAction": "none",
         **_HEALTH_LOG,
         "Umask": f"{process.umask:04o}",
@@ -188,13 +188,12 @@ def _mount(mount: Mount, mountpoints: Mapping[str, str]) -> JsonObject:
         shown |= {"Name": mount.source, "Source": mountpoints.get(mount.source, ""), "Driver": "local"}
     else:
         shown |= {"Source": mount.source, "Driver": ""}
-    options: Sequence[str] = () if mount.kind is MountKind.TMPFS else ("rbind" if mount.recursive else "bind",)
     return shown | {
         "Destination": mount.target,
         "Mode": "",
-        "Options": list(options),
+        "Options": [*mount.flags, "rbind" if mount.recursive else "bind"],
         "RW": not mount.read_only,
-        "Propagation": mount.propagation or ("" if mount.kind is MountKind.TMPFS else "rprivate"),
+        "Propagation": mount.propagation or "rprivate",
     }
 
 

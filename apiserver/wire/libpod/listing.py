@@ -67,9 +67,15 @@ def namespaces_json(numbers: Mapping[str, int]) -> JsonObject:
 
 
 def published(container: Container) -> tuple[PublishedPort, ...]:
-    """The host ports that are taken for a running container."""
-    run = container.run
-    return run.network.ports if container.alive and run is not None and run.network is not None else ()
+    """The host ports of a running container, and of another those that it will have whenever it starts."""
+    run, network = container.run, container.options.network
+    if container.alive and run is not None and run.network is not None:
+        return run.network.ports
+    return tuple(
+        PublishedPort(port.container_port, port.transport, port.host_ip or "0.0.0.0", port.host_port_first)  # noqa: S104
+        for port in network.ports
+        if network.bridged and port.host_port_first and port.host_port_first == port.host_port_last
+    )
 
 
 def _seconds(moment: datetime | None) -> int:

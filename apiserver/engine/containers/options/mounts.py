@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from apiserver.engine.containers.options.process import LONGEST_NAME, LONGEST_PATH, check_names, too_long
 from apiserver.errors import InvalidParameter
 
+MOUNT_FLAGS = ("nosuid", "suid", "nodev", "dev", "noexec", "exec")
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _FLAGS = (
@@ -57,6 +58,8 @@ class Mount(Struct, frozen=True):
     """bind: with what is mounted below the source."""
     recursive_read_only: bool = True
     propagation: str = "rprivate"
+    flags: tuple[str, ...] = ()
+    """bind, volume: of `nosuid`, `nodev`, `noexec` and their opposites; as the source has it where neither is there."""
     create_source: bool = False
     """bind: make a missing source directory (`-v`), instead of refusing (`--mount`)."""
     no_copy: bool = False
@@ -79,6 +82,8 @@ class Mount(Struct, frozen=True):
 class Mounts(Struct, frozen=True):
     mounts: tuple[Mount, ...] = ()
     image_volumes: ImageVolumes = ImageVolumes.ANONYMOUS
+    image_volume_flags: tuple[str, ...] = ()
+    """`Mount.flags` of the volumes that the image asks for."""
     read_only_rootfs: bool = False
     shm_size_bytes: int = 64 << 20
 
@@ -122,6 +127,8 @@ def _validated(mount: Mount) -> Mount:
     mount = replace(mount, target=clean_target(mount.target))
     if mount.propagation not in PROPAGATIONS:
         raise InvalidParameter(f"invalid propagation mode: {mount.propagation}")
+    if unknown := set(mount.flags).difference(MOUNT_FLAGS):
+        raise InvalidParameter(f"invalid mount options: {', '.join(sorted(unknown))}")
     if mount.kind is MountKind.BIND:
         if not mount.source.startswith("/") or any(c in mount.source for c in "\0\n"):
             raise InvalidParameter(
@@ -172,7 +179,7 @@ def with_image_volumes(mounts: Mounts, paths: Sequence[str]) -> Mounts:
     """
     named = {_same(mount.target) for mount in mounts.mounts if not _is_anonymous(mount)}
     merged = []
-    for mount in (*mounts.mounts, *(_image_volume(path, mounts.image_volumes) for path in paths)):
+    for mount in (*mounts.mounts, *(_image_volume(path, mounts) for path in paths)):
         if mount is None:
             continue
         if not _is_anonymous(mount) and not mount.from_image:
@@ -183,13 +190,13 @@ def with_image_volumes(mounts: Mounts, paths: Sequence[str]) -> Mounts:
     return replace(mounts, mounts=tuple(merged))
 
 
-def _image_volume(path: str, wanted: ImageVolumes) -> Mount | None:
-    target = "/" + path.lstrip("/")
+def _image_volume(path: str, mounts: Mounts) -> Mount | None:
+    target, wanted = "/" + path.lstrip("/"), mounts.image_volumes
     if wanted is ImageVolumes.IGNORE:
         return None
     if wanted is ImageVolumes.TMPFS:
         return Mount(MountKind.TMPFS, target, from_image=True, tmpfs_options=("exec", "tmpcopyup"))
-    return Mount(MountKind.VOLUME, target, from_image=True)
+    return Mount(MountKind.VOLUME, target, from_image=True, flags=mounts.image_volume_flags)
 
 
 def _is_anonymous(mount: Mount) -> bool:

@@ -30,7 +30,7 @@ _PROFILE = re.compile(r"[a-zA-Z0-9_./:+-]{1,255}")
 class Security(Struct, frozen=True):
     privileged: bool = False
     cap_add: tuple[str, ...] = ()
-    """`CAP_NET_ADMIN` after validation; `ALL` is one of them."""
+    """As the client spelled them, which compares what it asked for with what is shown; each once. `ALL` is one."""
     cap_drop: tuple[str, ...] = ()
     no_new_privileges: bool = False
     seccomp: str = ""
@@ -51,7 +51,7 @@ class Security(Struct, frozen=True):
 
 
 def validated(security: Security) -> Security:
-    """With capabilities in their full names.
+    """With each capability once.
 
     Raises:
         InvalidParameter
@@ -82,20 +82,24 @@ def validated(security: Security) -> Security:
 
 
 def capabilities(field: str, names: Sequence[str]) -> tuple[str, ...]:
-    """`net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are one; each once, in the order given.
+    """`net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are one; each once, in the order and spelling given first.
 
     Raises:
         InvalidParameter: in Docker's words.
     """
-    known: dict[str, None] = {}
+    known: dict[str, str] = {}
     for name in names:
-        full = name.upper()
-        if full != ALL and not full.startswith("CAP_"):
-            full = f"CAP_{full}"
+        full = full_name(name)
         if full != ALL and full not in CAPABILITIES:
             raise InvalidParameter(f"invalid {field}: unknown capability: {name!r}")
-        known[full] = None
-    return tuple(known)
+        known.setdefault(full, name)
+    return tuple(known.values())
+
+
+def full_name(capability: str) -> str:
+    """`CAP_NET_ADMIN` for `net_admin`; `ALL` stays."""
+    full = capability.strip().upper()
+    return full if full == ALL or full.startswith("CAP_") else f"CAP_{full}"
 
 
 def _check_profile(text: str) -> None:

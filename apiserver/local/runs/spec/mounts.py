@@ -143,7 +143,7 @@ def _place(mount: Mount, volumes: Mapping[str, str], *, recursive_read_only: boo
         source = volumes.get(mount.source, "")
         if not source:
             raise InvalidParameter(f"volume {mount.source!r} of {target} does not exist")
-        return Placed(target, "bind", source, ("rbind", "rprivate", "ro" if mount.read_only else "rw"))
+        return Placed(target, "bind", source, ("rbind", "rprivate", *mount.flags, "ro" if mount.read_only else "rw"))
     if not mount.source.startswith("/") or "\0" in mount.source:
         raise InvalidParameter(
             f"invalid mount config for type \"bind\": invalid mount path: '{mount.source}' mount path must be absolute"
@@ -151,7 +151,7 @@ def _place(mount: Mount, volumes: Mapping[str, str], *, recursive_read_only: boo
     propagation = mount.propagation or "rprivate"
     if propagation not in PROPAGATIONS:
         raise InvalidParameter(f"invalid propagation mode: {propagation!r}")
-    options = ["rbind" if mount.recursive else "bind", propagation, "ro" if mount.read_only else "rw"]
+    options = ["rbind" if mount.recursive else "bind", propagation, *mount.flags, "ro" if mount.read_only else "rw"]
     if mount.read_only and mount.recursive and mount.recursive_read_only and recursive_read_only:
         options.append("rro")
     return Placed(target, "bind", mount.source, tuple(options))

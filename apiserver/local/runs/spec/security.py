@@ -140,7 +140,7 @@ def unconfined_seccomp(security: Security) -> bool:
 
 
 def _name(text: str) -> str:
-    name = text.upper()
+    name = text.strip().upper()
     if name != "ALL" and not name.startswith("CAP_"):
         name = f"CAP_{name}"
     if name != "ALL" and not name.removeprefix("CAP_").replace("_", "").isalnum():

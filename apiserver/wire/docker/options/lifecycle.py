@@ -49,8 +49,6 @@ def _read_health(health: HealthConfig | None) -> Healthcheck | None:
     if health is None:
         return None
     test = tuple(health.test or ())
-    if test and test[0] not in ("NONE", "CMD", "CMD-SHELL"):
-        raise InvalidParameter(f"Healthcheck.Test: {test[0]!r} is none of NONE, CMD, CMD-SHELL")
     spans = {
         "Interval": health.interval,
         "Timeout": health.timeout,

@@ -34,8 +34,8 @@ def read_security(host: HostConfig) -> Security:
     unconfined = options.system_paths_unconfined
     return Security(
         privileged=host.privileged,
-        cap_add=tuple(_capability("CapAdd", name) for name in host.cap_add or ()),
-        cap_drop=tuple(_capability("CapDrop", name) for name in host.cap_drop or ()),
+        cap_add=tuple(_named("CapAdd", name) for name in host.cap_add or ()),
+        cap_drop=tuple(_named("CapDrop", name) for name in host.cap_drop or ()),
         no_new_privileges=options.no_new_privileges,
         seccomp=options.seccomp,
         apparmor=options.apparmor,
@@ -50,11 +50,10 @@ def _paths(paths: list[str] | None) -> tuple[str, ...] | None:
     return None if paths is None else tuple(paths)
 
 
-def _capability(field: str, name: str) -> str:
-    upper = name.strip().upper()
-    if not upper:
+def _named(field: str, capability: str) -> str:
+    if not capability.strip():
         raise InvalidParameter(f'HostConfig.{field}: invalid {field}: unknown capability: ""')
-    return upper if upper == "ALL" or upper.startswith("CAP_") else f"CAP_{upper}"
+    return capability
 
 
 class _SecurityOptions:

@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from apiserver.engine.containers.options import Mounts
-from apiserver.engine.containers.options.mounts import PROPAGATIONS, ImageVolumes, Mount, MountKind
+from apiserver.engine.containers.options.mounts import MOUNT_FLAGS, PROPAGATIONS, ImageVolumes, Mount, MountKind
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.wire.libpod.options.body import CreateBody, MountBody, NamedVolume
 
 DEFAULT_SHM_SIZE = 64 << 20
 WRITABLE = ("/run", "/tmp", "/var/tmp")  # noqa: S108  # paths in the container
 """What stays writable on a read-only root file system (podman: --read-only-tmpfs)."""
-_NOTHING = ("z", "Z", "copy", "exec", "suid", "dev")
+_NOTHING = ("z", "Z", "copy")
 """Options that say what is so anyway; the labels are SELinux's."""
+_VOLUME_FLAGS = ("nosuid", "nodev")
+"""What Podman mounts a volume with where the client says nothing else."""
+_IMAGE_VOLUME_FLAGS = ("nodev", "exec", "nosuid")
 _IMAGE_VOLUMES = {
     "": ImageVolumes.ANONYMOUS,
     "anonymous": ImageVolumes.ANONYMOUS,
@@ -30,6 +33,7 @@ class _Options(Struct, frozen=True):
     propagation: str
     no_copy: bool
     recursive: bool
+    flags: tuple[str, ...]
 
 
 def read_mounts(body: CreateBody) -> Mounts:
@@ -44,6 +48,7 @@ def read_mounts(body: CreateBody) -> Mounts:
     return Mounts(
         mounts=tuple(mounts),
         image_volumes=_IMAGE_VOLUMES[body.image_volume_mode],
+        image_volume_flags=_IMAGE_VOLUME_FLAGS,
         read_only_rootfs=body.read_only_filesystem,
         shm_size_bytes=body.shm_size or DEFAULT_SHM_SIZE,
     )
@@ -67,6 +72,7 @@ def _mount(body: MountBody) -> Mount:
         read_only=read.read_only,
         recursive=read.recursive,
         propagation=read.propagation or "rprivate",
+        flags=read.flags,
     )
 
 
@@ -83,11 +89,13 @@ def _volume(body: NamedVolume) -> Mount:
         read_only=read.read_only,
         no_copy=read.no_copy,
         anonymous=body.is_anonymous or not body.name,
+        flags=(*read.flags, *(flag for flag in _VOLUME_FLAGS if not {flag, flag[2:]} & set(read.flags))),
     )
 
 
 def _read_options(field: str, options: Sequence[str]) -> _Options:
     read_only, propagation, no_copy, recursive = False, "", False, True
+    flags: list[str] = []
     for option in options:
         if option in ("ro", "rw"):
             read_only = option == "ro"
@@ -97,9 +105,11 @@ def _read_options(field: str, options: Sequence[str]) -> _Options:
             no_copy = True
         elif option in ("bind", "rbind"):
             recursive = option == "rbind"
+        elif option in MOUNT_FLAGS:
+            flags.append(option)
         elif option not in _NOTHING:
             raise NotImplementedYet(f"the option {field}.options {option[:100]}")
-    return _Options(read_only, propagation, no_copy, recursive)
+    return _Options(read_only, propagation, no_copy, recursive, tuple(flags))
 
 
 def _tmpfs(target: str, options: Sequence[str]) -> Mount:
