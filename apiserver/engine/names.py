@@ -25,10 +25,12 @@ class ShortNames(Struct, frozen=True):
     Attributes:
         domains: where it is looked for, in this order; the first is where a new one is stored.
         anywhere: whether it is, at last, also the end of any longer name: `b` and `a/b` find `quay.io/a/b`.
+        resolved: whether a container is said to be of what was found, by its stored name, not of what was asked for.
     """
 
     domains: tuple[str, ...]
     anywhere: bool = False
+    resolved: bool = False
 
     def canonical(self, text: str) -> str:
         """The name under which an image is stored that a client calls `text`; the default tag is added.
@@ -41,7 +43,7 @@ class ShortNames(Struct, frozen=True):
 
 DOCKER_NAMES = ShortNames((DOCKER_HUB, LOCAL))
 """As Podman's own Docker flavour has it, what libpod clients stored is found too."""
-LIBPOD_NAMES = ShortNames((LOCAL, DOCKER_HUB), anywhere=True)
+LIBPOD_NAMES = ShortNames((LOCAL, DOCKER_HUB), anywhere=True, resolved=True)
 """Podman's order (common/libimage/runtime.go); what its search list and aliases would find is found anywhere."""
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"

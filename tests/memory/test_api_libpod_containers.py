@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Api
+from tests.support.engine import IMAGE
 
 CONTAINERS = "/v5.0.0/libpod/containers"
 PLAIN: dict[str, Any] = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
@@ -134,3 +135,23 @@ def test_the_last_ones_are_the_newest_whether_they_run_or_not_and_a_sync_changes
     assert names(api, last=-1, sync="1") == ["box"]
     assert api.get(f"{CONTAINERS}/json", sync="maybe").status == 400
     assert api.get(f"{CONTAINERS}/json", last="x").status == 400
+
+
+def test_a_listing_begins_with_the_oldest(api: Api) -> None:
+    for name in ("one", "two", "three"):
+        api.engine.clock.advance(1)
+        create(api, name)
+    listed = [each["Names"][0] for each in api.get(f"{CONTAINERS}/json", all="true").json()]
+    assert listed == ["one", "two", "three"]
+    assert [each["Names"][0] for each in api.get(f"{CONTAINERS}/json", last=2).json()] == ["two", "three"]
+
+
+@pytest.mark.parametrize("image", ["busybox", IMAGE])
+def test_a_container_of_podmans_is_of_an_image_by_its_whole_name(api: Api, image: str) -> None:
+    api.post(f"{CONTAINERS}/create", {"name": "box", "image": image, "netns": {"nsmode": "none"}})
+    (shown,) = api.get(f"{CONTAINERS}/json", all="true").json()
+    assert shown["Image"] == "docker.io/library/busybox:latest"
+    create(api, "theirs", Image=image)
+    assert [each["Image"] for each in api.get("/containers/json", all="true", filters={"name": ["theirs"]}).json()] == [
+        image
+    ]

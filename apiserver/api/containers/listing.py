@@ -103,7 +103,10 @@ class ContainerListGroup:
 
     @app.route("/libpod/containers/json", methods=["GET"])
     async def libpod_list(self, request: Request) -> bytes:
-        """`sync` changes nothing: what is shown is always what is known of the processes themselves."""
+        """The oldest first, as Podman has them, also of the newest few.
+
+        `sync` changes nothing: what is shown is always what is known of the processes themselves.
+        """
         wanted, limit = filters(request), integer(request, "last") or integer(request, "limit") or 0
         libpod_bool(request, "sync")
         shown = self._containers.registry.all()
@@ -113,6 +116,7 @@ class ContainerListGroup:
         chosen = libpod_filters.select(shown, wanted, find, network, now(self._clock))
         if limit > 0:
             chosen = chosen[:limit]
+        chosen.reverse()
         # Clients send the one, the documentation has had both.
         namespaces = libpod_bool(request, "namespace", libpod_bool(request, "namespaces"))
         sized: Sequence[tuple[Container, Size | None]] = [(each, None) for each in chosen]

@@ -15,6 +15,7 @@ from apiserver.engine.containers.options import ContainerOptions, checked
 from apiserver.engine.containers.options.mounts import MountKind, Mounts
 from apiserver.engine.containers.registry import Reservation
 from apiserver.engine.events.model import Action
+from apiserver.engine.images.lookup import stored_name
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import DOCKER_NAMES, ShortNames, container_name, new_id, random_container_name
 from apiserver.engine.ports.images import Image
@@ -79,11 +80,13 @@ class Create:
             image = await self._images.find(image_name, short_names)
             if platform:
                 _check_platform(image_name, image, platform)
+            if short_names.resolved:
+                image_name = stored_name(image, image_name, short_names)
             options = checked.validated(merged(options, image.config), processors=self._processors)
             with suppress(NoSuchNetwork):  # as with Docker, start tells
                 self._networks.check(options.network)
             runtime = self._runs.choose_runtime(options.runtime)
-            warnings = (*checked.warnings(options), *self._runs.warnings(options))
+            warnings = (*checked.warnings(options), *await self._runs.warnings(options))
             options = replace(options, mounts=_named(options.mounts))
             wanted = _wanted(options.mounts)
             reservation.volumes = tuple(each.name for each in wanted)

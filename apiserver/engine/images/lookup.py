@@ -26,6 +26,12 @@ def no_such_image(text: str, familiar: str) -> NoSuchImage:
     return NoSuchImage(text, f"No such image: {familiar}")
 
 
+def stored_name(image: Image, text: str, short_names: ShortNames) -> str:
+    """The name by which `text` means an image; where that is by its id, its first one, if it has any."""
+    _, name = Lookup({image.id: image}).find_named(text, short_names)
+    return name or next(iter(image.names), text)
+
+
 class Lookup:
     """Over one state of the store."""
 
