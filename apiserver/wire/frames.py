@@ -6,6 +6,7 @@ Each has a head of eight bytes: the stream's number, three zeros, and the length
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Final
 
 from apiserver.engine.ports.streams import Stream
@@ -22,3 +23,13 @@ _HEAD = struct.Struct(">BxxxL")
 def frame(stream: Stream | int, data: bytes) -> bytes:
     """One frame; `data` may be empty but has less than 4 GiB."""
     return _HEAD.pack(stream, len(data)) + data
+
+
+def frames(pieces: Iterable[tuple[Stream | int, bytes]]) -> bytes:
+    """A frame of each piece."""
+    pack = _HEAD.pack
+    parts = []
+    for stream, data in pieces:
+        parts.append(pack(stream, len(data)))
+        parts.append(data)
+    return b"".join(parts)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from apiserver.engine.ports.logs import LogRecord
-from apiserver.wire.frames import frame
+from apiserver.wire.frames import frame, frames
 from apiserver.wire.gojson import fixed_time
 
 
@@ -21,6 +23,13 @@ class LogLines:
         self._timestamps = timestamps
         self._details = details
         self._in_line: set[int] = set()
+
+    def encode_all(self, records: Iterable[LogRecord]) -> bytes:
+        """One after the other, as `encode` has each."""
+        if self._terminal or self._timestamps or self._details:
+            return b"".join([self.encode(record) for record in records])
+        ended = ((record.stream, record.data if record.partial else record.data + b"\n") for record in records)
+        return frames(ended)
 
     def encode(self, record: LogRecord) -> bytes:
         """The record, framed where its stream must be told; a further part of a line has no prefix."""

@@ -42,7 +42,7 @@ class Place:
                 file.write(f"{time} {_NAMES[r.stream]} {'P' if r.partial else 'F'} ".encode() + r.data + b"\n")
 
     async def read(self, **options: Any) -> list[LogRecord]:
-        return [record async for record in self.source.read(ID, **options)]
+        return [record async for records in self.source.read(ID, **options) for record in records]
 
 
 @pytest.fixture(params=["memory", "k8s-file"])
@@ -96,10 +96,10 @@ async def test_both_ends_of_a_time_are_inclusive(place: Place) -> None:
 async def test_who_does_not_follow_gets_what_was_there_and_no_more(place: Place, tail: int | None) -> None:
     """Else one who reads slower than a container writes would never see the end."""
     place.write(said(0, b"one"), said(1, b"two"))
-    records = place.source.read(ID, tail=tail)
-    read = [await anext(records)]
+    batches = place.source.read(ID, tail=tail)
+    read = await anext(batches)
     place.write(said(2, b"three"))
-    read += [record async for record in records]
+    read += [record async for records in batches for record in records]
     assert [record.data for record in read] == [b"one", b"two"]
 
 
@@ -115,9 +115,9 @@ async def test_a_follower_has_what_comes_later_and_ends_with_the_run(place: Plac
 @pytest_twisted.ensureDeferred
 async def test_a_reader_can_leave_in_the_middle(place: Place) -> None:
     place.write(*RECORDS)
-    records = place.source.read(ID, follow=True)
-    assert await anext(records) == RECORDS[0]
-    await records.aclose()
+    batches = place.source.read(ID, follow=True)
+    assert (await anext(batches))[0] == RECORDS[0]
+    await batches.aclose()
     place.source.ended(ID)
 
 
@@ -126,6 +126,15 @@ async def test_a_follower_ends_by_itself_at_the_moment_until_which_it_follows(pl
     place.write(*RECORDS)
     assert await place.read(follow=True, until=datetime.now(UTC) + timedelta(seconds=0.2)) == RECORDS
     assert await place.read(follow=True, until=NOON + timedelta(seconds=1)) == RECORDS[:3]
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_never_said(place: Place) -> None:
+    """Who reads can take the first and the last of what came at once."""
+    place.write(*RECORDS)
+    later = NOON + timedelta(seconds=9)
+    assert [records async for records in place.source.read(ID, since=later)] == []
+    assert all([records async for records in place.source.read(ID, until=NOON)])
 
 
 @pytest_twisted.ensureDeferred

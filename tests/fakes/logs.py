@@ -37,14 +37,14 @@ class FakeLogs:
         since: datetime | None = None,
         until: datetime | None = None,
         follow: bool = False,
-    ) -> AsyncGenerator[LogRecord, None]:
+    ) -> AsyncGenerator[list[LogRecord], None]:
         # From here on, as the real one's followers: what is never read from is never closed either.
         self.open += 1
         return self._read(container_id, tail, since, until, follow)
 
     async def _read(
         self, container_id: str, tail: int | None, since: datetime | None, until: datetime | None, follow: bool
-    ) -> AsyncGenerator[LogRecord, None]:
+    ) -> AsyncGenerator[list[LogRecord], None]:
         timer = None
         if follow and until is not None and self.clock is not None:
             seconds = max(0.0, until.timestamp() - self.clock.seconds())
@@ -56,11 +56,14 @@ class FakeLogs:
             limit = None if follow else len(there)
             while True:
                 there = self.records.get(container_id, [])[:limit]
-                while position < len(there):
-                    record = there[position]
-                    position += 1
-                    if (since is None or record.time >= since) and (until is None or record.time <= until):
-                        yield record
+                records = [
+                    record
+                    for record in there[position:]
+                    if (since is None or record.time >= since) and (until is None or record.time <= until)
+                ]
+                position = max(position, len(there))
+                if records:
+                    yield records
                 if not follow or self._ends.get(container_id, 0) > ends or (timer is not None and not timer.active()):
                     return
                 waiter: Deferred[None] = Deferred()

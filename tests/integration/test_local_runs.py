@@ -265,8 +265,8 @@ async def test_the_writable_layer_and_the_log_outlive_runs_until_they_are_forgot
     await rig.run(shell("echo one; echo kept > /file"), container_id=container_id)
     second = await rig.run(shell("echo two; cat /file"), container_id=container_id)
     assert second.text == "two\nkept\n"
-    records = [record.data async for record in rig.logs.read(container_id)]
-    assert records == [b"one", b"two", b"kept"]
+    said = [record.data async for records in rig.logs.read(container_id) for record in records]
+    assert said == [b"one", b"two", b"kept"]
     await rig.runs.forget(container_id)
     assert not rig.paths.container(container_id).directory.exists()
     await rig.runs.forget(container_id)

@@ -277,7 +277,8 @@ def test_a_terminal_is_resized_while_it_runs_and_not_else() -> None:
 
 
 async def all_of(engine: Engine, **options: object) -> list[bytes]:
-    return [r.data async for r in engine.containers.logs.read("box", **options)]  # type: ignore[arg-type]
+    batches = engine.containers.logs.read("box", **options)  # type: ignore[arg-type]
+    return [record.data async for records in batches for record in records]
 
 
 def test_a_log_has_the_wanted_streams_in_order() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from apiserver.engine.ports.streams import Stream
 from apiserver.local.logs import k8s_file
-from apiserver.local.logs.k8s_file import parse, read_block, tail_offset
+from apiserver.local.logs.k8s_file import parse, read_block, records, tail_offset
 
 STAMP = b"2026-11-23T16:35:59.663569439+00:00"
 
@@ -38,12 +38,27 @@ def test_what_conmon_did_not_write_is_no_record(junk: bytes) -> None:
     assert parse(junk) is None
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(line(b"a\rb"), line(b"c", b"P"), STAMP + b" stderr F d\n", STAMP[:-7] + b"8+00:00 stdout F e\n"),
+                *(STAMP + b" stdin F x\n", STAMP + b" stdout X x\n", STAMP + b" stdout F\n", b"junk\n", b"\n"),
+            ]
+        )
+    )
+)
+def test_lines_together_are_the_records_that_each_of_them_is(lines: list[bytes]) -> None:
+    each = [parse(one[:-1]) for one in lines]
+    assert records(b"".join(lines)) == [record for record in each if record is not None]
+
+
 def test_a_line_that_is_still_being_written_waits(log: Path) -> None:
     log.write_bytes(line(b"one") + line(b"two")[:-5])
     descriptor = os.open(log, os.O_RDONLY)
-    records, offset = read_block(descriptor, 0)
+    found, offset = read_block(descriptor, 0)
     os.close(descriptor)
-    assert ([record.data for record in records], offset) == ([b"one"], len(line(b"one")))
+    assert ([record.data for record in found], offset) == ([b"one"], len(line(b"one")))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -69,7 +84,7 @@ def test_the_tail_is_the_last_lines_with_their_parts_whatever_the_block(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(k8s_file, "_TAIL_BLOCK", block)
         offset = tail_offset(descriptor, wanted, os.fstat(descriptor).st_size)
-    records, _ = read_block(descriptor, offset)
+    found, _ = read_block(descriptor, offset)
     os.close(descriptor)
     expected = [text for whole in (lines[-wanted:] if wanted else []) for text in whole]
-    assert [record.data for record in records] == expected
+    assert [record.data for record in found] == expected

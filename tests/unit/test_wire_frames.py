@@ -42,6 +42,20 @@ def test_a_line_in_parts_has_one_time_in_front() -> None:
     assert b"".join(lines.encode(part) for part in parts) == time + b"ab\r\n" + time + b"c\r\n"
 
 
+@given(
+    st.lists(st.tuples(st.binary(max_size=9), st.sampled_from([Stream.STDOUT, Stream.STDERR]), st.booleans())),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_many_records_are_what_each_of_them_is(
+    said: list[tuple[bytes, Stream, bool]], terminal: bool, timestamps: bool, details: bool
+) -> None:
+    records = [record(data, stream=stream, partial=partial) for data, stream, partial in said]
+    one, all_at_once = (LogLines(terminal=terminal, timestamps=timestamps, details=details) for _ in range(2))
+    assert all_at_once.encode_all(records) == b"".join(one.encode(each) for each in records)
+
+
 def test_details_are_a_space_where_none_were_asked_for() -> None:
     assert LogLines(terminal=True, timestamps=False, details=True).encode(record(b"x")) == b" x\r\n"
 

@@ -46,7 +46,7 @@ class ContainerLogsGroup:
             terminal=terminal, timestamps=docker_bool(request, "timestamps"), details=docker_bool(request, "details")
         )
         framed = not terminal and request.version >= V1_42
-        records = self._containers.logs.read(
+        batches = self._containers.logs.read(
             container.id,
             stdout=stdout,
             stderr=stderr,
@@ -55,10 +55,10 @@ class ContainerLogsGroup:
             tail=_tail(string(request, "tail")),
             follow=follow,
         )
-        async with aclosing(records):
+        async with aclosing(batches):
             stream = open_stream(request, MULTIPLEXED if framed else RAW, endless=follow)
-            async for record in records:
-                await stream.write(lines.encode(record))
+            async for records in batches:
+                await stream.write(lines.encode_all(records))
 
     @app.route("/libpod/containers/<name:name>/logs", methods=["GET"])
     async def libpod_logs(self, request: Request, name: str) -> None:
@@ -69,7 +69,7 @@ class ContainerLogsGroup:
             raise InvalidParameter("you must choose at least one stream")
         follow, moment = libpod_bool(request, "follow"), now(self._clock)
         lines = LogLines(terminal=False, timestamps=libpod_bool(request, "timestamps"), details=False)
-        records = self._containers.logs.read(
+        batches = self._containers.logs.read(
             container.id,
             stdout=stdout,
             stderr=stderr,
@@ -78,10 +78,10 @@ class ContainerLogsGroup:
             tail=_tail(string(request, "tail")),
             follow=follow,
         )
-        async with aclosing(records):
+        async with aclosing(batches):
             stream = open_stream(request, MULTIPLEXED, endless=follow)
-            async for record in records:
-                await stream.write(lines.encode(record))
+            async for records in batches:
+                await stream.write(lines.encode_all(records))
 
 
 def _libpod_moment(request: Request, name: str, moment: datetime) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from twisted.internet.defer import Deferred
 
@@ -27,7 +27,7 @@ class AttachedStreams:
         *,
         stdin: bool,
         stdin_once: bool,
-        replay: AsyncGenerator[LogRecord, None] | None,
+        replay: AsyncGenerator[list[LogRecord], None] | None,
         line_end: bytes,
         leave: Callable[[AttachedStreams], None],
     ) -> None:
@@ -35,6 +35,7 @@ class AttachedStreams:
         self._stdin = stdin
         self._stdin_once = stdin_once
         self._replay = replay
+        self._replayed: Iterator[LogRecord] = iter(())
         self._line_end = line_end
         self._leave = leave
         self._inner: ProcessStreams | None = None
@@ -60,14 +61,14 @@ class AttachedStreams:
 
     async def read(self) -> tuple[Stream, bytes] | None:
         while self._replay is not None:
+            for record in self._replayed:
+                if record.stream in self._wanted:
+                    return record.stream, self._line(record)
             try:
                 # not anext(self._replay, None): what that gives cannot be resumed with a value, as Twisted does
-                record = await anext(self._replay)
+                self._replayed = iter(await anext(self._replay))
             except StopAsyncIteration:
                 self._replay = None
-                continue
-            if record.stream in self._wanted:
-                return record.stream, self._line(record)
         inner = await self._connected()
         while inner is not None and (piece := await inner.read()) is not None:
             if piece[0] in self._wanted:
@@ -121,5 +122,5 @@ class AttachedStreams:
             waiter.callback(None)
 
 
-async def _closed(replay: AsyncGenerator[LogRecord, None]) -> None:
+async def _closed(replay: AsyncGenerator[list[LogRecord], None]) -> None:
     await replay.aclose()

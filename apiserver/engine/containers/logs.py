@@ -18,6 +18,9 @@ class LogsNotReadable(InvalidParameter):
     docker = "configured logging driver does not support reading"
 
 
+_BOTH = {Stream.STDOUT, Stream.STDERR}
+
+
 class Logs:
     def __init__(self, registry: Registry, source: LogSource) -> None:
         self._registry = registry
@@ -33,8 +36,8 @@ class Logs:
         until: datetime | None = None,
         tail: int | None = None,
         follow: bool = False,
-    ) -> AsyncGenerator[LogRecord, None]:
-        """Records in order; a follower ends with the run, whole. Raises at once, not at the first record.
+    ) -> AsyncGenerator[list[LogRecord], None]:
+        """Records in order, some at once; a follower ends with the run, whole. Raises at once, not when first read.
 
         Close the generator in any case.
 
@@ -48,16 +51,18 @@ class Logs:
         wanted = {stream for stream, asked in ((Stream.STDOUT, stdout), (Stream.STDERR, stderr)) if asked}
         # A terminal has one stream.
         if container.options.process.terminal and wanted:
-            wanted = {Stream.STDOUT, Stream.STDERR}
+            wanted = _BOTH
         follow = follow and (container.alive or container.state is State.INITIALIZED)
-        records = self._source.read(container.id, tail=tail, since=since, until=until, follow=follow)
-        return _only(records, wanted)
+        batches = self._source.read(container.id, tail=tail, since=since, until=until, follow=follow)
+        return batches if len(wanted) == len(_BOTH) else _only(batches, wanted)
 
 
-async def _only(records: AsyncGenerator[LogRecord, None], wanted: set[Stream]) -> AsyncGenerator[LogRecord, None]:
+async def _only(
+    batches: AsyncGenerator[list[LogRecord], None], wanted: set[Stream]
+) -> AsyncGenerator[list[LogRecord], None]:
     try:
-        async for record in records:
-            if record.stream in wanted:
-                yield record
+        async for records in batches:
+            if chosen := [record for record in records if record.stream in wanted]:
+                yield chosen
     finally:
-        await records.aclose()
+        await batches.aclose()

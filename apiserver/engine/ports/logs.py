@@ -11,7 +11,7 @@ from msgspec import Struct
 from apiserver.engine.ports.streams import Stream
 
 
-class LogRecord(Struct, frozen=True):
+class LogRecord(Struct, frozen=True, gc=False):
     """A line, or a part of a long one (`partial`: no newline ended it)."""
 
     time: datetime
@@ -32,14 +32,15 @@ class LogSource(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         follow: bool = False,
-    ) -> AsyncGenerator[LogRecord, None]:
-        """Records in order, read in pieces: a log of any size costs no memory.
+    ) -> AsyncGenerator[list[LogRecord], None]:
+        """Records in order, as many at once as were read at once, never none: a log of any size costs no memory, and
+        a line costs no step of the event loop.
 
         Args:
             tail: only the last so many lines (counted before `since`); None: all.
             follow: go on until `ended(container_id)` was called, or the moment `until` has come, and the rest is read.
 
-        Close the generator in any case; a wait for its next record can be cancelled.
+        Close the generator in any case; a wait for its next records can be cancelled.
         """
 
     def ended(self, container_id: str) -> None:

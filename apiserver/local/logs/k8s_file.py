@@ -12,13 +12,14 @@ BLOCK = 256 * 1024
 """Bytes read at once; a line has 8 KiB of text at most."""
 
 _STREAMS = {b"stdout": Stream.STDOUT, b"stderr": Stream.STDERR}
+_PARTIAL = {b"F": False, b"P": True}
 _TAIL_BLOCK = 64 * 1024
 
 
 def parse(line: bytes) -> LogRecord | None:
     """One line without its newline; None for what conmon did not write."""
     parts = line.split(b" ", 3)
-    if len(parts) != 4 or parts[1] not in _STREAMS or parts[2] not in (b"F", b"P"):
+    if len(parts) != 4 or parts[1] not in _STREAMS or parts[2] not in _PARTIAL:
         return None
     stamp = parts[0].decode("ascii", "replace")
     try:
@@ -28,7 +29,7 @@ def parse(line: bytes) -> LogRecord | None:
         return None
     if time.tzinfo is None:
         return None
-    return LogRecord(time, nanosecond, _STREAMS[parts[1]], parts[3], partial=parts[2] == b"P")
+    return LogRecord(time, nanosecond, _STREAMS[parts[1]], parts[3], _PARTIAL[parts[2]])
 
 
 def read_block(descriptor: int, offset: int, limit: int | None = None) -> tuple[list[LogRecord], int]:
@@ -40,8 +41,27 @@ def read_block(descriptor: int, offset: int, limit: int | None = None) -> tuple[
     end = data.rfind(b"\n") + 1
     if end == 0 and len(data) == BLOCK:
         end = len(data)  # not conmon's work: no line is that long
-    # Not splitlines: a carriage return in the text is no end of a line.
-    return [record for line in data[:end].split(b"\n") if (record := parse(line)) is not None], offset + end
+    return records(data[:end]), offset + end
+
+
+def records(data: bytes) -> list[LogRecord]:
+    """Those of whole lines; what conmon did not write is passed over.
+
+    conmon asks for the time once for all lines of a read, and so the time of a line is mostly that of the one before.
+    """
+    found: list[LogRecord] = []
+    last: LogRecord | None = None
+    last_stamp = b""
+    for line in data.split(b"\n"):  # not splitlines: a carriage return in the text is no end of a line
+        parts = line.split(b" ", 3)
+        if last is not None and len(parts) == 4 and parts[0] == last_stamp:
+            stream = _STREAMS.get(parts[1])
+            if stream is not None and parts[2] in _PARTIAL:
+                found.append(LogRecord(last.time, last.nanosecond, stream, parts[3], _PARTIAL[parts[2]]))
+        elif (record := parse(line)) is not None:
+            last, last_stamp = record, parts[0]
+            found.append(record)
+    return found
 
 
 def tail_offset(descriptor: int, lines: int, size: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class LocalLogs:
         since: datetime | None = None,
         until: datetime | None = None,
         follow: bool = False,
-    ) -> AsyncGenerator[LogRecord, None]:
+    ) -> AsyncGenerator[list[LogRecord], None]:
         log = self._paths.container(container_id).log
         # Here and not when the reading begins: an end that is told in between must not be missed.
         follower = self._followers.add(log.parent) if follow and log.parent.exists() else None
@@ -49,14 +49,17 @@ class LocalLogs:
 
     async def _read(
         self, log: Path, follower: Follower | None, tail: int | None, since: datetime | None, until: datetime | None
-    ) -> AsyncGenerator[LogRecord, None]:
+    ) -> AsyncGenerator[list[LogRecord], None]:
         timer = self._end_at(until, follower) if until is not None and follower is not None else None
         try:
-            async for record in self._records(log, follower, tail):
-                if until is not None and record.time > until:
+            async for records in self._records(log, follower, tail):
+                over = until is not None and any(record.time > until for record in records)
+                if since is not None or over:
+                    records = list(_between(records, since, until))
+                if records:
+                    yield records
+                if over:
                     return
-                if since is None or record.time >= since:
-                    yield record
         finally:
             if timer is not None and timer.active():
                 timer.cancel()
@@ -67,7 +70,9 @@ class LocalLogs:
         seconds = (until - datetime.now(UTC)).total_seconds()
         return self._reactor.callLater(max(0.0, seconds), follower.end) if seconds < _FAR_OFF else None
 
-    async def _records(self, log: Path, follower: Follower | None, tail: int | None) -> AsyncGenerator[LogRecord, None]:
+    async def _records(
+        self, log: Path, follower: Follower | None, tail: int | None
+    ) -> AsyncGenerator[list[LogRecord], None]:
         while (descriptor := _open(log)) is None:
             if follower is None or follower.ended:
                 return
@@ -80,8 +85,8 @@ class LocalLogs:
             while True:
                 over = follower is None or follower.ended
                 records, after = await self._threads.run(read_block, descriptor, offset, limit)
-                for record in records:
-                    yield record
+                if records:
+                    yield records
                 if after > offset:
                     offset = after
                     continue
@@ -89,8 +94,8 @@ class LocalLogs:
                 if successor is not None:
                     # conmon began anew under the same name. What it wrote last into the old file comes first.
                     records, _ = await self._threads.run(read_block, descriptor, offset)
-                    for record in records:
-                        yield record
+                    if records:
+                        yield records
                     os.close(descriptor)
                     descriptor, offset = successor, 0
                     continue
@@ -100,6 +105,15 @@ class LocalLogs:
                 await follower.wait()
         finally:
             os.close(descriptor)
+
+
+def _between(records: list[LogRecord], since: datetime | None, until: datetime | None) -> Iterator[LogRecord]:
+    """Those from `since` on, up to the first one after `until`."""
+    for record in records:
+        if until is not None and record.time > until:
+            return
+        if since is None or record.time >= since:
+            yield record
 
 
 def _open(log: Path) -> int | None:
