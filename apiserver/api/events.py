@@ -56,7 +56,7 @@ class EventsGroup:
         async with aclosing(self._events.subscribe(match, since=since, until=until)) as events:
             stream = open_stream(request, "application/json", endless=True)
             async for event in events:
-                if libpod.is_told(event):
+                if libpod.is_told(event, request.version):
                     await stream.write_json(libpod.event_json(event, request.version))
 
     def _span(self, request: Request) -> tuple[datetime | None, datetime | None]:

@@ -24,7 +24,7 @@ from apiserver.engine.images.service import Images
 from apiserver.engine.locks import Locks
 from apiserver.engine.networks.service import Networks
 from apiserver.engine.ports.guard import Guard
-from apiserver.engine.ports.host import HostFacts
+from apiserver.engine.ports.host import HostFacts, HostFigures
 from apiserver.engine.ports.images import ImageSource
 from apiserver.engine.ports.logs import LogSource
 from apiserver.engine.ports.networks import Networks as NetworksPort
@@ -76,6 +76,7 @@ class Ports(Struct, frozen=True):
     registry: Callable[[], Any]
     """The `Registry` of `engine.ports.registry`: made, and its module imported, when the first client needs it."""
     ask_versions: Callable[[], Awaitable[object]] | None = None
+    measure: Callable[[], Awaitable[HostFigures]] | None = None
     tidy: Callable[[Background], object] = lambda _: None
     """Begin to take away what an earlier service was in the middle of and nobody waits for."""
     let_go: Callable[[], object] = lambda: None
@@ -142,13 +143,13 @@ def build_services(
     async def count_images() -> int:
         return len(await images.all())
 
-    system = System(ports.host, registry, count_images, journal, uris, wall_clock, ports.ask_versions)
+    system = System(ports.host, registry, count_images, journal, uris, wall_clock, ports.ask_versions, ports.measure)
 
     @cache
     def pulls() -> Any:
         from apiserver.engine.images.pull import Pulls
 
-        return Pulls(ports.registry(), ports.images, images.tell, background)
+        return Pulls(ports.registry(), ports.images, images.tell, images.tell_failed_pull, background)
 
     @cache
     def pushes() -> Any:

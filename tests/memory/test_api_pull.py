@@ -113,6 +113,43 @@ def test_policy_newer_is_content_with_what_is_here_where_the_registry_fails(api:
     assert api.post("/v5.0.0/libpod/images/pull", reference=NAME, policy="newer").json()["id"] == BOX.id
 
 
+def test_policy_newer_compares_what_is_here_under_another_name_and_pulls_no_equal(api: Api) -> None:
+    api.registry.short["box"] = ("r.example/box",)
+    api.registry.remote["r.example/box:latest"] = REMOTE
+    api.image_source.add(replace(image("box", "localhost/box:latest"), manifest_digest=REMOTE.image_digest))
+    answer = api.post("/v5.0.0/libpod/images/pull", reference="box", policy="newer")
+    assert (answer.json()["id"], api.registry.looks, api.registry.fetches) == (BOX.id, 1, [])
+
+
+def test_policy_newer_pulls_what_differs(api: Api) -> None:
+    api.registry.short["box"] = ("r.example/box",)
+    api.registry.remote["r.example/box:latest"] = REMOTE
+    api.image_source.add(replace(image("old", "localhost/box:latest"), manifest_digest="sha256:" + "e" * 64))
+    connection = api.open("POST", "/v5.0.0/libpod/images/pull", reference="box", policy="newer")
+    ((name, _, done),) = api.registry.fetches
+    done.callback(replace(BOX, names=(name,)))
+    assert (name, connection.answer.lines()[-1]["id"]) == ("r.example/box:latest", BOX.id)
+
+
+def test_policy_newer_is_content_with_what_is_here_where_a_short_name_means_nothing(api: Api) -> None:
+    api.image_source.add(BOX)
+    assert api.post("/v5.0.0/libpod/images/pull", reference="box", policy="newer").json()["id"] == BOX.id
+
+
+def test_a_pull_that_fails_is_told_of_to_podmans_clients_alone(api: Api) -> None:
+    podman, docker = (
+        api.open("GET", path, filters='{"type":["image"]}') for path in ("/v5.0.0/libpod/events", "/events")
+    )
+    api.registry.failure = RegistryFailed("it broke")
+    api.post("/images/create", fromImage="box")
+    (event,) = podman.answer.lines()
+    assert (event["Action"], event["Actor"]["ID"]) == ("pull-error", "")
+    assert event["Actor"]["Attributes"] | {"name": NAME, "error": "it broke"} == event["Actor"]["Attributes"]
+    assert docker.answer.lines() == []
+    podman.hang_up()
+    docker.hang_up()
+
+
 @pytest.mark.parametrize("found", [(), ("one.example/box", "evil.example/box")])
 def test_a_short_name_that_may_be_several_is_refused_and_no_registry_is_tried(api: Api, found: tuple[str, ...]) -> None:
     api.registry.short["box"] = found

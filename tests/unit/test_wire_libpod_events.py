@@ -36,7 +36,11 @@ def test_an_image_has_an_id_of_digits_alone() -> None:
 
 def test_images_that_are_pulled_pushed_and_saved_are_told_of() -> None:
     events = [Event(Kind.IMAGE, action, "d" * 64, CREATED) for action in (Action.PULL, Action.PUSH, Action.SAVE)]
-    assert [(is_told(each), action_word(each)) for each in events] == [(True, "pull"), (True, "push"), (True, "save")]
+    assert [(is_told(each, V5), action_word(each)) for each in events] == [
+        (True, "pull"),
+        (True, "push"),
+        (True, "save"),
+    ]
 
 
 def test_an_image_is_called_by_its_whole_name_where_it_is_known() -> None:
@@ -58,14 +62,14 @@ def test_the_exit_code_is_told_once_more_at_the_removal() -> None:
 
 @pytest.mark.parametrize("action", [Action.MOUNT, Action.UNMOUNT])
 def test_podman_does_not_tell_of_volumes_that_are_mounted(action: Action) -> None:
-    assert not is_told(Event(Kind.VOLUME, action, "db", CREATED))
-    assert is_told(Event(Kind.CONTAINER, action, "c" * 64, CREATED))
+    assert not is_told(Event(Kind.VOLUME, action, "db", CREATED), V5)
+    assert is_told(Event(Kind.CONTAINER, action, "c" * 64, CREATED), V5)
 
 
 @pytest.mark.parametrize("action", [Action.EXEC_CREATE, Action.RESIZE, Action.DETACH, Action.OOM])
 def test_what_podman_has_no_word_for_is_not_told(action: Action) -> None:
     event = Event(Kind.CONTAINER, action, "c" * 64, CREATED)
-    assert not is_told(event)
+    assert not is_told(event, V5)
     assert action_word(event) == ""
 
 
@@ -82,3 +86,14 @@ def test_clients_before_5_get_an_exit_code_with_every_event() -> None:
         "ID": "c" * 64,
         "Attributes": {"containerExitCode": "0", "image": "", "name": "", "podId": ""},
     }
+
+
+def test_a_pull_that_failed_has_a_name_and_a_reason_and_old_clients_do_not_know_it() -> None:
+    event = Event(Kind.IMAGE, Action.PULL_ERROR, "", CREATED, {"name": "r.example/box:1", "error": "no"})
+    shown = event_json(event, V5)
+    assert (shown["Action"], shown["Actor"]) == (
+        "pull-error",
+        {"ID": "", "Attributes": {"error": "no", "image": "", "name": "r.example/box:1", "podId": ""}},
+    )
+    assert "id" not in shown
+    assert (is_told(event, V5), is_told(event, (4, 9, 4))) == (True, False)

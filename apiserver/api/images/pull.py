@@ -61,16 +61,19 @@ class ImagePullGroup:
             return reply_json(request, libpod.last_line(here.id))
         if policy is libpod.Policy.NEVER:
             raise NoSuchImage(name)
-        full = await self._resolve(name) if libpod.is_short(name) else name
-        reference = parse_reference(full).tagged()
+        try:
+            full = await self._resolve(name) if libpod.is_short(name) else name
+            reference = parse_reference(full).tagged()
+            newer = here is None or await self._pulls().differs(here, reference, access, platform)
+        except (RegistryError, ShortNameUnresolved):
+            if here is None:
+                raise
+            newer = False  # `newer` is content with what is here
+        if here is not None and not newer:
+            return reply_json(request, libpod.last_line(here.id))
         pull = self._pulls().join(reference, access, platform)
         try:
-            try:
-                await pull.found()
-            except RegistryError:
-                if here is None:
-                    raise
-                return reply_json(request, libpod.last_line(here.id))  # `newer` is content with what is here
+            await pull.found()
             if compat:
                 await _docker_lines(open_stream(request, "application/json"), reference, pull)
             else:

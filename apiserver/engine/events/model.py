@@ -36,6 +36,7 @@ class Action(Enum):
     MOUNT = "mount"
     OOM = "oom"
     PULL = "pull"
+    PULL_ERROR = "pull-error"
     PUSH = "push"
     REMOVE = "remove"
     RENAME = "rename"
@@ -56,7 +57,8 @@ class Event(Struct, frozen=True):
         serial: grows by one with every event; 0 until it is on disk.
         subject: the id (or name, for a volume) of what it happened to.
         attributes: for a container its name, image and labels, and what the action adds (`exitCode`, `signal`); for an
-            image `name`, and as `reference` the canonical name that was given or taken.
+            image `name`, and as `reference` the canonical name that was given or taken. A pull that failed has no
+            subject, and says why as `error`.
     """
 
     kind: Kind

@@ -15,11 +15,15 @@ from apiserver.engine.images.bell import Bell
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image, ImageSource
 from apiserver.engine.ports.registry import LayerProgress, Platform, Registry, RegistryAccess, RemoteImage
-from apiserver.errors import ImageRemovedUnderneath
+from apiserver.errors import EngineError, ImageRemovedUnderneath
 
 
 class Told(Protocol):
     async def __call__(self, image: Image, action: Action, name: str, reference: str, /) -> None: ...
+
+
+class ToldFailure(Protocol):
+    async def __call__(self, reference: str, why: str) -> None: ...
 
 
 class Holds(Protocol):
@@ -146,13 +150,17 @@ class Pulls:
     """
     Args:
         tell: records an event of an image.
+        tell_failed: records that a pull failed, and why.
         background: what keeps the service from leaving while a pull that was left is cleared up.
     """
 
-    def __init__(self, registry: Registry, source: ImageSource, tell: Told, background: Holds) -> None:
+    def __init__(
+        self, registry: Registry, source: ImageSource, tell: Told, tell_failed: ToldFailure, background: Holds
+    ) -> None:
         self.registry = registry
         self._source = source
         self._tell = tell
+        self._tell_failed = tell_failed
         self._background = background
         self._works: dict[object, _Work] = {}
 
@@ -169,21 +177,38 @@ class Pulls:
             return pull
         return work.join()
 
+    async def differs(self, image: Image, reference: Reference, access: RegistryAccess, platform: Platform) -> bool:
+        """Whether a registry has something else under a reference than an image that is here.
+
+        Raises:
+            as `Registry.look`.
+        """
+        remote = await self.registry.look(reference.tagged(), access, platform)
+        here = {image.manifest_digest, *(name.partition("@")[2] for name in image.digests)}
+        return here.isdisjoint({remote.digest, remote.image_digest})
+
     def _forget(self, key: object) -> None:
         self._works.pop(key, None)
 
     async def _pull(self, work: _Work, reference: Reference, access: RegistryAccess, platform: Platform) -> Pulled:
         with self._background.hold(f"pulling {reference.canonical}"):
-            remote = await self.registry.look(reference, access, platform)
-            before = {name: image for image in (await self._source.images()).values() for name in _names(image)}
-            work.found(remote)
-            had = before.get(reference.canonical)
-            image_id = await self.registry.fetch(reference, remote, access, work.show)
-            image = (await self._source.images()).get(image_id)
-            if image is None:
-                raise ImageRemovedUnderneath(f"sha256:{image_id}")
-            await self._tell(image, Action.PULL, reference.familiar, reference.canonical)
-            return Pulled(image_id, remote.digest, had is None or had.id != image_id)
+            try:
+                return await self._pull_it(work, reference, access, platform)
+            except EngineError as error:
+                await self._tell_failed(reference.canonical, str(error))
+                raise
+
+    async def _pull_it(self, work: _Work, reference: Reference, access: RegistryAccess, platform: Platform) -> Pulled:
+        remote = await self.registry.look(reference, access, platform)
+        before = {name: image for image in (await self._source.images()).values() for name in _names(image)}
+        work.found(remote)
+        had = before.get(reference.canonical)
+        image_id = await self.registry.fetch(reference, remote, access, work.show)
+        image = (await self._source.images()).get(image_id)
+        if image is None:
+            raise ImageRemovedUnderneath(f"sha256:{image_id}")
+        await self._tell(image, Action.PULL, reference.familiar, reference.canonical)
+        return Pulled(image_id, remote.digest, had is None or had.id != image_id)
 
 
 def _names(image: Image) -> tuple[str, ...]:

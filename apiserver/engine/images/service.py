@@ -181,6 +181,14 @@ class Images:
             attributes["reference"] = reference
         await self._journal.commit(Event(Kind.IMAGE, action, image.id, self._now(), attributes))
 
+    async def tell_failed_pull(self, reference: str, why: str) -> None:
+        """
+        Args:
+            reference: canonical.
+        """
+        attributes = {"name": reference, "error": why}
+        await self._journal.commit(Event(Kind.IMAGE, Action.PULL_ERROR, "", self._now(), attributes))
+
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.seconds(), UTC)
 

@@ -11,7 +11,7 @@ from apiserver.wire.docker.versions import V1_52, Version
 from apiserver.wire.gojson import sorted_map, unix_nanoseconds
 
 _CONTAINER = {Action.DIED: "die", Action.EXEC_DIED: "exec_die", Action.INIT: "", Action.REMOVE: "destroy"}
-_IMAGE = {Action.REMOVE: "delete"}
+_IMAGE = {Action.PULL_ERROR: "", Action.REMOVE: "delete"}
 _HIDDEN = frozenset({"command", "reference"})
 _HIDDEN_AT_REMOVAL = _HIDDEN | {"exitCode"}
 _WITH_COMMAND = (Action.EXEC_CREATE, Action.EXEC_START)

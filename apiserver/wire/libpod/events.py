@@ -25,6 +25,7 @@ _WORDS: Mapping[Action, str] = {
     Action.LOAD: "loadfromarchive",
     Action.MOUNT: "mount",
     Action.PULL: "pull",
+    Action.PULL_ERROR: "pull-error",
     Action.PUSH: "push",
     Action.REMOVE: "remove",
     Action.RENAME: "rename",
@@ -42,8 +43,14 @@ _OURS_ALONE = frozenset({"command", "exitCode", "reference"})
 _UNTOLD_OF_VOLUMES = (Action.MOUNT, Action.UNMOUNT)
 
 
-def is_told(event: Event) -> bool:
-    """Podman's clients fail at a word that they do not know, so they are not told of what Podman has none for."""
+def is_told(event: Event, version: tuple[int, ...]) -> bool:
+    """Podman's clients fail at a word that they do not know, so they are not told of what Podman has none for.
+
+    Args:
+        version: the client's.
+    """
+    if event.action is Action.PULL_ERROR and version < _V5:
+        return False
     return event.action in _WORDS and not (event.kind is Kind.VOLUME and event.action in _UNTOLD_OF_VOLUMES)
 
 
