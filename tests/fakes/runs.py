@@ -51,7 +51,7 @@ class FakeRuns:
             raise InvalidParameter(f"unknown or invalid runtime name: {asked}")
         return "crun"
 
-    def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
+    async def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
         return ("Your kernel does not support swap limit capabilities",) if options.limits.memory_swap_bytes else ()
 
     def plan(self, key: RunKey, options: ContainerOptions, runtime: str) -> JsonObject:

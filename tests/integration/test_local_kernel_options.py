@@ -63,7 +63,7 @@ async def test_ulimits_are_those_asked_for(rig: Rig, runtime: str) -> None:
     limits = Limits(ulimits=(Ulimit("nofile", 64, 128), Ulimit("core", 0, 0), Ulimit("fsize", 1 << 20, -1)))
     script = "ulimit -Sn; ulimit -Hn; ulimit -Hc; ulimit -Sf; ulimit -Hf"
     assert (await said(rig, script, runtime, limits=limits)).split() == ["64", "128", "0", "2048", "unlimited"]
-    assert rig.runs.warnings(shell("true", limits=limits)) == ()
+    assert await rig.runs.warnings(shell("true", limits=limits)) == ()
 
 
 @pytest_twisted.ensureDeferred
@@ -71,7 +71,7 @@ async def test_a_ulimit_above_our_own_is_clamped_not_failed(rig: Rig, runtime: s
     options = shell("ulimit -Hn", runtime=runtime, limits=Limits(ulimits=(Ulimit("nofile", 1 << 30, 1 << 30),)))
     ran = await rig.run(options)
     assert int(ran.text) == rig.runs.machine.highest_ulimits["nofile"]
-    assert "Ulimit clamped" in rig.runs.warnings(options)[0]
+    assert "Ulimit clamped" in (await rig.runs.warnings(options))[0]
 
 
 # devices

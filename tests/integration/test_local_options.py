@@ -264,7 +264,7 @@ async def test_the_hosts_ipc_comes_with_its_shared_memory(rig: Rig) -> None:
 async def test_limits_are_set_where_they_act(rig: Rig) -> None:
     limits = Limits(memory_bytes=64 << 20, nano_cpus=500_000_000, pids=50, cpu_shares=512, cpuset_cpus="0")
     if rig.runs.machine.unified:
-        assert rig.runs.warnings(shell("true", limits=limits))
+        assert await rig.runs.warnings(shell("true", limits=limits))
         return
     script = (
         "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"
@@ -273,7 +273,7 @@ async def test_limits_are_set_where_they_act(rig: Rig) -> None:
     )
     found = (await said(rig, script, limits=limits)).split()
     assert found == [str(64 << 20), str(128 << 20), "50000", "100000", "512", "0", "50"]
-    assert rig.runs.warnings(shell("true", limits=limits)) == ()
+    assert await rig.runs.warnings(shell("true", limits=limits)) == ()
 
 
 @pytest_twisted.ensureDeferred
@@ -360,7 +360,7 @@ async def test_a_read_only_bind_is_so_with_all_that_is_mounted_below(rig: Rig, t
 async def test_a_missing_source_is_refused_in_dockers_words(rig: Rig, tmp_path: Path) -> None:
     options = shell("true", mounts=mounted(Mount(MountKind.BIND, "/a", str(tmp_path / "nope"))))
     with pytest.raises(InvalidParameter, match="bind source path does not exist"):
-        rig.runs.warnings(options)
+        await rig.runs.warnings(options)
     with pytest.raises(InvalidParameter, match="bind source path does not exist"):
         await rig.create(options)
 

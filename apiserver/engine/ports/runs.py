@@ -93,7 +93,7 @@ class Runs(Protocol):
             InvalidParameter: it is not configured, or does not work here.
         """
 
-    def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
+    async def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
         """What of the options this host will clamp or leave out, in words for the client."""
 
     def plan(self, key: RunKey, options: ContainerOptions, runtime: str) -> JsonObject:

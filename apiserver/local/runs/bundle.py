@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from apiserver.drivers.threads import Threads
-from apiserver.engine.containers.options.mounts import MountKind, Mounts
 from apiserver.engine.containers.options.network import HOST
 from apiserver.engine.ports.runs import RunSpec
-from apiserver.errors import InvalidParameter
 from apiserver.local.paths import write_whole
 from apiserver.local.runs import inside, netfiles
 from apiserver.local.runs.copyup import copy_up
@@ -22,6 +19,7 @@ from apiserver.local.runs.filters import Filters
 from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Rootfs
+from apiserver.local.runs.sources import make_sources, touching
 from apiserver.local.runs.spec import assemble, host_devices, identity, mounts, process, users
 from apiserver.local.runs.spec.mounts import Placed
 
@@ -64,7 +62,7 @@ class Bundles:
         cwd = process.working_dir(options.process.working_dir)
         texts = self._texts(spec, hostname)
         nodes = await self._threads.run(host_devices.find, options.devices.devices) if options.devices.devices else ()
-        make_sources(options.mounts)
+        await touching(self._threads, options.mounts, make_sources, options.mounts)
         plan.run.make()
         write_whole(plan.run.plan, json.dumps(plan.to_json()).encode())
         merged = await self._rootfs.mount(plan.container, spec.image_id)
@@ -73,9 +71,8 @@ class Bundles:
         inside.refuse_linked_mount_points(merged)
         if spec.new_volumes:
             await copy_up(self._threads, merged, options.mounts, spec.volumes, spec.new_volumes)
-        inside.make_targets(merged, [mount for mount in placed if mount not in ours or mount.is_bind])
-        user = self._user(spec, merged, placed)
-        inside.make_working_dir(merged, placed, cwd)
+        targets = [mount for mount in placed if mount not in ours or mount.is_bind]
+        user = await touching(self._threads, options.mounts, self._furnish, spec, merged, placed, targets, cwd)
         configuration = assemble.configuration(
             spec,
             plan,
@@ -112,42 +109,16 @@ class Bundles:
         }
         return {target: text for target, text in texts.items() if target not in network.image_files}
 
+    def _furnish(
+        self, spec: RunSpec, merged: Path, placed: Sequence[Placed], targets: Sequence[Placed], cwd: str
+    ) -> users.User:
+        """Make what mounts and the first process stand on, and find out who that is."""
+        inside.make_targets(merged, targets)
+        user = self._user(spec, merged, placed)
+        inside.make_working_dir(merged, placed, cwd)
+        return user
+
     def _user(self, spec: RunSpec, merged: Path, placed: Sequence[Placed]) -> users.User:
         groups = spec.options.security.supplementary_groups
         passwd, group = inside.accounts(merged, placed)
         return users.resolve(spec.options.process.user, groups, passwd, group)
-
-
-class NoSuchSource(InvalidParameter):
-    """The directory or file to bind; clients of both flavours match the words."""
-
-    docker = 'invalid mount config for type "bind": bind source path does not exist: {subject}'
-    libpod = "statfs {subject}: no such file or directory"
-
-
-def check_sources(options: Mounts) -> None:
-    """Refuse a bind of what is not there, unless its source is to be made.
-
-    Raises:
-        NoSuchSource
-    """
-    for mount in options.mounts:
-        if mount.kind is MountKind.BIND and not mount.create_source and not os.path.lexists(mount.source):
-            raise NoSuchSource(mount.source)
-
-
-def make_sources(options: Mounts) -> None:
-    """Make the missing sources of binds that ask for it, as directories of root.
-
-    Raises:
-        InvalidParameter: one that is not to be made is missing, or one cannot be made.
-    """
-    check_sources(options)
-    for mount in options.mounts:
-        if mount.kind is MountKind.BIND and mount.create_source and not os.path.exists(mount.source):
-            try:
-                os.makedirs(mount.source, 0o755, exist_ok=True)
-            except OSError as error:
-                raise InvalidParameter(
-                    f"error while creating mount source path '{mount.source}': {error.strerror}"
-                ) from error

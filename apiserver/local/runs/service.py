@@ -20,7 +20,7 @@ from apiserver.engine.ports.runs import Found, RunEnd, RunKey, RunSpec, Started
 from apiserver.errors import InvalidParameter, ProgramMissing
 from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import Paths
-from apiserver.local.runs.bundle import Bundles, HostFiles, check_sources
+from apiserver.local.runs.bundle import Bundles, HostFiles
 from apiserver.local.runs.cleanup import Cleanup
 from apiserver.local.runs.exitfile import ExitFiles, unknown_end
 from apiserver.local.runs.launch import Launch
@@ -29,6 +29,7 @@ from apiserver.local.runs.news import News
 from apiserver.local.runs.placing import Placing
 from apiserver.local.runs.plan import RunPlan, cgroup_of
 from apiserver.local.runs.rootfs import Layers, Rootfs
+from apiserver.local.runs.sources import check_sources, touching
 from apiserver.local.runs.spec import init, limits, mounts, security, ulimits
 from apiserver.local.runs.stop import Stop
 from apiserver.local.runs.survey import Survey
@@ -95,8 +96,8 @@ class LocalRuns:
             )
         return asked
 
-    def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
-        check_sources(options.mounts)
+    async def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
+        await touching(self.threads, options.mounts, check_sources, options.mounts)
         for mount in options.mounts.mounts:
             mounts.checked_target(mount.target)
         # Raises where there is no such program.

@@ -56,7 +56,15 @@ class Sessions:
         if first is None:
             raise NotRunning(run.key.container_id)
         try:
-            value = exec_process(run.run, session, first.pid, self._runs.machine.capabilities)
+            # What is mounted in there is the container's business: also one that never answers.
+            value = await self._runs.threads.ask(
+                f"the passwd and group of container {run.key.container_id}",
+                exec_process,
+                run.run,
+                session,
+                first.pid,
+                self._runs.machine.capabilities,
+            )
         except (FileNotFoundError, ProcessLookupError) as error:
             raise NotRunning(run.key.container_id) from error
         finally:
