@@ -17,9 +17,11 @@ _NOT_FOUND = re.compile(
     r"|open executable: no such file|executable file not found|exec .{0,4096}: no such file or directory",
     re.IGNORECASE | re.DOTALL,
 )
-# runc: exec: "x": permission denied, and "is a directory"; crun: the path `x` exists but it is not executable.
+# runc: exec: "x": permission denied, and "is a directory"; crun: the path `x` exists but it is not executable, and
+# (1.21) the path `x` is not a regular file.
 _NOT_EXECUTABLE = re.compile(
-    r"is not executable|exec: .{0,4096}: (?:permission denied|is a directory)|exec format error"
+    r"is not executable|the path `[^`]{0,4096}` is not a regular file"
+    r"|exec: .{0,4096}: (?:permission denied|is a directory)|exec format error"
     r"|open executable: (?:permission denied|operation not permitted)|exec .{0,4096}: permission denied",
     re.IGNORECASE | re.DOTALL,
 )

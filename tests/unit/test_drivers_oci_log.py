@@ -60,6 +60,7 @@ def test_a_missing_command_is_127(message: str) -> None:
         'unable to start container process: exec: "/bin/plain": permission denied',
         'unable to start container process: exec: "/tmp": is a directory: unknown',
         "the path `/bin/plain` exists but it is not executable: Operation not permitted",
+        "the path `/tmp` is not a regular file: Operation not permitted",
         "open executable: Permission denied",
         "open executable: Operation not permitted",
         "exec /bin/text: exec format error",
