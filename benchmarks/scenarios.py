@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 import time
@@ -98,15 +97,12 @@ def import_image(server: Server, size_bytes: int) -> tuple[float, float]:
 
 def archive(size_bytes: int) -> Iterator[bytes]:
     """A tar of one file, in pieces."""
-    head = io.BytesIO()
-    with tarfile.open(fileobj=head, mode="w") as tar:
-        member = tarfile.TarInfo("big")
-        member.size = size_bytes
-        tar.addfile(member)
-        yield head.getvalue()
-        piece = bytes(PIECE)
-        for _ in range(size_bytes // PIECE):
-            yield piece
+    member = tarfile.TarInfo("big")
+    member.size = size_bytes
+    yield member.tobuf()
+    piece = bytes(PIECE)
+    for _ in range(size_bytes // PIECE):
+        yield piece
     yield bytes(10240)
 
 
