@@ -63,7 +63,7 @@ class Threads:
 
         def tell(result: T | Failure) -> None:
             if not done.called:
-                done.callback(result)  # type: ignore[arg-type]  # a Failure starts the errbacks
+                done.callback(result)  # a Failure starts the errbacks
 
         def call() -> None:
             result: T | Failure

@@ -15,6 +15,7 @@ from apiserver.engine.containers.options import Identity, Limits, Mounts, Namesp
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.errors import InvalidParameter
+from apiserver.local.runs.sources import NoSuchSource
 from tests.integration.local_rig import rig
 from tests.support.image_archive import Entry
 from tests.support.local_runs import Rig, mounted, shell, unpack
@@ -359,10 +360,11 @@ async def test_a_read_only_bind_is_so_with_all_that_is_mounted_below(rig: Rig, t
 @pytest_twisted.ensureDeferred
 async def test_a_missing_source_is_refused_in_dockers_words(rig: Rig, tmp_path: Path) -> None:
     options = shell("true", mounts=mounted(Mount(MountKind.BIND, "/a", str(tmp_path / "nope"))))
-    with pytest.raises(InvalidParameter, match="bind source path does not exist"):
-        await rig.runs.warnings(options)
-    with pytest.raises(InvalidParameter, match="bind source path does not exist"):
-        await rig.create(options)
+    for refused in (rig.runs.warnings, rig.create):
+        with pytest.raises(NoSuchSource) as failed:
+            await refused(options)
+        assert "bind source path does not exist: {subject}" in failed.value.docker
+        assert failed.value.subject == str(tmp_path / "nope")
 
 
 @pytest.mark.parametrize("target", ["/proc", "/proc/sys", "/x/../proc/1", "/"])

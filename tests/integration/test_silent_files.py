@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_twisted
 from msgspec.structs import replace
 from twisted.internet import reactor
+from twisted.internet.interfaces import IReactorFromThreads
 
 from apiserver.drivers.threads import Threads, Unanswered
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.containers.options.mounts import Mount, MountKind, Mounts
 from apiserver.local.runs import bundle, inside, service
 from apiserver.local.streams import sessions
+from apiserver.local.streams.exec_process import exec_process
 from tests.integration.local_rig import rig
 from tests.support.local_runs import Rig, shell
 
@@ -29,7 +31,7 @@ def silent(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def called(*arguments: Any) -> Any:
         answered = Event()
-        reactor.callFromThread(answered.set)
+        cast(IReactorFromThreads, reactor).callFromThread(answered.set)
         assert answered.wait(10), "the reactor itself waits for these files"
         return function(*arguments)
 
@@ -58,7 +60,7 @@ async def test_the_source_of_a_bind_holds_up_its_container_alone(
 async def test_what_a_container_has_mounted_holds_up_its_exec_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     made = await rig.create(shell("sleep 100"))
     await rig.runs.start(made.plan)
-    monkeypatch.setattr(sessions, "exec_process", silent(sessions.exec_process))
+    monkeypatch.setattr(sessions, "exec_process", silent(exec_process))
     session = ExecSession("e" * 64, made.key.container_id, made.key.number, datetime.now(UTC), ("true",))
     session = replace(session, plan=rig.streams.plan_exec(made.plan, session))
     await rig.streams.start_exec(made.plan, session, attach=False)
