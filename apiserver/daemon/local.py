@@ -22,7 +22,7 @@ from apiserver.drivers.skopeo import Skopeo
 from apiserver.drivers.threads import Threads
 from apiserver.drivers.versions import Versions
 from apiserver.engine.containers.collaborators import Background
-from apiserver.engine.ports.host import HostFacts
+from apiserver.engine.ports.host import HostFacts, HostFigures
 from apiserver.local.guard import LocalGuard
 from apiserver.local.host import host_facts
 from apiserver.local.images.reader import StoreReader
@@ -72,6 +72,11 @@ def open_ports(paths: Paths, reactor: Any, registry_timeout: float | None = None
     def facts() -> HostFacts:
         return host_facts(host, runs.machine, paths, versions.known(host.programs))
 
+    async def measure() -> HostFigures:
+        from apiserver.local import figures
+
+        return await threads.run(figures.measure, paths)
+
     return Ports(
         records=records,
         runs=runs,
@@ -85,6 +90,7 @@ def open_ports(paths: Paths, reactor: Any, registry_timeout: float | None = None
         host=facts,
         registry=registry,
         ask_versions=lambda: versions.ask(host.programs),
+        measure=measure,
         tidy=tidy,
         let_go=let_go,
     )

@@ -13,7 +13,7 @@ from apiserver import __version__
 from apiserver.engine.containers.model import State
 from apiserver.engine.containers.registry import Registry
 from apiserver.engine.events.log import EventLog
-from apiserver.engine.ports.host import HostFacts
+from apiserver.engine.ports.host import HostFacts, HostFigures
 
 DOCKER_VERSION = "28.5.2"
 """Of the Docker Engine whose behaviour we show: clients compare it, so it is plain digits."""
@@ -39,6 +39,7 @@ class Info(Struct, frozen=True):
     images: int
     event_listeners: int
     uris: tuple[str, ...] = ()
+    figures: HostFigures = HostFigures()
 
 
 class System:
@@ -48,6 +49,7 @@ class System:
     uris: where the service listens.
     wall_clock: whose `seconds()` is the time of day.
     ask: has the host's programs say their versions, so that `host` has them; once, as a rule.
+    measure: looks at the machine as it is at this moment.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class System:
         uris: Callable[[], Sequence[str]],
         wall_clock: IReactorTime,
         ask: Callable[[], Awaitable[object]] | None = None,
+        measure: Callable[[], Awaitable[HostFigures]] | None = None,
     ) -> None:
         self._host = host
         self._ask = ask
+        self._measure = measure
         self._registry = registry
         self._images = images
         self._journal = journal
@@ -97,4 +101,5 @@ class System:
             images=await self._images(),
             event_listeners=self._journal.subscribers,
             uris=tuple(self._uris()),
+            figures=await self._measure() if self._measure is not None else HostFigures(),
         )

@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping
 
 from apiserver.config.host import CgroupMode, Host
+from apiserver.engine.containers.options import Security
 from apiserver.engine.ports.host import HostFacts
 from apiserver.local.paths import Paths
 from apiserver.local.runs.machine import Machine
+from apiserver.local.runs.spec.security import capabilities
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _LIMITS = ("memory", "swap", "pids", "cpu", "cpuset")
@@ -38,6 +40,13 @@ def host_facts(host: Host, machine: Machine, paths: Paths, versions: Mapping[str
         root=str(paths.root),
         runroot=str(paths.runroot),
         volumes=str(paths.volumes),
+        storage=str(paths.storage),
+        storage_configuration=str(paths.storage_conf),
+        copies=str(paths.spool),
+        programs={name: str(path) for name, path in host.programs.items()},
+        controllers=tuple(sorted(host.controllers)),
+        capabilities=tuple(capabilities(Security(), machine.capabilities)),
+        seccomp_profile=str(host.seccomp_profile or ""),
         runtimes={name: str(path) for name, path in host.runtimes.items()},
         default_runtime=host.default_runtime or "",
         components=dict(versions or {}),

@@ -27,6 +27,11 @@ class Paths(Struct, frozen=True):
         return self.root / "storage"
 
     @property
+    def storage_conf(self) -> Path:
+        """Says to the programs that we drive where the image store is."""
+        return self.runroot / "image-tools" / "storage.conf"
+
+    @property
     def spool(self) -> Path:
         """What has to be a file for a while; emptied at each start."""
         return self.root / "tmp"

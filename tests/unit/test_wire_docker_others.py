@@ -11,7 +11,7 @@ from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.containers.options import ContainerOptions, Network
 from apiserver.engine.events.match import matcher
 from apiserver.engine.events.model import Action, Event, Kind
-from apiserver.engine.ports.host import HostFacts
+from apiserver.engine.ports.host import HostFacts, HostFigures
 from apiserver.engine.system import Info
 from apiserver.engine.volumes.model import Volume
 from apiserver.errors import InvalidParameter
@@ -19,6 +19,7 @@ from apiserver.wire.docker import networks, volumes
 from apiserver.wire.docker.events import action_word, event_filters, event_json
 from apiserver.wire.docker.execs import CreateExecBody, exec_json
 from apiserver.wire.docker.system import info_json, version_json
+from apiserver.wire.libpod.system import info_json as libpod_info_json
 from tests.support.containers import BRIDGE, CREATED, HOST, NETWORKS, NONE, container, running
 
 AT = datetime(2026, 11, 24, 11, 0, 0, 5, tzinfo=UTC)
@@ -213,6 +214,63 @@ def test_info_says_what_the_command_line_prints() -> None:
     assert (shown["Runtimes"], shown["DefaultRuntime"]) == ({"crun": {"path": "/usr/bin/crun"}}, "crun")
     assert shown["Architecture"] == "x86_64"
     assert shown["RegistryConfig"]["IndexConfigs"]["docker.io"]["Official"] is True
+
+
+FIGURES = HostFigures(
+    memory_free_bytes=5,
+    swap_total_bytes=9,
+    swap_free_bytes=8,
+    uptime_seconds=31947.9,
+    user_percent=17.8512,
+    system_percent=8.4,
+    idle_percent=73.71,
+    storage_bytes=1000,
+    storage_used_bytes=400,
+    storage={"Using metacopy": "false", "Backing Filesystem": "extfs"},
+    distribution={"ID": "debian", "VERSION_ID": "13", "VERSION_CODENAME": "trixie"},
+    open_descriptors=12,
+    forwards_ipv4=True,
+    bridges_filter_ipv6=True,
+)
+MEASURED = Info(HOST_FACTS, "0.1.0", AT, 3, 1, 0, 2, 4, event_listeners=1, figures=FIGURES)
+
+
+def test_info_has_the_figures_of_this_moment() -> None:
+    shown: Any = info_json(MEASURED, (1, 49, 0))
+    assert shown["DriverStatus"] == [["Backing Filesystem", "extfs"], ["Using metacopy", "false"]]
+    assert (shown["NFd"], shown["OSVersion"], shown["IPv4Forwarding"]) == (12, "13", True)
+    assert (shown["BridgeNfIptables"], shown["BridgeNfIp6tables"]) == (False, True)
+    assert info_json(replace(MEASURED, figures=HostFigures()), V1_51)["IPv4Forwarding"] is False
+
+
+def test_podmans_info_has_the_figures_of_this_moment() -> None:
+    facts = replace(
+        HOST_FACTS,
+        programs={"conmon": "/usr/bin/conmon", "netavark": "/n", "aardvark-dns": "/a"},
+        components={"conmon": "2.1.12"},
+        controllers=("cpu", "memory"),
+        capabilities=("CAP_KILL", "CAP_CHOWN"),
+        seccomp_profile="/s.json",
+        storage="/r/storage",
+        storage_configuration="/r/storage.conf",
+        copies="/r/tmp",
+    )
+    shown: Any = libpod_info_json(replace(MEASURED, host=facts))
+    host, store = shown["host"], shown["store"]
+    assert (host["memFree"], host["swapTotal"], host["swapFree"]) == (5, 9, 8)
+    assert host["uptime"] == "8h 52m 27.00s (Approximately 0.37 days)"
+    assert host["cpuUtilization"] == {"userPercent": 17.85, "systemPercent": 8.4, "idlePercent": 73.71}
+    assert host["distribution"] == {"distribution": "debian", "version": "13", "codename": "trixie"}
+    assert host["conmon"] == {"package": "", "path": "/usr/bin/conmon", "version": "2.1.12"}
+    assert (host["networkBackendInfo"]["path"], host["networkBackendInfo"]["dns"]["path"]) == ("/n", "/a")
+    assert host["cgroupControllers"] == ["cpu", "memory"]
+    assert (host["security"]["capabilities"], host["security"]["seccompProfilePath"]) == (
+        "CAP_CHOWN,CAP_KILL",
+        "/s.json",
+    )
+    assert (store["graphRoot"], store["graphRootAllocated"], store["graphRootUsed"]) == ("/r/storage", 1000, 400)
+    assert store["graphStatus"] == {"Backing Filesystem": "extfs", "Using metacopy": "false"}
+    assert (store["configFile"], store["imageCopyTmpDir"]) == ("/r/storage.conf", "/r/tmp")
 
 
 SESSION = ExecSession(

@@ -68,13 +68,13 @@ def prepare_store(paths: Paths) -> StoreAddress:
 
     Local images need no signature; each registry's rules come with the registries.
     """
-    settings = paths.runroot / "image-tools"
+    settings = paths.storage_conf.parent
     address = StoreAddress(
         root=paths.storage,
         runroot=paths.runroot / "storage",
         policy=settings / "policy.json",
         registries=settings / "registries.conf",
-        storage=settings / "storage.conf",
+        storage=paths.storage_conf,
     )
     for directory in (address.root, address.runroot, settings):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

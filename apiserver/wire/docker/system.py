@@ -58,11 +58,14 @@ def version_json(host: HostFacts, own_version: str, api_version: str, min_api_ve
 def info_json(info: Info, version: Version) -> JsonObject:
     """All that clients of this version print or decide by; what we do not have is at its zero."""
     host = info.host
-    shown = _identity(info) | _counts(info) | _limits(host) | _runtimes(host) | _network()
+    shown = _identity(info) | _counts(info) | _limits(host) | _runtimes(info) | _network(info)
     if version < V1_44:
         shown |= {"KernelMemory": False, "KernelMemoryTCP": False}
     if version < V1_50:
-        shown |= {"BridgeNfIptables": False, "BridgeNfIp6tables": False}
+        shown |= {
+            "BridgeNfIptables": info.figures.bridges_filter_ipv4,
+            "BridgeNfIp6tables": info.figures.bridges_filter_ipv6,
+        }
     return shown
 
 
@@ -74,7 +77,7 @@ def _identity(info: Info) -> JsonObject:
         "ServerVersion": DOCKER_VERSION,
         "KernelVersion": host.kernel,
         "OperatingSystem": host.operating_system,
-        "OSVersion": "",
+        "OSVersion": info.figures.distribution.get("VERSION_ID", ""),
         "OSType": "linux",
         "Architecture": host.architecture,
         "NCPU": host.processors,
@@ -103,7 +106,7 @@ def _counts(info: Info) -> JsonObject:
         "ContainersPaused": info.paused,
         "ContainersStopped": info.stopped,
         "Images": info.images,
-        "NFd": 0,
+        "NFd": info.figures.open_descriptors,
         "NGoroutines": 0,
         "NEventsListener": info.event_listeners,
     }
@@ -129,11 +132,12 @@ def _security_option(name: str) -> str:
     return "name=seccomp,profile=builtin" if name == "seccomp" else f"name={name}"
 
 
-def _runtimes(host: HostFacts) -> JsonObject:
+def _runtimes(info: Info) -> JsonObject:
+    host = info.host
     commit: JsonObject = {"ID": "", "Expected": ""}
     return {
         "Driver": host.storage_driver,
-        "DriverStatus": [],
+        "DriverStatus": [[name, value] for name, value in sorted(info.figures.storage.items())],
         "Runtimes": {name: {"path": path} for name, path in host.runtimes.items()},
         "DefaultRuntime": host.default_runtime,
         "InitBinary": "catatonit",
@@ -151,10 +155,10 @@ def _runtimes(host: HostFacts) -> JsonObject:
     }
 
 
-def _network() -> JsonObject:
+def _network(info: Info) -> JsonObject:
     docker_hub: JsonObject = {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}
     return {
-        "IPv4Forwarding": True,
+        "IPv4Forwarding": info.figures.forwards_ipv4,
         "Swarm": {
             "NodeID": "",
             "NodeAddr": "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apiserver.engine.ports.host import HostFacts
+from apiserver.engine.ports.host import HostFacts, HostFigures
 from apiserver.engine.system import PODMAN_VERSION, Info
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.goarch import go_architecture
@@ -52,7 +52,7 @@ def version_json(host: HostFacts, own_version: str, api_version: str, min_api_ve
 
 
 def info_json(info: Info) -> JsonObject:
-    """Podman's whole tree; what we have not measured is at its zero, never left out."""
+    """Podman's whole tree; what we do not have is at its zero, never left out."""
     return {
         "host": _host(info),
         "store": _store(info),
@@ -68,25 +68,28 @@ def info_json(info: Info) -> JsonObject:
 
 
 def _host(info: Info) -> JsonObject:
-    host = info.host
-    name, _, version = host.operating_system.partition(" ")
+    host, figures = info.host, info.figures
     return {
         "arch": go_architecture(host.architecture),
         "buildahVersion": host.components.get(_BUILDAH, ""),
         "cgroupManager": host.cgroup_manager,
         "cgroupVersion": f"v{host.cgroup_version}",
-        "cgroupControllers": sorted(host.limits - {"swap"}),
-        "conmon": _program(host, _CONMON, ""),
+        "cgroupControllers": list(host.controllers),
+        "conmon": _program(host, _CONMON),
         "cpus": host.processors,
-        "cpuUtilization": {"userPercent": 0, "systemPercent": 0, "idlePercent": 0},
+        "cpuUtilization": {
+            "userPercent": round(figures.user_percent, 2),
+            "systemPercent": round(figures.system_percent, 2),
+            "idlePercent": round(figures.idle_percent, 2),
+        },
         "databaseBackend": "sqlite",
-        "distribution": {"distribution": name.lower(), "version": version},
+        "distribution": _distribution(figures),
         "eventLogger": "file",
         "hostname": host.name,
         "idMappings": {"gidmap": None, "uidmap": None},
         "kernel": host.kernel,
         "logDriver": LOG_DRIVER,
-        "memFree": 0,
+        "memFree": figures.memory_free_bytes,
         "memTotal": host.memory_bytes,
         "networkBackend": _NETAVARK,
         "networkBackendInfo": _backend(host),
@@ -97,38 +100,50 @@ def _host(info: Info) -> JsonObject:
         "serviceIsRemote": True,
         "security": {
             "apparmorEnabled": "apparmor" in host.security,
-            "capabilities": "",
+            "capabilities": ",".join(sorted(host.capabilities)),
             "rootless": False,
             "seccompEnabled": "seccomp" in host.security,
-            "seccompProfilePath": "",
+            "seccompProfilePath": host.seccomp_profile,
             "selinuxEnabled": False,
         },
         "pasta": {"executable": "", "package": "", "version": ""},
-        "swapFree": 0,
-        "swapTotal": 0,
-        "uptime": "",
+        "swapFree": figures.swap_free_bytes,
+        "swapTotal": figures.swap_total_bytes,
+        "uptime": _uptime(figures.uptime_seconds),
         "variant": "",
         "linkmode": "",
     }
 
 
+def _distribution(figures: HostFigures) -> JsonObject:
+    release = figures.distribution
+    shown: JsonObject = {"distribution": release.get("ID", ""), "version": release.get("VERSION_ID", "")}
+    codename = release.get("VERSION_CODENAME", "")
+    return shown | {"codename": codename} if codename else shown
+
+
+def _uptime(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes}m {rest:.2f}s (Approximately {seconds / 86400:.2f} days)"
+
+
 def _backend(host: HostFacts) -> JsonObject:
-    names: JsonObject = {"backend": _NETAVARK, "dns": {"version": host.components.get(_DNS, "")}}
-    return names | _program(host, _NETAVARK, "")
+    return {"backend": _NETAVARK, **_program(host, _NETAVARK), "dns": _program(host, _DNS)}
 
 
 def _runtime(host: HostFacts) -> JsonObject:
-    name = host.default_runtime
-    return {"name": name, **_program(host, name, host.runtimes.get(name, ""))}
+    return {"name": host.default_runtime, **_program(host, host.default_runtime)}
 
 
-def _program(host: HostFacts, name: str, path: str) -> JsonObject:
+def _program(host: HostFacts, name: str) -> JsonObject:
+    path = host.programs.get(name) or host.runtimes.get(name, "")
     return {"package": "", "path": path, "version": host.components.get(name, "")}
 
 
 def _store(info: Info) -> JsonObject:
     return {
-        "configFile": "",
+        "configFile": info.host.storage_configuration,
         "containerStore": {
             "number": info.containers,
             "paused": info.paused,
@@ -137,11 +152,11 @@ def _store(info: Info) -> JsonObject:
         },
         "graphDriverName": info.host.storage_driver,
         "graphOptions": {},
-        "graphRoot": info.host.root,
-        "graphRootAllocated": 0,
-        "graphRootUsed": 0,
-        "graphStatus": {},
-        "imageCopyTmpDir": "",
+        "graphRoot": info.host.storage or info.host.root,
+        "graphRootAllocated": info.figures.storage_bytes,
+        "graphRootUsed": info.figures.storage_used_bytes,
+        "graphStatus": dict(sorted(info.figures.storage.items())),
+        "imageCopyTmpDir": info.host.copies,
         "imageStore": {"number": info.images},
         "runRoot": info.host.runroot,
         "volumePath": info.host.volumes,

@@ -1,0 +1,58 @@
+"""What is measured of this machine for `info`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from apiserver.engine.ports.host import HostFigures
+from apiserver.local.figures import measure
+from apiserver.local.paths import Paths
+
+
+@pytest.fixture
+def figures(tmp_path: Path) -> HostFigures:
+    (tmp_path / "root/storage").mkdir(parents=True)
+    return measure(Paths(tmp_path / "root", tmp_path / "run"))
+
+
+def test_memory_and_time_are_the_kernels(figures: HostFigures) -> None:
+    assert 0 < figures.memory_free_bytes < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 <= figures.swap_free_bytes <= figures.swap_total_bytes
+    assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - figures.uptime_seconds < 60
+
+
+def test_the_processors_time_is_in_percent_and_not_all_of_it(figures: HostFigures) -> None:
+    parts = (figures.user_percent, figures.system_percent, figures.idle_percent)
+    assert all(0 < part < 100 for part in parts)
+    assert sum(parts) <= 100
+
+
+def test_the_disk_is_the_one_that_the_images_are_on(figures: HostFigures, tmp_path: Path) -> None:
+    disk = shutil.disk_usage(tmp_path)
+    assert figures.storage_bytes == disk.total
+    assert abs(figures.storage_used_bytes - disk.used) < disk.total / 10
+    assert figures.storage["Backing Filesystem"]
+    assert {figures.storage["Native Overlay Diff"], figures.storage["Using metacopy"]} <= {"true", "false"}
+
+
+def test_open_descriptors_are_counted(figures: HostFigures, tmp_path: Path) -> None:
+    files = [(tmp_path / str(number)).open("w") for number in range(50)]
+    more = measure(Paths(tmp_path / "root", tmp_path / "run")).open_descriptors
+    for file in files:
+        file.close()
+    assert more - figures.open_descriptors >= 50
+
+
+def test_the_distribution_is_what_os_release_says(figures: HostFigures) -> None:
+    text = Path("/etc/os-release").read_text()
+    assert f"ID={figures.distribution['ID']}" in text
+
+
+def test_a_storage_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        measure(Paths(tmp_path / "nowhere", tmp_path / "run"))
