@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.support.answers.difference import (
     Reason,
     complaints,
     differences,
+    disagreements,
     read_reasons,
     read_report,
     report,
@@ -35,11 +37,20 @@ def test_every_difference_that_is_kept_has_a_reason_and_every_reason_a_differenc
 
 @FLAVOURS
 def test_the_differences_that_are_kept_are_those_of_the_goldens_that_are_kept(flavour: str) -> None:
-    goldens = read_goldens(flavour)
-    own = {each.where: each.ours for each in differences(goldens, dict.fromkeys(goldens))}
-    assert own.keys() == {f"{name} " for name in goldens}
-    documents = {each.where.partition(" ")[0] for each in read_report(kept(flavour).with_suffix(".txt").read_text())}
-    assert documents <= goldens.keys()
+    text = kept(flavour).with_suffix(".txt").read_text()
+    found = read_report(text)
+    assert disagreements(found, read_goldens(flavour)) == []
+    assert f": {len(found)} places." in text.splitlines()[0]
+
+
+def test_a_golden_that_was_changed_alone_disagrees_with_what_is_kept() -> None:
+    found = [Difference("doc [a].x", "1", "2"), Difference("doc gone", "absent", "2"), Difference("doc y.z", "{}", "3")]
+    golden: dict[str, Any] = {"doc": [{"Name": "a", "x": 1}]}
+    assert disagreements(found[:1], golden) == []
+    assert disagreements(found[:1], {"doc": [{"Name": "a", "x": 2}]}) == ["doc [a].x"]
+    assert disagreements(found[:1], {"doc": []}) == ["doc [a].x"]
+    assert disagreements(found[1:], {"doc": {"y": {"z": {}}}}) == []
+    assert disagreements(found[1:], {"doc": {"gone": None, "y": {}}}) == ["doc gone", "doc y.z"]
 
 
 def test_a_missing_key_another_type_and_another_value_are_differences() -> None:
@@ -84,7 +95,7 @@ def test_placeholders_keep_the_format_and_what_is_empty() -> None:
             "Local": "2026-01-02T03:04:05+01:00",
             "FinishedAt": "0001-01-01T00:00:00Z",
             "Pid": 12,
-            "Path": "/srv/data/x",
+            "Place": "/srv/data/x",
             "time": 1_800_000_000,
             "Nothing": None,
         },
@@ -94,8 +105,30 @@ def test_placeholders_keep_the_format_and_what_is_empty() -> None:
         "Image": "sha256:<id of image>",
         "Local": "<time with its zone>",
         "Nothing": None,
-        "Path": "<root>/x",
+        "Place": "<root>/x",
         "Pid": "<number: Pid>",
         "StartedAt": "<time in UTC>",
         "time": "<Unix seconds>",
+    }
+
+
+def test_a_path_that_each_engine_lays_out_itself_is_a_path_or_nothing() -> None:
+    answers = Answers()
+    answers.folders["/srv/data"] = "root"
+    answers.add("doc", {"HostsPath": "/srv/data/c/hosts", "LogPath": "", "Path": "/bin/sh", "Source": "/srv/data/v"})
+    assert normalised(answers)["doc"] == {
+        "HostsPath": "<path>",
+        "LogPath": "",
+        "Path": "/bin/sh",
+        "Source": "<root>/v",
+    }
+
+
+def test_words_whose_order_says_nothing_are_compared_in_order() -> None:
+    answers = Answers()
+    answers.add("doc", {"Binds": ["b:/b:rw,nodev", "a:/a:ro"], "Env": ["B=x:b,a", "A=1"], "Cmd": ["z", "a"]})
+    assert normalised(answers)["doc"] == {
+        "Binds": ["a:/a:ro", "b:/b:nodev,rw"],
+        "Cmd": ["z", "a"],
+        "Env": ["A=1", "B=x:b,a"],
     }

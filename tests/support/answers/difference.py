@@ -72,6 +72,31 @@ def _compare(where: str, ours: Any, theirs: Any) -> Iterator[Difference]:
         yield Difference(where, json.dumps(ours), json.dumps(theirs))
 
 
+def places(documents: dict[str, Any]) -> dict[str, str]:
+    """Every place there is in some documents, named as in a difference, with what stands there as JSON."""
+    found: dict[str, str] = {}
+    for name, document in documents.items():
+        found |= _places(f"{name} ", document)
+    return found
+
+
+def _places(where: str, value: Any) -> Iterator[tuple[str, str]]:
+    yield where, json.dumps(value)
+    inner: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        inner = ((where + ("" if where.endswith(" ") else ".") + key, each) for key, each in value.items())
+    elif _are_objects(value):
+        inner = ((f"{where}[{key}]", each) for key, each in _named(value).items())
+    for place, each in inner:
+        yield from _places(place, each)
+
+
+def disagreements(found: Iterable[Difference], ours: dict[str, Any]) -> list[str]:
+    """Which differences say of our answers what these answers do not."""
+    there = places(ours)
+    return [each.where for each in found if there.get(each.where, ABSENT) != each.ours]
+
+
 def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
 

@@ -17,6 +17,9 @@ _ADDRESS = re.compile(r"\b(?:10|172)\.\d{1,3}\.\d{1,3}\.\d{1,3}\b")
 _HEX = re.compile(r"\b[0-9a-f]{64}\b")
 _LINK = re.compile(r"\b[A-Z0-9]{26}\b")
 _RUNTIME = re.compile(r"\b(crun|runc)\b")
+_TEMPORARY = re.compile(r"/var/tmp/api_load\.tar\d+")
+"""Podman's own file for an archive."""
+_AGE = re.compile(r"Less than a second|\d+ seconds?")
 _UNIX = range(1_700_000_000, 3_000_000_000)
 
 
@@ -27,9 +30,18 @@ def _keys(text: str) -> frozenset[str]:
 _MOMENTS = frozenset({"Created", "time", "timeNano", "StartedAt", "ExitedAt", "Exited"})
 _OF_THE_MACHINE = _keys(
     "Pid ConmonPid HostPort PublicPort host_port Size VirtualSize SharedSize lockNumber LockNumber SandboxKey"
-    " execDuration CgroupnsMode CgroupMode Digest ImageDigest"
+    " execDuration CgroupnsMode CgroupMode Digest ImageDigest OciVersion"
 )
 """Keys whose value is this machine's or this run's, wherever they stand; zero and empty are kept."""
+
+_PLACES = _keys(
+    "HostnamePath HostsPath ResolvConfPath LogPath StaticDir ConmonPidFile PidFile OCIConfigPath CgroupPath LowerDir"
+    " UpperDir WorkDir MergedDir"
+)
+"""Keys whose value is a path that each engine lays out in its own way: that there is one is compared."""
+
+_UNORDERED = _keys("Env Binds Mounts Options BoundingCaps EffectiveCaps")
+"""Keys of lists of words whose order says nothing: some come from a map of Go's, which has none."""
 
 _MEASURED: Mapping[str, frozenset[str]] = {
     "info": _keys(
@@ -37,7 +49,7 @@ _MEASURED: Mapping[str, frozenset[str]] = {
         "Name ID NCPU MemTotal KernelVersion OperatingSystem OSVersion Architecture Containers ContainersRunning"
         " ContainersStopped Images NFd NGoroutines NEventsListener CgroupVersion Warnings SecurityOptions Runtimes"
         " DefaultRuntime DriverStatus MemoryLimit SwapLimit CpuCfsPeriod CpuCfsQuota CPUShares CPUSet PidsLimit"
-        " OomKillDisable ServerVersion"
+        " OomKillDisable ServerVersion IPv4Forwarding BridgeNfIptables BridgeNfIp6tables"
         # Podman's
         " hostname kernel cpus memFree memTotal swapFree swapTotal uptime userPercent systemPercent idlePercent"
         " cgroupVersion cgroupControllers distribution version package path codename number running stopped"
@@ -67,14 +79,32 @@ def _value(value: Any, key: str, text: Callable[[str], str], measured: frozenset
         shown = {text(name): _value(each, name, text, measured) for name, each in value.items()}
         return dict(sorted(shown.items()))  # ids among the names are in any order
     if isinstance(value, list):
-        return [_value(each, "", text, measured) for each in _ordered(value)]
+        shown_list = [_value(each, "", text, measured) for each in _ordered(value)]
+        return sorted(map(_in_order, shown_list)) if key in _UNORDERED and _are_words(shown_list) else shown_list
+    if isinstance(value, str) and key == "Status":
+        return _AGE.sub("<time>", text(value))
     if isinstance(value, str):
-        return text(value)
+        return _place(text(value), key)
     if isinstance(value, int) and key in _MOMENTS and value // 10**9 in _UNIX:
         return "<Unix nanoseconds>"
     if isinstance(value, int) and key in _MOMENTS and value in _UNIX and value != _seconds_of_the_image():
         return "<Unix seconds>"
     return value
+
+
+def _place(value: str, key: str) -> str:
+    own = value.startswith(("<root>/", "<runroot>/"))
+    return "<path>" if (key in _PLACES and value.startswith(("/", "<"))) or (key == "Path" and own) else value
+
+
+def _are_words(values: list[Any]) -> bool:
+    return all(isinstance(each, str) for each in values)
+
+
+def _in_order(word: str) -> str:
+    """A bind's options, behind its last colon, in order."""
+    head, colon, options = word.rpartition(":")
+    return head + colon + ",".join(sorted(options.split(","))) if colon and "=" not in word else word
 
 
 def _seconds_of_the_image() -> int:
@@ -127,6 +157,7 @@ def _words(answers: Answers) -> Callable[[str], str]:
             return "<time in UTC>" if value.endswith("Z") else "<time with its zone>"
         value = _MAC.sub("<MAC>", _HEX.sub("<64 hex digits>", value))
         value = _LINK.sub("<link>", _RUNTIME.sub("<runtime>", value))
+        value = _TEMPORARY.sub("<temporary file>", value)
         return _ADDRESS.sub(_address, value)
 
     return text

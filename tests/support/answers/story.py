@@ -1,6 +1,7 @@
 """What every server is asked to do, and the questions at each stage of it.
 
-An image, a container with many options (`full`) and one with none (`plain`): created, running, ended, removed.
+An image, a container with many options (`full`) and one with none (`plain`): created, running, ended, removed. In
+libpod's flavour a third one (`native`) is made by its own create.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from tests.support.answers.server import Server
 from tests.support.image_archive import busybox_image, docker_archive
 
 IMAGE = "docker.io/library/answers:latest"
-FULL, PLAIN = "answers-full", "answers-plain"
+FULL, PLAIN, NATIVE = "answers-full", "answers-plain", "answers-native"
 VOLUME = "answers-volume"
+OTHERS = ("answers-other", "answers-native-volume")
 LABEL = "answers"
 
 _IMAGE_CONFIG: dict[str, Any] = {
@@ -67,6 +69,41 @@ def full_container(folder: Path) -> dict[str, Any]:
 
 def plain_container() -> dict[str, Any]:
     return {"Image": IMAGE, "Labels": {LABEL: "plain"}}
+
+
+def native_container(folder: Path) -> dict[str, Any]:
+    """A body of libpod's create, as podman's command line makes one; it ends as the full one does."""
+    private = {"nsmode": "private"}
+    return {
+        "name": NATIVE,
+        "image": IMAGE,
+        "image_volume_mode": "anonymous",
+        "command": ["sh", "-c", "until [ -e /bound/end ]; do sleep 0.1; done; exit 3"],
+        "env": {"OF": "request"},
+        "user": "1000:1000",
+        "hostname": "native",
+        "labels": {LABEL: "native"},
+        "annotations": {"org.example.note": "kept"},
+        "stop_signal": 2,
+        "stop_timeout": 3,
+        "mounts": [
+            {"destination": "/bound", "type": "bind", "source": str(folder), "options": ["rbind"]},
+            {"destination": "/scratch", "type": "tmpfs", "source": "tmpfs", "options": ["size=1m", "noexec"]},
+        ],
+        "volumes": [{"Name": "answers-native-volume", "Dest": "/volume", "Options": ["ro"]}],
+        "netns": {"nsmode": "bridge"},
+        "pidns": private,
+        "utsns": private,
+        "ipcns": {"nsmode": "shareable"},
+        "cgroupns": private,
+        "portmappings": [{"container_port": 80, "host_ip": "127.0.0.1", "host_port": 18099, "protocol": "tcp"}],
+        "cap_add": ["CAP_NET_ADMIN"],
+        "no_new_privileges": True,
+        "groups": ["2000"],
+        "resource_limits": {"memory": {"limit": 64 << 20}, "cpu": {"shares": 512}, "pids": {"limit": 100}},
+        "dns_server": ["192.0.2.1"],
+        "hostadd": ["peer:192.0.2.2"],
+    }
 
 
 class Answers:
@@ -128,9 +165,9 @@ class Story:
             self._clear()
 
     def _clear(self) -> None:
-        for name in (FULL, PLAIN):
+        for name in (FULL, PLAIN, NATIVE):
             self._docker.ask("DELETE", f"/containers/{name}", may_fail=True, force=1, v=1)
-        for name in (VOLUME, "answers-other"):
+        for name in (VOLUME, *OTHERS):
             self._docker.ask("DELETE", f"/volumes/{name}", may_fail=True)
         self._docker.ask("DELETE", f"/images/{IMAGE}", may_fail=True, force=1)
 
@@ -150,6 +187,7 @@ class Story:
         for path, name in (
             (info.get("DockerRootDir"), "root"),
             (store.get("graphRoot"), "root"),
+            (store.get("volumePath", "").removesuffix("/volumes"), "root"),
             (store.get("runRoot"), "runroot"),
         ):
             if path:
@@ -163,26 +201,34 @@ class Story:
         for name, body in ((FULL, full_container(self._folder)), (PLAIN, plain_container())):
             made = self._docker.ask("POST", "/containers/create", body, name=name)
             self._answers.ids[made["Id"]] = name
+        if self._libpod:
+            made = self._asked.ask("POST", "/containers/create", native_container(self._folder))
+            self._answers.ids[made["Id"]] = NATIVE
+            self._answers.add("native-made", made)
+            self._ask("native-created", f"/containers/{NATIVE}/json")
         self._ask("container-created", f"/containers/{FULL}/json")
         self._list("list-created")
-        for name in (FULL, PLAIN):
+        names = (FULL, PLAIN, NATIVE) if self._libpod else (FULL, PLAIN)
+        for name in names:
             self._docker.ask("POST", f"/containers/{name}/start")
         self._ask("container-running", f"/containers/{FULL}/json")
         self._ask("plain-running", f"/containers/{PLAIN}/json")
+        if self._libpod:
+            self._ask("native-running", f"/containers/{NATIVE}/json")
         self._list("list-running")
         self._exec()
         self._ask("volume", f"/volumes/{VOLUME}" + ("/json" if self._libpod else ""))
         network = "podman" if self._libpod else "bridge"
         self._ask("network", f"/networks/{network}" + ("/json" if self._libpod else ""))
         (self._folder / "end").touch()
-        for name in (FULL, PLAIN):
+        for name in names:
             if name == PLAIN:
                 self._docker.ask("POST", f"/containers/{name}/kill")
             self._docker.ask("POST", f"/containers/{name}/wait")
         time.sleep(0.5)  # Podman says `stopped` until it has cleaned up
         self._ask("container-ended", f"/containers/{FULL}/json")
         self._list("list-ended")
-        for name in (FULL, PLAIN):
+        for name in names:
             self._docker.ask("DELETE", f"/containers/{name}", v=1)
 
     def _exec(self) -> None:
@@ -191,8 +237,7 @@ class Story:
         made = self._docker.ask("POST", f"/containers/{FULL}/exec", body)
         self._answers.ids[made["Id"]] = "exec"
         self._docker.ask("POST", f"/exec/{made['Id']}/start", {"Detach": False, "Tty": False})
-        if not self._libpod:
-            self._ask("exec", f"/exec/{made['Id']}/json")
+        self._ask("exec", f"/exec/{made['Id']}/json")
 
     def _list(self, name: str) -> None:
         self._answers.add(name, self._asked.ask("GET", "/containers/json", all=1, filters={"label": [LABEL]}))
@@ -218,8 +263,12 @@ def by_action(events: list[dict[str, Any]]) -> dict[str, Any]:
         name = ""
         if event["Type"] == "container":
             name = f" {attributes.get('name', '')}"
+        elif event["Type"] == "network":
+            name = f" {attributes.get('container', '')}"
         elif event["Type"] == "volume":
             called = event["Actor"]["ID"] or attributes.get("name", "")
-            name = " anonymous" if len(called) == 64 else f" {called}"
+            # Several are mounted, in any order.
+            anonymous = " ".join(["anonymous", *filter(None, [attributes.get("destination")])])
+            name = f" {anonymous if len(called) == 64 else called}"
         shown.setdefault(f"{event['Type']} {event['Action']}{name}", event)
     return shown
