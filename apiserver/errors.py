@@ -194,6 +194,11 @@ class NoSuchVolume(NotFound):
     libpod = 'no volume with name "{subject}" found: {cause}'
 
 
+class NoSuchPod(NotFound):
+    cause = "no such pod"
+    libpod = 'no pod with name or ID "{subject}" found: {cause}'
+
+
 class NoSuchNetwork(NotFound):
     cause = "network not found"
     docker = "network {subject} not found"

@@ -167,6 +167,13 @@ def test_an_inspection_has_what_was_asked_for(podman: Podman) -> None:
     assert shown["HostConfig"]["NetworkMode"] == "none"
 
 
+def test_what_is_nowhere_is_said_not_to_be_there(podman: Podman) -> None:
+    said = podman("inspect", "nowhere")
+    assert (said.code, 'no such object: "nowhere"' in said.stderr) == (125, True), said
+    assert podman("pod", "exists", "nowhere").code == 1
+    assert podman.ok("pod", "ls", "-q") == ""
+
+
 def test_events_tell_a_containers_life(podman: Podman) -> None:
     podman.ok("run", "--name", "told", *OFFLINE, "busybox", "true")
     podman.ok("rm", "told")

@@ -45,6 +45,12 @@ def test_an_imported_layer_has_its_short_name_in_localhost(api: Api) -> None:
     assert api.post(f"{IMAGES}/import", b"tar", URL="http://x").status == 501
 
 
+@pytest.mark.parametrize("change", ["CMD /x", "CMD=/x", "cmd=/x"])
+def test_a_change_may_be_written_as_an_assignment(api: Api, change: str) -> None:
+    assert api.post(f"{IMAGES}/import", b"tar", reference="mine", changes=change).status == 200
+    assert api.get(f"{IMAGES}/mine/json").json()["Config"]["Cmd"] == ["/bin/sh", "-c", "/x"]
+
+
 def test_names_are_whole_and_ids_are_digits_alone(api: Api) -> None:
     load(api, ("a", [NAME]))
     (listed,) = api.get(f"{IMAGES}/json").json()
@@ -125,6 +131,7 @@ def test_a_batch_of_all_removes_all(api: Api) -> None:
         ({"reference": ["busybox"]}, [NAME]),
         ({"reference": ["bus*:1"]}, [NAME]),
         ({"reference": ["quay.io/x:1"]}, ["quay.io/x:1"]),
+        ({"reference": ["docker.io/busybox:1"]}, [NAME]),
         ({"dangling": ["false"]}, [NAME, "quay.io/x:1"]),
         ({"label": ["x"]}, []),
         ({"label!": ["x"]}, [NAME, "quay.io/x:1"]),

@@ -14,6 +14,7 @@ from apiserver.wire.libpod.images import image_json as libpod_image_json
 from tests.support.containers import CREATED
 
 NOW = CREATED + timedelta(hours=1)
+QUAY = "quay.io/a/b:v1"
 IMAGE = Image(
     id="d" * 64,
     names=("docker.io/library/bb:t", "quay.io/a/b:v1"),
@@ -123,6 +124,26 @@ def find(name: str) -> Image:
 )
 def test_filters_of_a_listing(filters: dict[str, tuple[str, ...]], ids: str) -> None:
     assert "".join(image.id[0] for image in select((IMAGE, DANGLING, STEP), filters, find, NOW)) == ids
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("bb", {"docker.io/library/bb:t"}),
+        ("*", {"docker.io/library/bb:t", "localhost/mine:v1"}),
+        ("quay.io/a/b", {QUAY}),
+    ],
+)
+def test_of_an_image_those_names_alone_are_listed_that_a_filter_finds(pattern: str, names: set[str]) -> None:
+    image = replace(IMAGE, names=(*IMAGE.names, "localhost/mine:v1"))
+    (shown,) = select((image,), {"reference": (pattern,)}, find, NOW)
+    assert set(shown.names) == names
+
+
+@pytest.mark.parametrize("pattern", ["mine", "mine:v1", "localhost/mine", "localhost/*"])
+def test_what_podman_clients_called_by_a_short_name_is_found_by_that(pattern: str) -> None:
+    image = replace(IMAGE, names=("localhost/mine:v1",))
+    assert select((image,), {"reference": (pattern,)}, find, NOW) == [image]
 
 
 def test_steps_of_a_build_are_shown_where_all_are_asked_for() -> None:

@@ -10,9 +10,10 @@ from twisted.internet.interfaces import IReactorTime
 from apiserver.api.containers.surroundings import now
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.images.service import Images
-from apiserver.engine.names import DOCKER_NAMES, LIBPOD_NAMES, ShortNames
+from apiserver.engine.names import DOCKER_NAMES, LIBPOD_NAMES, InvalidReference, ShortNames
 from apiserver.engine.ports.images import Image
 from apiserver.engine.system import System
+from apiserver.errors import NoSuchImage
 from apiserver.http.app import group_app
 from apiserver.http.query import docker_bool, filters, libpod_bool, string
 from apiserver.http.reply import reply_empty, reply_json
@@ -76,10 +77,11 @@ class ImageListGroup:
         found = await self._named(
             (name for key in ("before", "since", "after") for name in wanted.get(key, ())), LIBPOD_NAMES
         )
+        meant = {name: await self._maybe(name) for name in wanted.get("reference", ())}
         chosen = libpod_select(
             await self._images.all(),
             wanted,
-            found.__getitem__,
+            {**meant, **found}.__getitem__,
             uses.__contains__,
             now(self._clock),
             intermediate=libpod_bool(request, "all"),
@@ -102,6 +104,12 @@ class ImageListGroup:
 
     async def _named(self, names: Iterable[str], short_names: ShortNames) -> Mapping[str, Image]:
         return {name: await self._images.find(name, short_names) for name in names}
+
+    async def _maybe(self, name: str) -> Image | None:
+        try:
+            return await self._images.find(name, LIBPOD_NAMES)
+        except (NoSuchImage, InvalidReference):
+            return None
 
     def _uses(self) -> Counter[str]:
         """How many containers are made of an image, by its id."""

@@ -71,7 +71,7 @@ class ImageTransferGroup:
         importing = self._images.import_layer(
             body_stream(request),
             name=libpod.new_name(reference) if reference else None,
-            changes=strings(request, "changes"),
+            changes=libpod.changes(strings(request, "changes")),
             message=string(request, "message") or "",
             platform="/".join([parts[0] or "linux", *parts[1:]]).rstrip("/"),
         )

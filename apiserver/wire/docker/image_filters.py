@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from apiserver.engine.names import familiar_name
+from msgspec.structs import replace
+
+from apiserver.engine.names import LOCAL, familiar_name
 from apiserver.engine.ports.images import Image
 from apiserver.errors import InvalidParameter
 from apiserver.wire.docker.container_filters import boolean, has_label
@@ -15,6 +18,7 @@ from apiserver.wire.patterns import compile_glob
 Test = Callable[[Image], bool]
 Find = Callable[[str], Image]
 """The image that a client means; raises NoSuchImage."""
+_REFERENCE = "reference"
 
 
 def select(
@@ -25,7 +29,7 @@ def select(
     *,
     intermediate: bool = False,
 ) -> list[Image]:
-    """The images that pass, in the order given.
+    """The images that pass, in the order given; where names are filtered, with those alone that pass.
 
     Args:
         intermediate: the steps of builds too.
@@ -34,10 +38,15 @@ def select(
         InvalidParameter: an unknown filter, or a value that it cannot have.
         NoSuchImage: `before` or `since` names none.
     """
-    tests = [_test(key, list(values), find, now) for key, values in filters.items() if values]
-    return [
+    tests = [_test(key, list(values), find, now) for key, values in filters.items() if values and key != _REFERENCE]
+    chosen = [
         image for image in images if (intermediate or not image.intermediate) and all(test(image) for test in tests)
     ]
+    if not filters.get(_REFERENCE):
+        return chosen
+    patterns = [compile_glob(_REFERENCE, value) for value in filters[_REFERENCE]]
+    named = (_called(image, patterns) for image in chosen)
+    return [image for image in named if image.names or image.digests]
 
 
 def _test(key: str, values: list[str], find: Find, now: datetime) -> Test:
@@ -58,9 +67,6 @@ def _test(key: str, values: list[str], find: Find, now: datetime) -> Test:
         case "until":
             moment = parse_moment("until", values[-1], now) or now
             return lambda image: _created(image) < moment
-        case "reference":
-            patterns = [compile_glob("reference", value) for value in values]
-            return lambda image: any(pattern.fullmatch(name) for pattern in patterns for name in _names(image))
     raise InvalidParameter(f"invalid filter '{key}'")
 
 
@@ -68,9 +74,22 @@ def _created(image: Image) -> datetime:
     return image.created or EPOCH
 
 
-def _names(image: Image) -> set[str]:
-    """As Docker compares them: short, with and without the tag or digest."""
-    names = {familiar_name(name) for name in (*image.names, *image.digests)}
+def _called(image: Image, patterns: Sequence[re.Pattern[str]]) -> Image:
+    """An image with those of its names alone that match."""
+
+    def matching(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if any(p.fullmatch(short) for short in _short(name) for p in patterns))
+
+    return replace(image, names=matching(image.names), digests=matching(image.digests))
+
+
+def _short(canonical: str) -> set[str]:
+    """A name as Docker compares it: short, with and without the tag or digest.
+
+    What podman clients called by a short name is found by that too, as everywhere else.
+    """
+    familiar = familiar_name(canonical)
+    names = {familiar, familiar.removeprefix(f"{LOCAL}/")}
     return names | {_repository(name) for name in names}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from apiserver.engine.ports.images import Image
@@ -17,7 +17,7 @@ Test = Callable[[Image], bool]
 def select(
     images: Iterable[Image],
     filters: Filters,
-    find: Callable[[str], Image],
+    find: Callable[[str], Image | None],
     in_use: Callable[[str], bool],
     now: datetime,
     *,
@@ -26,11 +26,11 @@ def select(
     """The images that pass, in the order given.
 
     Args:
+        find: the image that a value of `before`, `since` or `reference` means; only the last may mean none.
         intermediate: the steps of builds too.
 
     Raises:
         InvalidParameter: an unknown filter, or a value that it cannot have.
-        NoSuchImage: `before` or `since` names none.
     """
     tests = [_test(key, list(values), find, in_use, now) for key, values in filters.items() if values]
     shown = (image for image in images if intermediate or "intermediate" in filters or not image.intermediate)
@@ -38,7 +38,7 @@ def select(
 
 
 def _test(
-    key: str, values: list[str], find: Callable[[str], Image], in_use: Callable[[str], bool], now: datetime
+    key: str, values: list[str], find: Callable[[str], Image | None], in_use: Callable[[str], bool], now: datetime
 ) -> Test:
     match key:
         case "dangling":
@@ -71,21 +71,25 @@ def _test(
         case "digest":
             return lambda image: any(image.manifest_digest.startswith(value) for value in values)
         case "reference":
-            return _by_reference(values)
+            return _by_reference(values, {image.id for value in values if (image := find(value))})
     raise InvalidParameter(f'unsupported image filter "{key}"')
 
 
-def _created(image: Image) -> datetime:
-    return image.created or EPOCH
+def _created(image: Image | None) -> datetime:
+    return image.created or EPOCH if image else EPOCH
 
 
-def _by_reference(values: Sequence[str]) -> Test:
+def _by_reference(values: Sequence[str], meant: Collection[str]) -> Test:
+    """By patterns, or as the very image that a value means."""
     patterns = [compile_glob("reference", value) for value in values]
-    return lambda image: any(
-        pattern.fullmatch(part)
-        for name in (*image.names, *image.digests)
-        for part in _parts(name)
-        for pattern in patterns
+    return lambda image: (
+        image.id in meant
+        or any(
+            pattern.fullmatch(part)
+            for name in (*image.names, *image.digests)
+            for part in _parts(name)
+            for pattern in patterns
+        )
     )
 
 

@@ -16,6 +16,11 @@ from apiserver.wire.gojson import go_time, sorted_map, unix_seconds
 _MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
 
+def changes(texts: Sequence[str]) -> list[str]:
+    """Instructions, which may also be written `CMD=/bin/sh`: a word alone, so without any space."""
+    return [text if " " in text.strip() else text.replace("=", " ", 1) for text in texts]
+
+
 def new_name(repository: str, tag: str | None = None) -> str:
     """The canonical name that `repo` and `tag` of a query give an image: a short one is in `localhost`.
 
