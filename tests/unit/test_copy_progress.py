@@ -139,6 +139,13 @@ def test_each_kind_of_refusal_is_known_by_skopeos_words(said: str, kind: type[En
     assert type(registry_error(failed, Reference("r.example", "box", "latest"), PLACE)) is kind
 
 
+@pytest.mark.parametrize("words", ["unauthorized: authentication required", "authentication required"])
+def test_a_missing_login_has_the_registrys_code_whether_skopeo_says_it_or_not(words: str) -> None:
+    failed = ProgramFailed("skopeo", 1, f'time="1" level=fatal msg="reading manifest 1 in r/box: {words}"'.encode())
+    error = registry_error(failed, Reference("r", "box"), PLACE)
+    assert str(error).endswith("reading manifest 1 in r/box: unauthorized: authentication required")
+
+
 def test_no_path_of_ours_and_no_line_of_the_log_is_told() -> None:
     failed = ProgramFailed("skopeo", 137, f'time="1" level=debug msg="GET {PLACE}"\nat {PLACE}/x\n'.encode())
     said = str(registry_error(failed, Reference("r.example", "box"), PLACE))

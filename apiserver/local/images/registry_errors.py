@@ -48,6 +48,8 @@ _UNAUTHORIZED = (
 _TOO_LARGE = "exceeded maximum allowed size of"
 
 _NOT_PARSING = re.compile(r'^Error parsing image name "(docker://[^"]*)": ')
+_WITHOUT_CODE = re.compile(r"(?<!unauthorized): authentication required$")
+"""skopeo 1.18 leaves the registry's code out, 1.9 has it."""
 _FILE = re.compile(r'storing blob to file "[^"]*": (?:happened during read: )?')
 
 
@@ -69,7 +71,7 @@ def registry_error(error: ProgramFailed, reference: Reference, temporary: Path) 
     if any(word in bare for word in _DENIED):
         return RegistryDenies(said)
     if any(word in bare for word in _UNAUTHORIZED):
-        return RegistryRefused(said)
+        return RegistryRefused(_WITHOUT_CODE.sub(": unauthorized: authentication required", said))
     if any(word in bare for word in _UNREACHABLE):
         return RegistryUnreachable(said)
     if any(word in bare for word in _UNKNOWN):
