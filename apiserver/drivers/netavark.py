@@ -105,6 +105,8 @@ class Netavark:
         return True
 
     async def _call(self, action: str, namespace: Path, request: JsonObject, firewall: str) -> Completed:
+        # It would make it itself, for everybody to read: 1.14 for its firewall's state, older ones for names alone.
+        self._state.mkdir(mode=0o700, exist_ok=True)
         done = await self._programs.run(
             [
                 "netavark",
