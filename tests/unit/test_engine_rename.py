@@ -118,3 +118,17 @@ def test_one_that_is_removed_meanwhile_is_not_there() -> None:
     assert isinstance(failure_of(renaming), NoSuchContainer)
     assert names(engine) == []
     assert engine.create(NO_NETWORK, "crate").name == "crate"
+
+
+def test_a_rename_that_waits_for_its_container_keeps_nobody_from_making_others() -> None:
+    engine = Engine()
+    engine.create()
+    held = engine.gates.hold("runs.create")
+    start = spawn(engine.containers.start.start("box"))
+    rename = spawn(engine.containers.rename.rename("box", "chest"))
+    assert engine.create(name="other").name == "other"
+    assert failure_of(engine.containers.create.create("chest", "busybox", NO_NETWORK)).subject == "chest"
+    held.callback(None)
+    result_of(start)
+    result_of(rename)
+    assert engine.container("chest").alive

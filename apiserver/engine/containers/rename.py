@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from msgspec.structs import replace
 
 from apiserver.engine.containers.ledger import Ledger
@@ -37,14 +39,16 @@ class Rename:
         registry = self._ledger.registry
         container_id = registry.get(name_or_id).id
         name = container_name(name)
-        async with self._locks.names("rename"):
-            if registry.by_id(container_id).name == name:
-                raise InvalidParameter("Renaming a container with the same name as its current name")
-            with registry.reserve(container_id, name):
-                async with self._locks.container(container_id, "rename"):
-                    container = registry.by_id(container_id)
-                    if container.state is State.REMOVING:
-                        raise RenameRefused(f"container {container.id} is being removed")
-                    renamed = replace(container, name=name)
-                    told = self._ledger.event(renamed, Action.RENAME, oldName=f"/{container.name}")
-                    await self._ledger.record(renamed, told)
+        with ExitStack() as reserved:
+            async with self._locks.names("rename"):
+                if registry.by_id(container_id).name == name:
+                    raise InvalidParameter("Renaming a container with the same name as its current name")
+                reserved.enter_context(registry.reserve(container_id, name))
+            # The name is kept by now: others need not wait for theirs while this container is busy.
+            async with self._locks.container(container_id, "rename"):
+                container = registry.by_id(container_id)
+                if container.state is State.REMOVING:
+                    raise RenameRefused(f"container {container.id} is being removed")
+                renamed = replace(container, name=name)
+                told = self._ledger.event(renamed, Action.RENAME, oldName=f"/{container.name}")
+                await self._ledger.record(renamed, told)
