@@ -146,6 +146,22 @@ def test_a_host_that_fails_ends_the_session() -> None:
     assert engine.locks.held() == ()
 
 
+def test_the_end_of_a_session_is_told_in_its_turn_however_long_its_files_take() -> None:
+    engine = Engine()
+    engine.started()
+    session = create(engine)
+    start(engine, session)
+    held = engine.gates.hold("streams.discard_exec")
+    end(engine, session, 0)
+    engine.clock.advance(1)
+    engine.started(name="other")
+    engine.clock.advance(1)
+    held.callback(None)
+    times = [row.time for row in engine.records.rows]
+    assert engine.told()[-1] == "exec_died"
+    assert times == sorted(times)
+
+
 def test_a_session_ends_for_its_client_though_its_files_cannot_be_deleted() -> None:
     engine = Engine()
     engine.started()

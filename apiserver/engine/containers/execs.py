@@ -302,10 +302,6 @@ class Execs:
         ended = replace(
             session, running=False, finished=self._ledger.now(), exit_code=code, pid=None, error=error, plan={}
         )
-        told: tuple[Event, ...] = ()
-        if session.started is not None and not error:
-            exit_code = "255" if code is None else str(code)
-            told = (self._event(container, Action.EXEC_DIED, session, exitCode=exit_code),)
         if session.plan:
             assert container.run is not None
             try:
@@ -313,6 +309,10 @@ class Execs:
             except EngineError:
                 # Its files lie in the run's own directory, which goes with the run.
                 log.failure("exec session {id} left something", id=session.id)
+        told: tuple[Event, ...] = ()
+        if session.started is not None and not error:
+            exit_code = "255" if code is None else str(code)
+            told = (self._event(container, Action.EXEC_DIED, session, exitCode=exit_code),)
         await self._put(ended, *told)
         for waiter in self._waiting.pop(session.id, []):
             waiter.callback(None)
