@@ -18,9 +18,15 @@ def test_a_volume_has_a_name_alone() -> None:
     assert "id" not in shown
 
 
-def test_the_default_network_is_podman() -> None:
-    shown = event_json(Event(Kind.NETWORK, Action.CONNECT, "b" * 64, CREATED, {"name": "apiserver"}), V5)
-    assert shown["Actor"] == {"ID": "b" * 64, "Attributes": {"image": "", "name": "podman", "podId": ""}}
+def test_a_network_is_called_so_and_the_default_one_is_podman() -> None:
+    shown = event_json(Event(Kind.NETWORK, Action.CREATE, "b" * 64, CREATED, {"name": "apiserver"}), V5)
+    assert shown["Actor"] == {"ID": "b" * 64, "Attributes": {"image": "", "name": "", "network": "podman", "podId": ""}}
+
+
+def test_podman_does_not_tell_of_networks_that_a_start_joins_and_an_end_leaves() -> None:
+    for action in (Action.CONNECT, Action.DISCONNECT):
+        assert not is_told(Event(Kind.NETWORK, action, "b" * 64, CREATED), V5)
+    assert is_told(Event(Kind.NETWORK, Action.CREATE, "b" * 64, CREATED), V5)
 
 
 def test_a_container_has_its_image_outside_too_as_podman_has_it() -> None:

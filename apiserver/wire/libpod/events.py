@@ -40,7 +40,15 @@ _WORDS: Mapping[Action, str] = {
 _ALSO_CALLED = {"status": "event"}
 _V5 = (5, 0, 0)
 _OURS_ALONE = frozenset({"command", "exitCode", "reference"})
-_UNTOLD_OF_VOLUMES = (Action.MOUNT, Action.UNMOUNT)
+_UNTOLD = frozenset(
+    {
+        (Kind.VOLUME, Action.MOUNT),
+        (Kind.VOLUME, Action.UNMOUNT),
+        # Podman tells of these where a client asks for them, not at a start or an end.
+        (Kind.NETWORK, Action.CONNECT),
+        (Kind.NETWORK, Action.DISCONNECT),
+    }
+)
 
 
 def is_told(event: Event, version: tuple[int, ...]) -> bool:
@@ -51,7 +59,7 @@ def is_told(event: Event, version: tuple[int, ...]) -> bool:
     """
     if event.action is Action.PULL_ERROR and version < _V5:
         return False
-    return event.action in _WORDS and not (event.kind is Kind.VOLUME and event.action in _UNTOLD_OF_VOLUMES)
+    return event.action in _WORDS and (event.kind, event.action) not in _UNTOLD
 
 
 def action_word(event: Event) -> str:
@@ -63,7 +71,7 @@ def event_json(event: Event, version: tuple[int, ...]) -> JsonObject:
     """One record of `GET /libpod/events`; volumes have a name alone, images an id without `sha256:`."""
     attributes = {name: value for name, value in event.attributes.items() if name not in _OURS_ALONE}
     if event.kind is Kind.NETWORK:
-        attributes["name"] = network_name(attributes.get("name", ""))
+        attributes["network"], attributes["name"] = network_name(attributes.get("name", "")), ""
     if event.kind is Kind.IMAGE and "reference" in event.attributes:
         attributes["name"] = event.attributes["reference"]
     subject = event.subject.removeprefix("sha256:")
