@@ -82,6 +82,21 @@ def test_one_that_waits_leaves_its_networks_and_volumes_however_it_is_undone(
     assert engine.told("volume")[:3] == ["create", "mount", "unmount"]
 
 
+def test_what_was_left_at_a_removal_is_told_in_its_turn() -> None:
+    engine = Engine()
+    initialized(engine)
+    held = engine.gates.hold("runs.forget")
+    removal = spawn(engine.containers.remove.remove("box"))
+    engine.clock.advance(1)
+    engine.started(TRUE, name="other")
+    engine.clock.advance(1)
+    held.callback(None)
+    result_of(removal)
+    times = [row.time for row in engine.records.rows]
+    assert engine.records.rows[-2].action.value == "disconnect"
+    assert times == sorted(times)
+
+
 def test_a_failed_init_leaves_nothing_but_why() -> None:
     engine = Engine()
     engine.create(PUBLISHED)

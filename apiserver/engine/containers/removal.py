@@ -52,7 +52,7 @@ class Removal:
             HostError: it stays `removing`; the next removal or reconcile goes on.
         """
         # One that waited for its start has no end that would have told it.
-        left = self._ledger.leaving(container) if container.state is State.INITIALIZED else ()
+        waited = container if container.state is State.INITIALIZED else None
         if container.state is not State.REMOVING:
             container = await self._ledger.record(container.become(State.REMOVING, remove_volumes=volumes))
         container = replace(container, run=await self._undo.undo(container, rebooted=rebooted))
@@ -67,7 +67,7 @@ class Removal:
             container.id,
             *self._execs.forgotten(container.id),
             *self._wait.removal(container),
-            *left,
+            *(self._ledger.leaving(waited) if waited is not None else ()),
             self._ledger.event(container, Action.DESTROY, **_last_code(container)),
         )
         self._execs.forget(container.id)
