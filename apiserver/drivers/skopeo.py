@@ -49,10 +49,12 @@ class RegistryFiles(Struct, frozen=True):
     Attributes:
         policy: policy.json.
         registries: registries.conf; registries.conf.d of the host counts in any case.
+        auth: auth.json, for calls that have none of their own.
     """
 
     policy: Path | None = None
     registries: Path | None = None
+    auth: Path | None = None
 
 
 class RegistryCall(Struct, frozen=True):
@@ -85,7 +87,8 @@ class RegistryCall(Struct, frozen=True):
 
     def side(self, prefix: str) -> list[str]:
         """The options of a subcommand; `prefix` is `src-`, `dest-` or nothing."""
-        words = [] if self.authfile is None else [f"--{prefix}authfile", str(self.authfile)]
+        authfile = self.authfile or self.files.auth
+        words = [] if authfile is None else [f"--{prefix}authfile", str(authfile)]
         if self.tls_verify is not None:
             words.append(f"--{prefix}tls-verify={'true' if self.tls_verify else 'false'}")
         return words
@@ -170,7 +173,7 @@ class Skopeo:
 
         Those of a registry that lets nobody in, and of what it names for tokens, are among them.
         """
-        options = replace(call, authfile=None).side("")
+        options = replace(call, authfile=None, files=replace(call.files, auth=None)).side("")
         words = [*call.head(self._store.policy), "--debug", "inspect", "--raw", "--no-creds", *options]
         done = await self._programs.run(
             [*words, f"docker://{reference}"],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import json
 import shutil
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from tests.integration.test_pull_docker import auth, pull
 from tests.integration.test_push import push
+from tests.support.host_files import with_host_files
 from tests.support.image_archive import busybox_image, docker_archive
 from tests.support.registry import PASSWORD, USERNAME, make_certificate
 from tests.support.service import Service
@@ -132,3 +134,20 @@ def test_a_realm_behind_tls_gets_them(service: Service, registry: Registry, way:
     registry.realm = registry.secure
     say(service, registry, way)
     assert any(name == "secure" and (given or "").startswith("Basic ") for name, given in registry.seen)
+
+
+@pytest.mark.parametrize("where", ["/run/containers/0/auth.json", "/root/.docker/config.json", "named"])
+def test_the_hosts_credentials_do_not_go_there_either(
+    make_service: Callable[..., Service], registry: Registry, tmp_path: Path, where: str
+) -> None:
+    registry.realm = registry.plain
+    pair = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+    content = json.dumps({"auths": {registry.host: {"auth": pair}}})
+    named = tmp_path / "named.json"
+    named.write_text(content)
+    files = {} if where == "named" else {where: content}
+    service = make_service("--idle-timeout", "0", wrapper=with_host_files(tmp_path / "host", files))
+    service.start(environment={"REGISTRY_AUTH_FILE": str(named)} if where == "named" else {})
+    status, said = pull(service, f"{registry.host}/box")
+    assert (status, f"wants credentials at {registry.plain}" in str(said[0]["message"])) == (500, True)
+    assert {authorization for name, authorization in registry.seen if name == "plain"} <= {None}

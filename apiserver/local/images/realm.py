@@ -12,15 +12,26 @@ from urllib.parse import urlsplit
 
 from apiserver.engine.ports.registry import Reference
 from apiserver.errors import RegistryUnreachable
+from apiserver.local.images.registries_conf import has_credential_helpers
 
-_HOSTS_AUTHFILES = tuple(
-    Path("/root") / name for name in (".config/containers/auth.json", ".docker/config.json", ".dockercfg")
+_HOSTS_AUTHFILES = (
+    Path("/run/containers/0/auth.json"),
+    *(Path("/root") / name for name in (".config/containers/auth.json", ".docker/config.json", ".dockercfg")),
 )
 
 
-def host_has_credentials() -> bool:
-    """Whether skopeo may find credentials of the host's own."""
-    return any(path.exists() for path in _HOSTS_AUTHFILES)
+def host_has_credentials(named: Path | None, registries: Path | None) -> bool:
+    """Whether skopeo may find credentials of the host's own; blocks.
+
+    Args:
+        named: the auth.json that it is told of instead of the host's.
+        registries: the registries.conf that it is told of instead of the host's.
+
+    Raises:
+        BadRegistriesConf
+    """
+    files = _HOSTS_AUTHFILES if named is None else (named, *_HOSTS_AUTHFILES[1:])
+    return any(path.exists() for path in files) or has_credential_helpers(registries)
 
 
 def refuse_plain(asked: Sequence[str], reference: Reference) -> None:

@@ -57,6 +57,16 @@ def candidates(short_name: str, main: Path | None = None, remembered: Path = REM
     return tuple(f"{registry}/{short_name}" for registry in search)
 
 
+def has_credential_helpers(main: Path | None = None) -> bool:
+    """Whether programs are asked for credentials; blocks.
+
+    Raises:
+        BadRegistriesConf
+    """
+    named = [each for file in _files(main) for each in _read(file).get("credential-helpers") or ()]
+    return any(each != "containers-auth.json" for each in named)
+
+
 def _files(main: Path | None) -> Iterator[Path]:
     if main is None:
         main = USER if USER.exists() else SYSTEM

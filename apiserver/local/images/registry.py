@@ -51,11 +51,15 @@ _USER_POLICY = Path("/root/.config/containers/policy.json")
 
 
 def registry_files(environment: Mapping[str, str] = os.environ) -> RegistryFiles:
-    """The host's policy.json, and the registries.conf that `CONTAINERS_REGISTRIES_CONF` names, as Podman has it."""
-    named = environment.get("CONTAINERS_REGISTRIES_CONF")
+    """The host's policy.json, and what `CONTAINERS_REGISTRIES_CONF` and `REGISTRY_AUTH_FILE` name, as for Podman.
+
+    Where they name nothing skopeo finds the host's own.
+    """
+    registries, auth = environment.get("CONTAINERS_REGISTRIES_CONF"), environment.get("REGISTRY_AUTH_FILE")
     return RegistryFiles(
         policy=next((path for path in (_USER_POLICY, _POLICY) if path.exists()), None),
-        registries=Path(named) if named else None,
+        registries=Path(registries) if registries else None,
+        auth=Path(auth) if auth else None,
     )
 
 
@@ -238,8 +242,10 @@ class LocalRegistry:
         Raises:
             RegistryUnreachable: they would go where anybody could read them.
         """
-        if call.authfile is None and not realm.host_has_credentials():
-            return
+        if call.authfile is None:
+            files = self._files
+            if not await self._in_thread(lambda: realm.host_has_credentials(files.auth, files.registries)):
+                return
         asked = await self.watched(
             lambda watched: self._skopeo.asked_without_credentials(reference.repository, watched), reference, call
         )
