@@ -116,7 +116,11 @@ def build_services(
         users = ((user, registry.find(user)) for user in registry.users_of_image(image_id))
         return [ImageUser(user, container is not None and container.alive) for user, container in users]
 
-    images = Images(ports.images, journal, locks, made_of, wall_clock)
+    async def candidates(short_name: str) -> Sequence[str]:
+        found: Sequence[str] = await ports.registry().candidates(short_name)
+        return found
+
+    images = Images(ports.images, journal, locks, made_of, wall_clock, candidates)
     networks = Networks(ports.networks, journal, remembered)
     volumes = Volumes(
         remembered.volumes, ports.volumes, journal, locks, registry.users_of_volume, wall_clock, background

@@ -57,8 +57,15 @@ class Api:
         self.engine = engine or Engine()
         self.connections: list[MemoryConnection] = []
         self.image_source = FakeImageSource()
-        self.images = Images(self.image_source, self.engine.events, self.engine.locks, lambda _: (), self.engine.clock)
         self.registry = FakeRegistry(self.image_source)
+        self.images = Images(
+            self.image_source,
+            self.engine.events,
+            self.engine.locks,
+            lambda _: (),
+            self.engine.clock,
+            self.registry.candidates,
+        )
         self.pulls = Pulls(self.registry, self.image_source, self.images.tell, self.images.tell_failed_pull, Nobody())
         self.pushes = Pushes(self.registry, self.images.tell, Nobody())
         self.saves = Saves(self.images, self.image_source, Nobody())

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from apiserver.engine.events.log import EventLog
 from apiserver.engine.events.model import Action, Event
+from apiserver.engine.images.lookup import stored_name
 from apiserver.engine.images.remove import ImageHasChildren, ImageHasNames, ImageInUse, ImageStays, ImageUser
 from apiserver.engine.images.service import Images
 from apiserver.engine.locks import Locks
@@ -49,7 +50,11 @@ class World:
         self.users: dict[str, list[ImageUser]] = {}
         clock = Clock()
         self.locks = Locks(clock)
-        self.images = Images(self.source, self.journal, self.locks, self._users, clock)
+        self.aliases: dict[str, Sequence[str]] = {}
+        self.images = Images(self.source, self.journal, self.locks, self._users, clock, self._candidates)
+
+    async def _candidates(self, short_name: str) -> Sequence[str]:
+        return self.aliases.get(short_name, ())
 
     def _users(self, image_id: str) -> Sequence[ImageUser]:
         return self.users.get(image_id, ())
@@ -115,6 +120,20 @@ def test_a_short_name_means_to_each_client_what_it_would_store_and_then_what_els
             result_of(world.images.find(text, short_names))
     else:
         assert result_of(world.images.find(text, short_names)).names == (found,)
+
+
+def test_an_alias_means_its_image_to_podman_where_nothing_is_called_so() -> None:
+    aliased, other = image("x", "quay.io/me/tool:1"), image("y", "localhost/other:latest")
+    world = World(aliased, other)
+    world.aliases = {"short:1": ["quay.io/me/tool:1"], "other": ["quay.io/me/tool:1"], "gone": ["quay.io/me/gone"]}
+    assert result_of(world.images.find("short:1", LIBPOD_NAMES)).id == aliased.id
+    assert result_of(world.images.find("other", LIBPOD_NAMES)).id == other.id
+    for text, short_names in (("short:1", DOCKER_NAMES), ("gone", LIBPOD_NAMES), ("localhost/short:1", LIBPOD_NAMES)):
+        with pytest.raises(NoSuchImage):
+            result_of(world.images.find(text, short_names))
+    assert stored_name(aliased, "short:1", LIBPOD_NAMES) == "quay.io/me/tool:1"
+    removed = result_of(world.images.remove("short:1", short_names=LIBPOD_NAMES))
+    assert (removed.untagged, removed.deleted) == (["quay.io/me/tool:1"], [aliased.id])
 
 
 def test_a_loaded_name_without_a_domain_belongs_where_the_client_keeps_its_own() -> None:

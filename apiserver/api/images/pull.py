@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
+from apiserver.engine.images.lookup import is_short
 from apiserver.engine.images.pull import Pull, Pulls
 from apiserver.engine.images.service import Images, parse_platform
 from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
@@ -62,7 +63,7 @@ class ImagePullGroup:
         if policy is libpod.Policy.NEVER:
             raise NoSuchImage(name)
         try:
-            full = await self._resolve(name) if libpod.is_short(name) else name
+            full = await self._resolve(name) if is_short(name) else name
             reference = parse_reference(full).tagged()
             newer = here is None or await self._pulls().differs(here, reference, access, platform)
         except (RegistryError, ShortNameUnresolved):

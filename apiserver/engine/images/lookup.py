@@ -27,9 +27,21 @@ def no_such_image(text: str, familiar: str) -> NoSuchImage:
 
 
 def stored_name(image: Image, text: str, short_names: ShortNames) -> str:
-    """The name by which `text` means an image; where that is by its id, its first one, if it has any."""
-    _, name = Lookup({image.id: image}).find_named(text, short_names)
+    """The name by which `text` means an image; where that is by its id or an alias, its first one, if it has any."""
+    lookup = Lookup({image.id: image})
+    name = lookup.find_named(text, short_names)[1] if lookup.has(text, short_names) else ""
     return name or next(iter(image.names), text)
+
+
+def is_short(text: str) -> bool:
+    """Whether a name, which may be an id as well, says no domain.
+
+    Raises:
+        InvalidReference
+    """
+    return (
+        not is_full_id(text.removeprefix(_SHA256)) and parse_reference(text, short_domain=_NOWHERE).domain == _NOWHERE
+    )
 
 
 class Lookup:
@@ -67,6 +79,18 @@ class Lookup:
         if may_be_id(text):
             return self._by_prefix(text, text), ""
         raise no_such_image(text, reference.tagged().familiar)
+
+    def has(self, text: str, short_names: ShortNames = DOCKER_NAMES) -> bool:
+        """Whether there is one that is meant so.
+
+        Raises:
+            InvalidReference
+        """
+        try:
+            self.find_named(text, short_names)
+        except NoSuchImage:
+            return False
+        return True
 
     def in_repository(self, text: str, short_names: ShortNames = DOCKER_NAMES) -> list[tuple[Image, str]]:
         """All images of the repository that `text` names without tag and digest, each with its stored name, by name.

@@ -51,7 +51,8 @@ class Saves:
         names: dict[str, dict[str, None]] = {}
         for text in texts:
             found = lookup.in_repository(text, short_names) if repositories else []
-            for image, name in found or [lookup.find_named(text, short_names)]:
+            meant = await self._images.meant(text, short_names)
+            for image, name in found or [lookup.find_named(meant, short_names)]:
                 images[image.id] = image
                 asked = names.setdefault(image.id, {})
                 if name and "@" not in text and "@" not in name:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from twisted.internet.interfaces import IReactorTime
@@ -10,29 +10,39 @@ from twisted.internet.interfaces import IReactorTime
 from apiserver.engine.events.log import EventLog
 from apiserver.engine.events.model import Action, Event, Kind
 from apiserver.engine.images.changes import apply_changes
-from apiserver.engine.images.lookup import Lookup
+from apiserver.engine.images.lookup import Lookup, is_short
 from apiserver.engine.images.remove import Removal, Removed, Users
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import DOCKER_NAMES, ShortNames, familiar_name
 from apiserver.engine.ports.images import ByteSource, Image, ImageConfig, ImageSource, LoadedImage, NewImage
 from apiserver.errors import InvalidParameter, NoSuchImage
 
+Candidates = Callable[[str], Awaitable[Sequence[str]]]
+
 
 class Images:
     """
     Args:
         users: the containers that are made of an image.
+        candidates: as `Registry.candidates`.
         wall_clock: whose `seconds()` is the time of day.
     """
 
     def __init__(
-        self, source: ImageSource, journal: EventLog, locks: Locks, users: Users, wall_clock: IReactorTime
+        self,
+        source: ImageSource,
+        journal: EventLog,
+        locks: Locks,
+        users: Users,
+        wall_clock: IReactorTime,
+        candidates: Candidates,
     ) -> None:
         self._source = source
         self._journal = journal
         self._locks = locks
         self._users = users
         self._clock = wall_clock
+        self._candidates = candidates
         self._latest = Lookup({})
 
     async def all(self) -> Sequence[Image]:
@@ -46,7 +56,18 @@ class Images:
         Raises:
             NoSuchImage, InvalidReference
         """
-        return (await self.lookup()).find(name, short_names)
+        return (await self.lookup()).find(await self.meant(name, short_names), short_names)
+
+    async def meant(self, text: str, short_names: ShortNames) -> str:
+        """What is to be looked for: the full name behind an alias where nothing here is called as the alias itself.
+
+        Raises:
+            InvalidReference
+        """
+        lookup = await self.lookup()
+        if not short_names.anywhere or lookup.has(text, short_names) or not is_short(text):
+            return text
+        return next((full for full in await self._candidates(text) if lookup.has(full)), text)
 
     async def verify(self, image_id: str) -> None:
         """To be asked at each start of a container.
@@ -153,6 +174,7 @@ class Images:
         image = await self.find(text, short_names)
         async with self._locks.image(image.id, "remove"):
             # It may be gone, or be made a container of, since it was looked up.
+            text = await self.meant(text, short_names)
             removal = Removal(self._source, self._users, self, await self._source.images())
             await removal.remove(text, short_names, force=force, prune=prune)
             return removal.removed

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 
-from apiserver.engine.names import parse_reference
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.jsonvalue import JsonObject
-
-_NOWHERE = "short.invalid"
 
 
 class Policy(Enum):
@@ -46,15 +43,6 @@ def bare_reference(text: str) -> str:
     if transport in ("dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "containers-storage", "ostree"):
         raise NotImplementedYet(f"pulling by the transport {transport}")
     return bare
-
-
-def is_short(text: str) -> bool:
-    """Whether a name says no registry.
-
-    Raises:
-        InvalidReference
-    """
-    return parse_reference(text, short_domain=_NOWHERE).domain == _NOWHERE
 
 
 def first_line(name: str) -> JsonObject:
