@@ -140,10 +140,9 @@ class ContainerPaths(Struct, frozen=True):
         return self.directory / "files"
 
     def make(self) -> None:
+        """All but `upper`, which comes last: once it is there, so is all else."""
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        for directory in (self.upper, self.merged):
-            # The upper directory's mode is that of the container's root directory.
-            directory.mkdir(mode=0o755, exist_ok=True)
+        self.merged.mkdir(mode=0o755, exist_ok=True)
         for directory in (self.work, self.files, self.log.parent):
             directory.mkdir(mode=0o700, exist_ok=True)
 

@@ -273,6 +273,24 @@ async def test_the_writable_layer_and_the_log_outlive_runs_until_they_are_forgot
 
 
 @pytest_twisted.ensureDeferred
+async def test_the_root_has_the_images_mode_also_where_its_making_was_cut(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.layers.directories[0].chmod(0o1711)
+
+    def cut(*_: object) -> None:
+        raise OSError(errno.EIO, "cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "chmod", cut)
+        with pytest.raises(OSError, match="cut"):
+            await rig.create(shell("true"), container_id="a" * 64)
+        await rig.runs.discard(rig.made[-1].plan)
+    ran = await rig.run(shell("stat -c %a /"), container_id="a" * 64)
+    assert ran.text == "1711\n"
+
+
+@pytest_twisted.ensureDeferred
 async def test_without_a_log_driver_nothing_is_kept(rig: Rig) -> None:
     ran = await rig.run(shell("echo one", logging=Logging(driver=LogDriver.NONE)), container_id="d" * 64)
     assert ran.text == "one\n"

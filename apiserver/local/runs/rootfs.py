@@ -37,7 +37,7 @@ class Rootfs:
         lowers = await self._layers.lower_directories(image_id)
         if not container.upper.exists():
             container.make()
-            self._copy_root_mode(lowers, container.upper)
+            self._make_upper(container.upper, lowers)
         mount_overlay(container.merged, lowers, container.upper, container.work)
         # What is mounted in it stays in it, also where the host's mounts are shared.
         make_private(container.merged)
@@ -51,12 +51,15 @@ class Rootfs:
         """
         await self._threads.run(_unmount_all, container.merged)
 
-    def _copy_root_mode(self, lowers: Sequence[Path], upper: Path) -> None:
-        """The upper directory's owner and mode are those that `/` has in the container: the image's own."""
-        status = lowers[0].stat() if lowers else None
-        if status is not None:
-            os.chown(upper, status.st_uid, status.st_gid)
-            upper.chmod(status.st_mode & 0o7777)
+    def _make_upper(self, upper: Path, lowers: Sequence[Path]) -> None:
+        """Its owner and mode are those that `/` has in the container: the image's own. So it is there whole, or not."""
+        making = upper.with_name("upper.new")
+        making.mkdir(mode=0o755, exist_ok=True)
+        if lowers:
+            status = lowers[0].stat()
+            os.chown(making, status.st_uid, status.st_gid)
+            making.chmod(status.st_mode & 0o7777)
+        making.rename(upper)
 
 
 def _unmount_all(merged: Path) -> None:
