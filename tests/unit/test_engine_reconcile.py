@@ -239,6 +239,20 @@ def test_a_start_that_was_not_recorded_did_not_happen() -> None:
     assert list(following.machine.starts.values()) == [1, 1]
 
 
+def test_a_start_that_was_not_recorded_leaves_known_how_the_run_before_ended() -> None:
+    engine = Engine()
+    engine.started(PUBLISHED)
+    engine.exit(3)
+    before = engine.container().run
+    assert before is not None
+    engine.clock.advance(60)
+    engine.gates.hold("runs.create")
+    spawn(engine.containers.start.start("box"))
+    following = engine.reconciled()
+    container = following.container()
+    assert (container.state, container.run) == (State.EXITED, replace(before, number=2, error=INTERRUPTED))
+
+
 def test_a_stop_that_died_with_its_service_leaves_it_running() -> None:
     engine = Engine()
     engine.machine.deaf_to = frozenset({15})

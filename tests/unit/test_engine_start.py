@@ -13,6 +13,8 @@ from apiserver.engine.containers.wait import Condition, WaitResult
 from apiserver.engine.ports.publish import PortRequest
 from apiserver.engine.ports.runs import StartFailed
 from apiserver.errors import HostError, ImageRemovedUnderneath, NoSuchContainer, NotModified, PortInUse
+from apiserver.wire.docker import status as docker_status
+from apiserver.wire.libpod import status as libpod_status
 from tests.support.engine import TRUE, Engine, failure_of, result_of, spawn
 
 PUBLISHED = replace(TRUE, network=Network(ports=(PortRequest(80, host_port_first=8080, host_port_last=8080),)))
@@ -325,3 +327,20 @@ def test_a_volume_whose_first_start_fails_is_filled_at_the_next(step: str) -> No
     assert engine.volumes.get("db").needs_copy_up
     result_of(engine.containers.start.start("box"))
     assert engine.runs.specs[-1].new_volumes == {"db"}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_until_it_is_started_again_it_tells_of_the_run_before(step: str) -> None:
+    engine = Engine()
+    engine.started(PUBLISHED)
+    engine.exit(3)
+    before = engine.container()
+    told = (docker_status.state_json(before), libpod_status.exit_code(before))
+    assert (told[0]["ExitCode"], told[1]) == (3, 3)
+    engine.clock.advance(60)
+    attach(engine)
+    engine.gates.hold(step)
+    spawn(engine.containers.start.start("box"))
+    starting = engine.container()
+    assert (docker_status.state_json(starting), libpod_status.exit_code(starting)) == told
+    assert docker_status.status_text(starting, engine.machine.now()) == "Exited (3) About a minute ago"

@@ -113,7 +113,7 @@ class Start:
             container = await self._ledger.record(replace(container, run=await self._undo.undo(container)))
         number = container.run.number + 1 if container.run else 1
         held: HeldPorts | None = None
-        intended = replace(container, run=Run(number))
+        intended = replace(container, run=_following(container, number))
         try:
             await self._images.verify(container.image_id)
             held = await self._bind(container)
@@ -141,7 +141,8 @@ class Start:
         network = await self._networks.plan(container, number, held.ports if held is not None else ())
         try:
             plan = self._runs.plan(key, container.options, container.runtime)
-            return await self._ledger.record(replace(container, run=Run(number, plan, network)))
+            run = replace(_following(container, number), plan=plan, network=network)
+            return await self._ledger.record(replace(container, run=run))
         except BaseException:
             self._networks.release(container.id, number)
             raise
@@ -166,12 +167,8 @@ class Start:
             pid = await self._runs.create(replace(spec, new_volumes=new), run.plan, held)
         return replace(container, run=replace(run, pid=pid))
 
-    async def _wait_in_runtime(self, before: Container, made: Container) -> None:
-        earlier, run = before.run or Run(0), made.run
-        assert run is not None
-        # Until it is started, what there is to tell is of the run before.
-        run = replace(run, started=earlier.started, finished=earlier.finished, exit_code=earlier.exit_code)
-        waiting = made.become(State.INITIALIZED, run=run)
+    async def _wait_in_runtime(self, _: Container, made: Container) -> None:
+        waiting = made.become(State.INITIALIZED)
         await self._ledger.record(
             waiting,
             *self._ledger.joining(waiting),
@@ -183,7 +180,7 @@ class Start:
         assert run is not None
         await self._attach.connect(made.id, run.plan)
         started = await self._runs.start(run.plan)
-        run = replace(run, started=started.at, finished=None, exit_code=None, pid=started.pid)
+        run = replace(run, started=started.at, finished=None, exit_code=None, oom_killed=False, pid=started.pid)
         running = made.become(State.RUNNING, run=run, stopped_by_user=False)
         made_now: tuple[Event, ...] = ()
         if before is not made:
@@ -199,11 +196,8 @@ class Start:
         except Exception:  # noqa: BLE001  # the caller hears of the first failure, and who waits of the end
             # The plans stay recorded: the next start or removal, or reconcile, undoes them.
             log.failure("a failed start of container {id} could not be undone yet", id=before.id)
-        earlier = before.run or Run(0)
         failed = replace(
             run,
-            started=earlier.started,
-            finished=earlier.finished,
             ended=True,
             exit_code=reason.exit_code if isinstance(reason, StartFailed) else NOT_STARTED,
             error=_words(reason),
@@ -219,6 +213,18 @@ class Start:
                 await self._removal.finish(container, volumes=True)
         except Exception:  # noqa: BLE001  # as above
             log.failure("the failed start of container {id} is not recorded", id=before.id)
+
+
+def _following(container: Container, number: int) -> Run:
+    """The next run, of which there is nothing to tell until it is started but how the one before went."""
+    before = container.run or Run(0)
+    return Run(
+        number,
+        started=before.started,
+        finished=before.finished,
+        exit_code=before.exit_code,
+        oom_killed=before.oom_killed,
+    )
 
 
 def _words(reason: BaseException) -> str:

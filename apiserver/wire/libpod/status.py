@@ -31,8 +31,9 @@ def pid(container: Container) -> int:
 
 
 def exit_code(container: Container) -> int:
-    """Of the newest run; 0 while it runs and before the first, -1 where nobody recorded it."""
+    """Of the run that ended last; 0 while one runs and before the first, -1 where nobody recorded it."""
     run = container.run
-    if run is None or not run.ended:
+    # While an exited one is being started again, what its run tells is of the one before.
+    if run is None or not (run.ended or container.state is State.EXITED):
         return 0
     return UNKNOWN_EXIT if run.exit_code is None else run.exit_code
