@@ -9,7 +9,7 @@ import pytest
 
 UNWANTED = (
     *("OpenSSL", "cryptography", "service_identity", "werkzeug.serving", "werkzeug.test", "http.client", "treq"),
-    *("klein._form", "klein._session", "tomllib"),
+    *("klein._form", "klein._session", "tomllib", "asyncio.base_events", "ssl"),
 )
 
 
@@ -41,13 +41,14 @@ def test_with_tls_openssl_can_be_imported() -> None:
     assert "OpenSSL" in modules
 
 
-@pytest.mark.parametrize("what", ["http.cookiejar", "urllib.request", "werkzeug", "klein"])
+@pytest.mark.parametrize("what", ["http.cookiejar", "urllib.request", "werkzeug", "klein", "asyncio.base_events"])
 def test_what_is_put_off_is_there_when_somebody_wants_it(what: str) -> None:
     use = {
         "http.cookiejar": "import http.cookiejar as m; m.CookieJar",
         "urllib.request": "import urllib.request; urllib.request.Request('http://a/')",
         "werkzeug": "import werkzeug.routing as m; m.Map",
         "klein": "import klein._app as m; m.Klein",
+        "asyncio.base_events": "import asyncio as m; m.run(m.sleep(0)); assert m.Future is m.futures.Future",
     }
     assert what in imported(f"from apiserver.daemon.lean import import_lean; import_lean(tls=False)\n{use[what]}")
 
