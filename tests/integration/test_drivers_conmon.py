@@ -479,6 +479,8 @@ def memory_group(pid: int, controller: str) -> Path:
         _, names, path = line.split(":", 2)
         if controller in names.split(","):
             return Path(f"/sys/fs/cgroup/{controller}{path}")
+        if not names and Path("/sys/fs/cgroup/cgroup.controllers").exists():
+            return Path(f"/sys/fs/cgroup{path}")
     raise AssertionError(f"no {controller} for {pid}")
 
 
