@@ -9,7 +9,7 @@ import pytest
 from apiserver.drivers.containers_storage import StoreFiles
 from apiserver.engine.ports.images import Healthcheck
 from apiserver.errors import ImageRemovedUnderneath
-from apiserver.local.images.model_json import NAMELESS, parse_time
+from apiserver.local.images.model_json import NAMELESS, nanosecond_of, parse_time
 from apiserver.local.images.reader import StoreReader, StoreUnreadable
 from tests.support.results import at_once, result_of
 from tests.support.store_files import StoreWriter
@@ -170,3 +170,20 @@ def test_lower_directories_are_the_nearest_first_and_all_there(store: StoreWrite
 @pytest.mark.parametrize("text", ["", None, "0001-01-01T00:00:00Z", "yesterday", "2024-13-01T00:00:00Z"])
 def test_a_time_that_is_none_is_none(text: str | None) -> None:
     assert parse_time(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "nanosecond"),
+    [
+        ("2024-05-06T07:08:09.123456789Z", 123456789),
+        ("2024-05-06T07:08:09.1234567+02:00", 123456700),
+        ("2024-05-06T07:08:09.123456Z", None),
+        ("2024-05-06T07:08:09Z", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_fraction_of_a_second_is_kept_where_a_time_has_no_room_for_it(
+    text: str | None, nanosecond: int | None
+) -> None:
+    assert nanosecond_of(text) == nanosecond

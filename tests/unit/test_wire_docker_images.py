@@ -171,3 +171,11 @@ def test_the_layers_are_named_where_the_back_end_says_where_they_are() -> None:
     one: Any = libpod_image_json(replace(IMAGE, layers=layers[:1]), "overlay")
     assert one["GraphDriver"]["Data"] == {"UpperDir": "/s/1/diff", "WorkDir": "/s/1/work"}
     assert libpod_image_json(IMAGE, "overlay")["GraphDriver"] == {"Name": "overlay", "Data": {}}
+
+
+def test_the_time_of_an_image_has_all_its_digits() -> None:
+    exact = replace(IMAGE, created_nanosecond=123456789, history=(HistoryEntry(CREATED, created_nanosecond=5),))
+    assert image_json(exact, "overlay", (1, 51))["Created"] == "2026-11-24T11:00:00.123456789Z"
+    shown: Any = libpod_image_json(exact, "overlay")
+    assert shown["Created"] == "2026-11-24T11:00:00.123456789Z"
+    assert shown["History"][0]["created"] == "2026-11-24T11:00:00.000000005Z"

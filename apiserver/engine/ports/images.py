@@ -68,7 +68,11 @@ class ImageConfig(Struct, frozen=True):
 
 
 class HistoryEntry(Struct, frozen=True):
-    """One step of an image's making, oldest first; `size_bytes` is 0 for a step without a layer."""
+    """One step of an image's making, oldest first; `size_bytes` is 0 for a step without a layer.
+
+    Attributes:
+        created_nanosecond: the time's fraction of a second, where it has more digits than `created`.
+    """
 
     created: datetime | None
     created_by: str = ""
@@ -76,6 +80,7 @@ class HistoryEntry(Struct, frozen=True):
     comment: str = ""
     empty_layer: bool = False
     size_bytes: int = 0
+    created_nanosecond: int | None = None
 
 
 class Layer(Struct, frozen=True):
@@ -103,6 +108,7 @@ class Image(Struct, frozen=True):
         names: canonical `repository:tag`, in the store's order; empty for a dangling image.
         digests: canonical `repository@sha256:...` by which it was pulled.
         manifest_digest: `sha256:...` of its manifest.
+        created_nanosecond: the time's fraction of a second, where it has more digits than `created`.
         size_bytes: of all its layers, unpacked.
         parent: id of the image that it was built upon where that is known and still here.
         intermediate: it is only a step of a build; listings hide it unless asked for all.
@@ -124,6 +130,7 @@ class Image(Struct, frozen=True):
     history: tuple[HistoryEntry, ...] = ()
     parent: str | None = None
     intermediate: bool = False
+    created_nanosecond: int | None = None
 
     @property
     def directories(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,9 @@ takes an image with its last name. They are names to nobody but the store."""
 ORPHANED = "localhost/apiserver/orphaned:"
 """An image with such a name is made of layers that nothing needs, and is about to be removed with them. It is no image
 to anybody."""
+
+
+_LONG_FRACTION = re.compile(r"\.(\d{7,})", re.ASCII)
 
 
 class LayersMissing(Exception):
@@ -44,6 +48,7 @@ def image_of(
         digests=tuple(name for name in names if "@" in name),
         manifest_digest=stored.digest,
         created=parse_time(config.created) or parse_time(stored.created),
+        created_nanosecond=nanosecond_of(config.created if parse_time(config.created) else stored.created),
         size_bytes=sum(layer.size_bytes for layer in chain),
         config=_run_config(config.config or RunConfigJson()),
         architecture=config.architecture,
@@ -74,6 +79,7 @@ def _history(entries: Sequence[HistoryJson], chain: Sequence[Layer]) -> Iterator
         layer = None if entry.empty_layer else next(sizes, None)
         yield HistoryEntry(
             created=parse_time(entry.created),
+            created_nanosecond=nanosecond_of(entry.created),
             created_by=entry.created_by,
             author=entry.author,
             comment=entry.comment,
@@ -127,6 +133,12 @@ def parse_time(text: str | None) -> datetime | None:
     if value.year <= 1:
         return None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def nanosecond_of(text: str | None) -> int | None:
+    """The fraction of a second of an RFC 3339 time; None where a `datetime` holds all of it."""
+    match = _LONG_FRACTION.search(text or "")
+    return int(match[1].ljust(9, "0")[:9]) if match else None
 
 
 def config_json(image: NewImage, diff_ids: Sequence[str], architecture: str) -> bytes:

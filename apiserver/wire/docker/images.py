@@ -77,7 +77,7 @@ def image_json(image: Image, storage_driver: str, version: Version) -> JsonObjec
     if image.variant:
         shown["Variant"] = image.variant
     if image.created is not None or version < V1_44:
-        shown["Created"] = go_time(image.created) if image.created is not None else ""
+        shown["Created"] = go_time(image.created, image.created_nanosecond) if image.created is not None else ""
     if version < V1_44:
         shown["VirtualSize"] = image.size_bytes
     if version < V1_45:

@@ -81,7 +81,7 @@ def image_json(image: Image, storage_driver: str) -> JsonObject:
         "RepoDigests": _digests(image),
         "Parent": image.parent or "",
         "Comment": image.comment,
-        "Created": None if image.created is None else go_time(image.created),
+        "Created": None if image.created is None else go_time(image.created, image.created_nanosecond),
         "Config": _config(image.config),
         "Version": "",
         "Author": image.author,
@@ -97,7 +97,7 @@ def image_json(image: Image, storage_driver: str) -> JsonObject:
         "User": image.config.user,
         "History": [
             _without_zeros(
-                created=None if entry.created is None else go_time(entry.created),
+                created=None if entry.created is None else go_time(entry.created, entry.created_nanosecond),
                 created_by=entry.created_by,
                 author=entry.author,
                 comment=entry.comment,
