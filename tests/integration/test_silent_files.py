@@ -12,12 +12,13 @@ import pytest
 import pytest_twisted
 from msgspec.structs import replace
 from twisted.internet import reactor
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from apiserver.drivers.threads import Threads, Unanswered
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.containers.options.mounts import Mount, MountKind, Mounts
-from apiserver.local.runs import bundle, inside, service
+from apiserver.local.runs import bundle, inside, service, top
 from apiserver.local.streams import sessions
 from apiserver.local.streams.exec_process import exec_process
 from tests.integration.local_rig import rig
@@ -65,6 +66,23 @@ async def test_what_a_container_has_mounted_holds_up_its_exec_alone(rig: Rig, mo
     session = replace(session, plan=rig.streams.plan_exec(made.plan, session))
     await rig.streams.start_exec(made.plan, session, attach=False)
     assert await rig.streams.exec_end(made.plan, session) == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_looks_at_processes_that_get_no_answer_take_no_thread_from_others(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await rig.create(shell("sleep 100"))
+    await rig.runs.start(made.plan)
+    answered = Event()
+    monkeypatch.setattr(top, "facts", lambda *_: answered.wait(20) and ())
+    looks = [Deferred.fromCoroutine(rig.runs.processes(made.plan)) for _ in range(25)]
+    try:
+        free = Deferred.fromCoroutine(rig.runs.threads.run(int, "7"))
+        assert await free.addTimeout(5, cast(IReactorTime, reactor)) == 7
+    finally:
+        answered.set()
+    assert [await look for look in looks] == [()] * 25
 
 
 @pytest_twisted.ensureDeferred

@@ -154,7 +154,11 @@ class LocalRuns:
     async def processes(self, plan: JsonObject) -> tuple[ProcessFacts, ...]:
         from apiserver.local.runs import top
 
-        return await self.threads.run(top.facts, self._cgroups, RunPlan.from_json(plan))
+        run = RunPlan.from_json(plan)
+        # Its passwd may lie on what it mounted itself, and that may never answer.
+        return await self.threads.ask(
+            f"the processes of container {run.key.container_id}", top.facts, self._cgroups, run
+        )
 
     async def namespaces(self, plan: JsonObject) -> Mapping[str, int]:
         from apiserver.local.runs import top
