@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from apiserver.engine.containers.model import Container, Run, State
-from apiserver.engine.containers.options import Identity, Limits, Mounts, Network, Security
+from apiserver.engine.containers.options import Identity, Lifecycle, Limits, Mounts, Network, Security
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.images import Image, ImageConfig, Layer
@@ -106,6 +106,25 @@ def test_annotations_are_those_asked_for_and_null_where_none_were() -> None:
     options = replace(container().options, identity=Identity(annotations={"b": "2", "a": "1"}))
     asked = shown(container(options=options))
     assert asked["Config"]["Annotations"] == asked["HostConfig"]["Annotations"] == {"a": "1", "b": "2"}
+
+
+def test_how_some_options_were_set_is_among_podmans_own_annotations() -> None:
+    options = replace(
+        container().options,
+        identity=Identity(annotations={"io.podman.annotations.init": "mine", "x": "y"}),
+        security=Security(privileged=True),
+        lifecycle=Lifecycle(auto_remove=True, init=True),
+        network=Network(publish_all=True),
+    )
+    found = shown(container(options=options))
+    assert found["Config"]["Annotations"] == found["HostConfig"]["Annotations"]
+    assert found["HostConfig"]["Annotations"] == {
+        "io.podman.annotations.autoremove": "TRUE",
+        "io.podman.annotations.init": "mine",
+        "io.podman.annotations.privileged": "TRUE",
+        "io.podman.annotations.publish-all": "TRUE",
+        "x": "y",
+    }
 
 
 def test_the_log_of_health_checks_is_as_podman_has_it_by_default() -> None:

@@ -8,6 +8,7 @@ from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.engine.containers.options.security import full_name
 from apiserver.jsonvalue import JsonObject, JsonValue
+from apiserver.wire.libpod.annotations import shown_annotations
 
 _UNSET_LISTS = (
     *("VolumesFrom", "Links", "BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps"),
@@ -43,7 +44,7 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str) -
         },
         "AutoRemove": options.lifecycle.auto_remove,
         "AutoRemoveImage": False,
-        "Annotations": dict(sorted(options.identity.annotations.items())) or None,
+        "Annotations": shown_annotations(container),
         "VolumeDriver": "",
         "CapAdd": [full_name(name) for name in security.cap_add],
         "CapDrop": [full_name(name) for name in security.cap_drop],

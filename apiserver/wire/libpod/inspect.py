@@ -14,6 +14,7 @@ from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.networks import Network
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.gojson import ZERO_TIME, go_time
+from apiserver.wire.libpod.annotations import shown_annotations
 from apiserver.wire.libpod.host_config import host_config_json
 from apiserver.wire.libpod.images import health_json
 from apiserver.wire.libpod.listing import published
@@ -162,7 +163,7 @@ def _config(container: Container, version: tuple[int, ...], stop_signal: int) ->
         "Entrypoint": list(process.entrypoint or ()) or None,
         "OnBuild": None,
         "Labels": dict(sorted(identity.labels.items())),
-        "Annotations": dict(sorted(identity.annotations.items())) or None,
+        "Annotations": shown_annotations(container),
         "StopSignal": signal_name(stop_signal),
         "HealthcheckOnFailureAction": "none",
         **_HEALTH_LOG,
