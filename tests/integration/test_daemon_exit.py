@@ -5,21 +5,25 @@ from __future__ import annotations
 import fcntl
 import http.client
 import os
+import select
 import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from apiserver.drivers.linux.syscalls import call
 from tests.support.service import PROGRAM, UnixConnection
 
 SERVE = (str(PROGRAM), "serve")
 TWISTD = (str(PROGRAM.with_name("twistd")), "-n", "--pidfile=", "apiserver")
 LIMIT = 30.0
+IN_CLOSE_WRITE = 0x8
 
 both_ways = pytest.mark.parametrize("program", [SERVE, TWISTD], ids=["serve", "twistd"])
 
@@ -139,6 +143,18 @@ def test_a_signal_before_it_is_ready_ends_with_1(run: Callable[..., Run], progra
     assert "API service listening" not in service.log
 
 
+@contextmanager
+def asked_for(lock: Path) -> Iterator[None]:
+    """Ends when somebody has opened this file to write, tried to lock it, and closed it again."""
+    news = call("inotify_init1", os.O_CLOEXEC | os.O_NONBLOCK, what="inotify")
+    try:
+        call("inotify_add_watch", news, os.fsencode(lock), IN_CLOSE_WRITE, what=str(lock))
+        yield
+        assert select.select([news], [], [], LIMIT)[0], "nobody wants the lock"
+    finally:
+        os.close(news)
+
+
 def test_a_signal_while_it_waits_for_the_root_ends_with_1(run: Callable[..., Run]) -> None:
     service = run(SERVE, "--log-level", "debug")
     service.serving().send(signal.SIGTERM)
@@ -146,9 +162,8 @@ def test_a_signal_while_it_waits_for_the_root_ends_with_1(run: Callable[..., Run
     with (service.folder / "root/lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         (service.folder / "log").write_bytes(b"")
-        second = run(SERVE, "--log-level", "debug")
-        second.until(second.heeds_sigterm)
-        time.sleep(1.5)  # it is at the lock by now
+        with asked_for(service.folder / "root/lock"):
+            second = run(SERVE, "--log-level", "debug")
         second.send(signal.SIGTERM)
         told = time.monotonic()
         assert second.status() == 1
