@@ -4,6 +4,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from tests.support.api import Api
 
@@ -253,9 +254,26 @@ def test_resize_takes_height_and_width_in_their_places(api: Api) -> None:
     assert api.post("/containers/box/resize", h=3, w=4).status == 409
 
 
-def test_a_list_is_whole_while_others_create_and_remove(api: Api) -> None:
-    for number in range(50):
-        create(api, f"box{number}")
-        assert api.get("/containers/json", all=1).status == 200
-        api.delete(f"/containers/box{number}")
-        assert api.get("/containers/json", all=1).json() == []
+def test_a_list_is_whole_at_every_step_of_what_others_do(api: Api) -> None:
+    queue: list[Deferred[None]] = []
+    api.engine.gates.queue = queue
+    shown: list[list[str]] = []
+    for method, path, body in (
+        ("POST", "/containers/create?name=box", PLAIN),
+        ("POST", "/containers/box/start", None),
+        ("DELETE", "/containers/box?force=1", None),
+    ):
+        doing = api.open(method, path, body)
+        while queue:
+            listed = api.get("/containers/json", all=1)
+            assert (listed.status, api.get("/networks").status) == (200, 200)
+            shown.append([each["State"] for each in listed.json()])
+            queue.pop(0).callback(None)
+        assert doing.answer.status in (201, 204)
+    assert shown[0] == []
+    assert [state for state in ("created", "running", "removing") if [state] in shown] == [
+        "created",
+        "running",
+        "removing",
+    ]
+    assert api.get("/containers/json", all=1).json() == []
