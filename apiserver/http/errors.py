@@ -89,8 +89,9 @@ def error_body(error: BaseException, status: int, flavour: Flavour) -> JsonObjec
 
     `cause` comes from the end of the chain of `raise ... from`.
     """
-    root = error
-    while root.__cause__ is not None:
+    root, passed = error, {id(error)}
+    while root.__cause__ is not None and id(root.__cause__) not in passed:  # one may be its own, by a slip
         root = root.__cause__
+        passed.add(id(root))
     cause = getattr(root, "cause", None) or str(root)
     return {"cause": cause, "message": flavour.words(error), "response": status}

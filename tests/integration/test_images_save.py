@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import tarfile
@@ -311,6 +312,48 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_and_holds_nobody_up(l
         assert bool(skopeos(large)) == (path == PATHS[0])  # the others are sent once skopeo has made them
     until(lambda: not skopeos(large), "skopeo has ended")
     until(lambda: not list((large.root / "tmp").iterdir()), "its files are removed")
+
+
+@pytest.mark.parametrize("command", ["docker", "podman"])
+def test_a_save_that_breaks_off_in_the_middle_is_an_error_to_the_command(
+    large: Service, docker_for: Callable[[Service], Docker], tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "podman").mkdir()
+    podman = Podman(large.host, tmp_path / "podman")
+    saving = docker_for(large).start("save", "large:1") if command == "docker" else podman.start("save", "large:1")
+    with saving as client:
+        assert client.stdout is not None
+        assert len(client.stdout.read(MIB)) == MIB
+        (working,) = skopeos(large)
+        os.kill(working, signal.SIGKILL)
+        _, said = client.communicate(timeout=60)
+    assert (client.returncode != 0, said != b"") == (True, True)
+    until(lambda: not list((large.root / "tmp").iterdir()), "its files are removed")
+    assert large.request("GET", "/_ping")[0] == 200
+
+
+def test_a_save_that_breaks_off_before_the_head_has_the_status_of_an_error(large: Service) -> None:
+    with asked(large, PATHS[1]) as client:
+        until(lambda: skopeos(large), "skopeo works")
+        os.kill(skopeos(large)[0], signal.SIGKILL)
+        assert client.recv(100).startswith(b"HTTP/1.1 500 ")
+    assert large.request("GET", "/_ping")[0] == 200
+    nothing_left(large)
+
+
+def test_a_load_whose_skopeo_is_killed_is_an_error_and_leaves_nothing(large: Service) -> None:
+    archive = docker_archive(TestImage((layer([Entry("big", os.urandom(100 * MIB))]),), ("cut:1",)))
+    before = images(large)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(60)
+        client.connect(str(large.socket))
+        client.sendall(b"POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: %d\r\n\r\n" % len(archive))
+        client.sendall(archive)
+        until(lambda: skopeos(large), "skopeo works")
+        os.kill(skopeos(large)[0], signal.SIGKILL)
+        assert client.recv(100).startswith(b"HTTP/1.1 500 ")
+    assert images(large) == before
+    nothing_left(large)
 
 
 def test_a_service_that_is_killed_in_the_middle_takes_skopeo_along_and_its_files_go(large: Service) -> None:

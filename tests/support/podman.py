@@ -48,6 +48,16 @@ class Podman:
         assert said.code == 0, f"podman {' '.join(arguments)}: {said.code}\n{said.stderr}{said.stdout}"
         return said.stdout.strip()
 
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """In the background, with pipes for its output; the caller ends it."""
+        return subprocess.Popen(
+            [*self._command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment,
+        )
+
     def on_terminal(self, *arguments: str, terminal: int) -> subprocess.Popen[bytes]:
         """In the background on a terminal, a descriptor that stays the caller's; the caller ends it."""
         return subprocess.Popen(

@@ -139,6 +139,13 @@ def test_the_cause_is_the_end_of_the_chain_of_errors() -> None:
     assert (body["cause"], body["message"]) == ("no such container", "in use")
 
 
+def test_an_error_that_is_its_own_cause_has_an_end() -> None:
+    error = Conflict("in use")
+    error.__cause__ = NoSuchContainer("x")
+    error.__cause__.__cause__ = error
+    assert error_body(error, 409, Flavour.DOCKER)["cause"] == "no such container"
+
+
 def test_braces_in_a_name_do_no_harm() -> None:
     assert error_body(NoSuchContainer("{cause}{0}"), 404, Flavour.DOCKER)["message"] == "No such container: {cause}{0}"
 

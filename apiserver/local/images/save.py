@@ -84,7 +84,9 @@ class Save:
                     image_id, target, temporary=temporary, said=said, started=children.append, options=options
                 )
             except ProgramFailed as error:
-                raise _refusal(error, image_id) from error
+                if (refusal := _refusal(error, image_id)) is None:
+                    raise
+                raise refusal from error
 
 
 @asynccontextmanager
@@ -104,8 +106,9 @@ async def _unheard(_: bytes) -> None:
     """What skopeo says on the way to a directory."""
 
 
-def _refusal(error: ProgramFailed, image_id: str) -> EngineError:
+def _refusal(error: ProgramFailed, image_id: str) -> EngineError | None:
+    """What it is to clients; None where it is no more than a program that failed."""
     said = skopeo.reason(error)
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
-    return ImageRemovedUnderneath(f"sha256:{image_id}") if any(words in said for words in _GONE) else error
+    return ImageRemovedUnderneath(f"sha256:{image_id}") if any(words in said for words in _GONE) else None

@@ -191,7 +191,9 @@ class ImageStore:
         try:
             await self._skopeo.copy_into_store(one.source, name, temporary=temporary, time_limit=COPY_TIME_LIMIT)
         except ProgramFailed as error:
-            raise _refusal(error) from error
+            if (refusal := _refusal(error)) is None:
+                raise
+            raise refusal from error
         image_id = await self._reader.id_by_stored_name(name)
         if image_id is None:
             raise ImageRemovedUnderneath(name)
@@ -241,12 +243,12 @@ class ImageStore:
             raise
 
 
-def _refusal(error: ProgramFailed) -> EngineError:
-    """Whose fault it is that skopeo could not copy: the archive's, unless the disk is full or it was killed."""
+def _refusal(error: ProgramFailed) -> EngineError | None:
+    """Why skopeo could not copy: it is the archive's fault, unless the disk is full, or it was killed (None)."""
     said = skopeo.reason(error)
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
-    return error if error.code > 128 else Damaged(said)
+    return None if error.code > 128 else Damaged(said)
 
 
 def _names(image: Image) -> tuple[str, ...]:
