@@ -127,7 +127,7 @@ def test_a_rename_that_waits_for_its_container_keeps_nobody_from_making_others()
     start = spawn(engine.containers.start.start("box"))
     rename = spawn(engine.containers.rename.rename("box", "chest"))
     assert engine.create(name="other").name == "other"
-    assert failure_of(engine.containers.create.create("chest", "busybox", NO_NETWORK)).subject == "chest"
+    assert isinstance(failure_of(engine.containers.create.create("chest", "busybox", NO_NETWORK)), NameTaken)
     held.callback(None)
     result_of(start)
     result_of(rename)
