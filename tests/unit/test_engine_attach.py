@@ -43,6 +43,16 @@ def test_who_attaches_before_the_start_is_connected_before_the_process_runs() ->
     assert result_of(streams.read()) is None
 
 
+@pytest.mark.parametrize("starts_first", [True, False])
+def test_an_attach_that_wants_no_stream_ends_at_once(starts_first: bool) -> None:
+    engine = Engine()
+    engine.create()
+    if starts_first:
+        result_of(engine.containers.start.start("box"))
+    assert result_of(attach(engine, stream=True).read()) is None
+    assert engine.told()[-1] == "attach"
+
+
 def test_what_is_sent_before_the_start_arrives_in_order_and_so_does_its_end() -> None:
     engine = Engine()
     engine.create(INTERACTIVE)
@@ -313,7 +323,7 @@ def test_a_failing_back_end_does_not_keep_an_attach() -> None:
     engine = Engine()
     engine.started(ContainerOptions(process=Process(command=("true",)), network=NO_NETWORK.network))
     engine.gates.failing["streams.attach"] = HostError("no")
-    assert isinstance(failure_of(engine.containers.attach.attach("box")), HostError)
+    assert isinstance(failure_of(engine.containers.attach.attach("box", stdout=True)), HostError)
 
 
 def test_who_attaches_after_a_run_waits_for_the_next_one() -> None:

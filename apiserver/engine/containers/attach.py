@@ -46,7 +46,7 @@ class Attach:
         connection may come twice, but never not at all.
 
         Args:
-            stream: False: the log alone (`logs`), then the end.
+            stream: False, or none of the three wanted: the log alone (`logs`), then the end.
             logs: what it has said so far comes first.
 
         Raises:
@@ -59,7 +59,7 @@ class Attach:
         if container.state is State.REMOVING:
             raise MarkedForRemoval(f"container {container.id} is being removed")
         session = self._session(container, stdin and stream, stdout, stderr, logs)
-        if not stream:
+        if not (stream and (stdin or stdout or stderr)):
             session.end()
         elif (plan := self.plan(container)) is not None:
             try:
