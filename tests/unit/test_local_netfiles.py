@@ -37,6 +37,11 @@ def test_a_bridged_container_knows_itself_and_its_host() -> None:
     assert lines[-1] == "10.89.0.5\tbox web"
 
 
+def test_its_name_with_the_domain_comes_before_the_name_alone() -> None:
+    text = netfiles.hosts(Network(), [ETH0], hostname="box", domain="example.org", name="web", host_file="")
+    assert text.splitlines()[-1] == "10.89.0.5\tbox.example.org box web"
+
+
 def test_extra_hosts_come_with_the_gateway_where_it_is_asked_for() -> None:
     network = Network(extra_hosts=("db:10.0.0.9", "six:::1", "br=[2001:db8::1]", "host.docker.internal:host-gateway"))
     lines = hosts(network, ETH0)

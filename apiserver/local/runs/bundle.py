@@ -98,6 +98,7 @@ class Bundles:
                 network,
                 spec.endpoints,
                 hostname=hostname,
+                domain=identity.domainname(spec.options.identity),
                 name=spec.name,
                 host_file=netfiles.read_host_file(self._host_files.hosts) if network.mode == HOST else "",
             ),

@@ -22,11 +22,19 @@ _MULTICAST = "fe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-alln
 
 
 def hosts(
-    network: Network, endpoints: Sequence[Endpoint], *, hostname: str, name: str, host_file: str, gateway: str = ""
+    network: Network,
+    endpoints: Sequence[Endpoint],
+    *,
+    hostname: str,
+    name: str,
+    host_file: str,
+    domain: str = "",
+    gateway: str = "",
 ) -> str:
     """The text of /etc/hosts.
 
     Args:
+        domain: that the host name is in.
         name: the container's.
         host_file: the host's own, which a container on the host's network sees.
         gateway: what `host-gateway` is, where no endpoint has a gateway.
@@ -49,7 +57,8 @@ def hosts(
         if internal:
             text += f"{gateway}\t{' '.join(internal)}\n"
     # Only the name itself, as Docker does, where it is the host name too.
-    names = " ".join(dict.fromkeys((hostname, *([name] if _is_host_name(name) else []))))
+    own = (f"{hostname}.{domain}", hostname) if domain else (hostname,)
+    names = " ".join(dict.fromkeys((*own, *([name] if _is_host_name(name) else []))))
     return text + "".join(f"{endpoint.address}\t{names}\n" for endpoint in endpoints)
 
 
