@@ -6,9 +6,15 @@ import os
 import platform
 from pathlib import Path
 
+from twisted.logger import Logger
+
 from apiserver.config.host.mountinfo import mounts
 from apiserver.engine.ports.host import HostFigures
+from apiserver.local.images.registries_conf import BadRegistriesConf, search_registries
+from apiserver.local.images.registry import registry_files
 from apiserver.local.paths import Paths
+
+log = Logger()
 
 _FILE_SYSTEMS = {"ext2": "extfs", "ext3": "extfs", "ext4": "extfs", "overlay": "overlayfs"}
 """What containers/storage calls some of them."""
@@ -35,6 +41,7 @@ def measure(paths: Paths) -> HostFigures:
         storage_used_bytes=(disk.f_blocks - disk.f_bfree) * disk.f_frsize,
         storage=_storage(paths.storage),
         distribution=_distribution(),
+        search_registries=_search_registries(),
         open_descriptors=len(os.listdir("/proc/self/fd")),
         forwards_ipv4=_is_on("/proc/sys/net/ipv4/ip_forward"),
         bridges_filter_ipv4=_is_on("/proc/sys/net/bridge/bridge-nf-call-iptables"),
@@ -72,6 +79,15 @@ def _distribution() -> dict[str, str]:
         return platform.freedesktop_os_release()
     except OSError:
         return {}
+
+
+def _search_registries() -> tuple[str, ...]:
+    try:
+        return tuple(search_registries(registry_files().registries))
+    except BadRegistriesConf as error:
+        # Whoever pulls is told; `info` is also how clients find out whether we live.
+        log.warn("{error}", error=error)
+        return ()
 
 
 def _is_on(path: str) -> bool:

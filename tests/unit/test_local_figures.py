@@ -11,6 +11,7 @@ import pytest
 
 from apiserver.engine.ports.host import HostFigures
 from apiserver.local.figures import measure
+from apiserver.local.images import registries_conf
 from apiserver.local.paths import Paths
 
 
@@ -56,3 +57,22 @@ def test_the_distribution_is_what_os_release_says(figures: HostFigures) -> None:
 def test_a_storage_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         measure(Paths(tmp_path / "nowhere", tmp_path / "run"))
+
+
+def test_registries_are_those_of_the_configuration_that_is_used_and_none_where_it_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root/storage").mkdir(parents=True)
+    configuration = tmp_path / "registries.conf"
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(configuration))
+    monkeypatch.setattr(registries_conf, "SYSTEM", tmp_path / "none/registries.conf")  # nor what lies beside it
+
+    def found() -> tuple[str, ...]:
+        return measure(Paths(tmp_path / "root", tmp_path / "run")).search_registries
+
+    assert found() == ()
+    configuration.write_text('unqualified-search-registries = ["one.example", "two.example"]')
+    assert found() == ("one.example", "two.example")
+    for wrong in ("5", '"docker.io"', "[5]"):
+        configuration.write_text(f"unqualified-search-registries = {wrong}")
+        assert found() == ()

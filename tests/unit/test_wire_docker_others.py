@@ -228,6 +228,7 @@ FIGURES = HostFigures(
     storage_used_bytes=400,
     storage={"Using metacopy": "false", "Backing Filesystem": "extfs"},
     distribution={"ID": "debian", "VERSION_ID": "13", "VERSION_CODENAME": "trixie"},
+    search_registries=("one.example",),
     open_descriptors=12,
     forwards_ipv4=True,
     bridges_filter_ipv6=True,
@@ -270,6 +271,8 @@ def test_podmans_info_has_the_figures_of_this_moment() -> None:
     )
     assert (store["graphRoot"], store["graphRootAllocated"], store["graphRootUsed"]) == ("/r/storage", 1000, 400)
     assert store["graphStatus"] == {"Backing Filesystem": "extfs", "Using metacopy": "false"}
+    assert shown["registries"] == {"search": ["one.example"]}
+    assert libpod_info_json(replace(MEASURED, figures=HostFigures()))["registries"] == {}
     assert (store["configFile"], store["imageCopyTmpDir"]) == ("/r/storage.conf", "/r/tmp")
 
 

@@ -8,7 +8,7 @@ An alias that a user's choice was remembered as wins over those of registries.co
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,7 @@ def candidates(short_name: str, main: Path | None = None, remembered: Path = REM
     search: Sequence[str] = ()
     for file in (*_files(main), remembered):
         content = _read(file)
-        listed = content.get("unqualified-search-registries")
-        if listed is not None:
-            if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-                raise BadRegistriesConf(f"{file}: unqualified-search-registries is not a list of strings")
-            search = listed
+        search = _searched(file, content, search)
         named = content.get("aliases", {})
         if not isinstance(named, dict) or not all(isinstance(each, str) for each in named.values()):
             raise BadRegistriesConf(f"{file}: aliases is not a table of strings")
@@ -55,6 +51,30 @@ def candidates(short_name: str, main: Path | None = None, remembered: Path = REM
     if alias := aliases.get(path):
         return (alias + mark + suffix,)
     return tuple(f"{registry}/{short_name}" for registry in search)
+
+
+def search_registries(main: Path | None = None) -> Sequence[str]:
+    """Where a short name is looked for, in order; blocks.
+
+    Args:
+        main: instead of the host's registries.conf.
+
+    Raises:
+        BadRegistriesConf
+    """
+    search: Sequence[str] = ()
+    for file in _files(main):
+        search = _searched(file, _read(file), search)
+    return search
+
+
+def _searched(file: Path, content: Mapping[str, Any], before: Sequence[str]) -> Sequence[str]:
+    listed = content.get("unqualified-search-registries")
+    if listed is None:
+        return before
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        raise BadRegistriesConf(f"{file}: unqualified-search-registries is not a list of strings")
+    return listed
 
 
 def has_credential_helpers(main: Path | None = None) -> bool:

@@ -56,7 +56,7 @@ def info_json(info: Info) -> JsonObject:
     return {
         "host": _host(info),
         "store": _store(info),
-        "registries": {},
+        "registries": {"search": list(info.figures.search_registries)} if info.figures.search_registries else {},
         "plugins": {
             "volume": ["local"],
             "network": ["bridge"],

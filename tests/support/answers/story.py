@@ -183,6 +183,7 @@ class Story:
     def _say_what_it_is(self) -> None:
         self._ask("version", "/version")
         info = self._ask("info", "/info")
+        info.get("registries", {}).pop("search", None)  # how this machine happens to be configured
         store = info.get("store", {})
         for path, name in (
             (info.get("DockerRootDir"), "root"),
