@@ -25,6 +25,7 @@ from apiserver.engine.containers.collaborators import Background
 from apiserver.engine.ports.host import HostFacts, HostFigures
 from apiserver.local.guard import LocalGuard
 from apiserver.local.host import host_facts
+from apiserver.local.images.pulled import PulledFile
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore, prepare_store
@@ -106,7 +107,8 @@ def _images(
     spool = Spool(paths.spool, in_thread)
     spool.clean()
     files = StoreFiles(address.root, address.runroot)
-    reader = StoreReader(files, in_thread)
+    pulled = PulledFile(paths.pulled)
+    reader = StoreReader(files, in_thread, pulled)
     skopeo = Skopeo(programs, address)
     buildah = Buildah(programs, address, paths.spool)
 
@@ -141,7 +143,17 @@ def _images(
 
         limit = SILENCE_LIMIT if registry_timeout is None else registry_timeout
         return LocalRegistry(
-            skopeo, registry_files(), reader, images, spool, in_thread, reactor, host_platform(), copies(), limit
+            skopeo,
+            registry_files(),
+            reader,
+            images,
+            pulled,
+            spool,
+            in_thread,
+            reactor,
+            host_platform(),
+            copies(),
+            limit,
         )
 
     def tidy(background: Background) -> None:

@@ -42,6 +42,11 @@ class Paths(Struct, frozen=True):
         return self.root / "copies"
 
     @property
+    def pulled(self) -> Path:
+        """By which digests registries know images."""
+        return self.root / "pulled.json"
+
+    @property
     def volumes(self) -> Path:
         return self.root / "volumes"
 

@@ -118,7 +118,8 @@ class Lookup:
         # Loaded images have no name by digest, but they have the digest.
         for image in self.images.values():
             names = (*image.names, *image.digests)
-            known = reference.digest == image.manifest_digest or any(n.endswith("@" + reference.digest) for n in names)
+            digests = (image.manifest_digest, *image.manifest_digests)
+            known = reference.digest in digests or any(name.endswith("@" + reference.digest) for name in names)
             for name in names if known else ():
                 if parse_reference(name).repository == reference.repository:
                     return image, name

@@ -184,7 +184,7 @@ class Pulls:
             as `Registry.look`.
         """
         remote = await self.registry.look(reference.tagged(), access, platform)
-        here = {image.manifest_digest, *(name.partition("@")[2] for name in image.digests)}
+        here = {image.manifest_digest, *image.manifest_digests}
         return here.isdisjoint({remote.digest, remote.image_digest})
 
     def _forget(self, key: object) -> None:

@@ -106,8 +106,10 @@ class Image(Struct, frozen=True):
     Attributes:
         id: digest of its configuration, 64 hex digits.
         names: canonical `repository:tag`, in the store's order; empty for a dangling image.
-        digests: canonical `repository@sha256:...` by which it was pulled.
+        digests: canonical `repository@sha256:...`, names by which it was pulled.
         manifest_digest: `sha256:...` of its manifest.
+        manifest_digests: of all manifests, and lists of them, by which it ever came; `manifest_digest` is the first.
+        pulled: canonical `repository@sha256:...` by which registries know it under a tag that it still has.
         created_nanosecond: the time's fraction of a second, where it has more digits than `created`.
         size_bytes: of all its layers, unpacked.
         parent: id of the image that it was built upon where that is known and still here.
@@ -131,6 +133,8 @@ class Image(Struct, frozen=True):
     parent: str | None = None
     intermediate: bool = False
     created_nanosecond: int | None = None
+    manifest_digests: tuple[str, ...] = ()
+    pulled: tuple[str, ...] = ()
 
     @property
     def directories(self) -> tuple[str, ...]:

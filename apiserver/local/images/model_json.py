@@ -25,6 +25,10 @@ to anybody."""
 _LONG_FRACTION = re.compile(r"\.(\d{7,})", re.ASCII)
 
 
+_MANIFEST = "manifest-"
+"""What stands before the digest of each manifest, or list of manifests, that the store has got for an image."""
+
+
 class LayersMissing(Exception):
     """An image's layers are not in the store's list: it was removed since, or broken."""
 
@@ -47,6 +51,7 @@ def image_of(
         names=tuple(name for name in names if "@" not in name),
         digests=tuple(name for name in names if "@" in name),
         manifest_digest=stored.digest,
+        manifest_digests=_manifest_digests(stored),
         created=parse_time(config.created) or parse_time(stored.created),
         created_nanosecond=nanosecond_of(config.created if parse_time(config.created) else stored.created),
         size_bytes=sum(layer.size_bytes for layer in chain),
@@ -59,6 +64,11 @@ def image_of(
         layers=chain,
         history=tuple(_history(config.history or (), chain)),
     )
+
+
+def _manifest_digests(stored: StoredImage) -> tuple[str, ...]:
+    kept = (name.removeprefix(_MANIFEST) for name in stored.big_data_names or () if name.startswith(_MANIFEST))
+    return tuple(dict.fromkeys(digest for digest in (stored.digest, *kept) if digest))
 
 
 def _chain(top: str, layers: Mapping[str, StoredLayer], directory: Callable[[str], Path]) -> Sequence[Layer]:

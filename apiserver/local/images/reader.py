@@ -17,6 +17,7 @@ from apiserver.drivers.oci_image import ConfigJson, decode_config
 from apiserver.engine.ports.images import HistoryEntry, Image
 from apiserver.errors import HostError, ImageRemovedUnderneath
 from apiserver.local.images.model_json import ORPHANED, LayersMissing, image_of
+from apiserver.local.images.pulled import PulledFile, still_named
 from apiserver.local.threads import InThread
 
 log = Logger()
@@ -28,16 +29,20 @@ class StoreUnreadable(HostError):
     cause = "the image store cannot be read"
 
 
+_Identity = tuple[Identity, tuple[int, int] | None]
+
+
 class _Snapshot(Struct, frozen=True):
-    identity: Identity
+    identity: _Identity
     images: Mapping[str, Image]
 
 
 class StoreReader:
     """The store's images; 0.1 ms while nothing changed, a thread's work otherwise."""
 
-    def __init__(self, files: StoreFiles, in_thread: InThread) -> None:
+    def __init__(self, files: StoreFiles, in_thread: InThread, pulled: PulledFile | None = None) -> None:
         self._files = files
+        self._pulled = pulled
         self._in_thread = in_thread
         self._reading: DeferredLock = DeferredLock()
         self._latest: _Snapshot | None = None
@@ -52,11 +57,11 @@ class StoreReader:
             StoreUnreadable
         """
         latest = self._latest
-        if latest is not None and latest.identity == self._files.identity():
+        if latest is not None and latest.identity == self._identity():
             return latest.images
         await self._reading.acquire()
         try:
-            if self._latest is None or self._latest.identity != self._files.identity():
+            if self._latest is None or self._latest.identity != self._identity():
                 self._latest = await self._in_thread(self._read)
             return self._latest.images
         finally:
@@ -97,16 +102,19 @@ class StoreReader:
 
         return await self._in_thread(read)
 
+    def _identity(self) -> _Identity:
+        return self._files.identity(), None if self._pulled is None else self._pulled.identity()
+
     def _read(self) -> _Snapshot:
         for attempt in range(_ATTEMPTS):
-            identity = self._files.identity()
+            identity = self._identity()
             try:
                 images = self._read_once(strict=attempt < _ATTEMPTS - 1)
             except (LayersMissing, FileNotFoundError):
                 continue  # somebody removes images at this moment
             except (OSError, msgspec.DecodeError) as error:
                 raise StoreUnreadable(str(error)) from error
-            if identity == self._files.identity():
+            if identity == self._identity():
                 return _Snapshot(identity, images)
         return _Snapshot(identity, images)
 
@@ -114,6 +122,7 @@ class StoreReader:
         """One look; an image that cannot be read is an error if `strict`, and else left out and logged."""
         stored = self._files.images()
         layers = self._files.layers()
+        pulled = {} if self._pulled is None else self._pulled.read()
         found: dict[str, Image] = {}
         for one in stored:
             if any(name.startswith(ORPHANED) for name in one.names or ()):
@@ -121,7 +130,8 @@ class StoreReader:
             try:
                 config = self._config(one)
                 if config is not None:
-                    found[one.id] = image_of(one, layers, config, self._files.layer_directory)
+                    image = image_of(one, layers, config, self._files.layer_directory)
+                    found[one.id] = replace(image, pulled=still_named(image, pulled.get(one.id, ())))
             except (LayersMissing, FileNotFoundError) as error:
                 if strict:
                     raise

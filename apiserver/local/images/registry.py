@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
+from twisted.logger import Logger
 
 from apiserver.deferreds import to_the_end
 from apiserver.drivers.process import ProgramFailed
@@ -31,6 +32,7 @@ from apiserver.local.images.authfile import write_authfile
 from apiserver.local.images.copies import Copies
 from apiserver.local.images.copy_progress import BytesSent, CopyProgress, growing_files
 from apiserver.local.images.platforms import wanted
+from apiserver.local.images.pulled import PulledFile
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.registries_conf import candidates
 from apiserver.local.images.registry_errors import registry_error, silence
@@ -43,6 +45,7 @@ SILENCE_LIMIT = 60.0
 """Seconds without a byte after which a registry is given up."""
 
 T = TypeVar("T")
+log = Logger()
 
 ANY_PLATFORM = Platform()
 
@@ -77,6 +80,7 @@ class LocalRegistry:
         files: RegistryFiles,
         reader: StoreReader,
         store: ImageStore,
+        pulled: PulledFile,
         spool: Spool,
         in_thread: InThread,
         reactor: Any,
@@ -88,6 +92,7 @@ class LocalRegistry:
         self._files = files
         self._reader = reader
         self._store = store
+        self._pulled = pulled
         self._spool = spool
         self._in_thread = in_thread
         self._host = host
@@ -135,12 +140,13 @@ class LocalRegistry:
                 lambda: growing_files(call.temporary),
                 progress.files,
             )
-            image_id = await to_the_end(self._looked_at(image, name, before))
+            image_id = await to_the_end(self._looked_at(image, reference, before))
         progress.done()
         return image_id
 
-    async def _looked_at(self, image: RemoteImage, name: str, before: Mapping[str, Image]) -> str:
-        """The id of what has come under a name; what is not as it was announced goes again."""
+    async def _looked_at(self, image: RemoteImage, reference: Reference, before: Mapping[str, Image]) -> str:
+        """The id of what has come under a reference; what is not as it was announced goes again."""
+        name = reference.tagged().canonical
         image_id = await self._reader.id_by_stored_name(name)
         if image_id is None:
             raise RegistryFailed(f"{name} was taken from the store while it was pulled")
@@ -149,7 +155,16 @@ class LocalRegistry:
         except RegistryFailed:
             await self._store.undo(before, {image_id}, {name})
             raise
+        await self._remember(image_id, f"{reference.repository}@{image.digest}")
         return image_id
+
+    async def _remember(self, image_id: str, name: str) -> None:
+        """That a registry knows an image by `repository@digest`."""
+        ids = {image_id, *await self._store.images()}
+        try:
+            await self._in_thread(lambda: self._pulled.add(image_id, name, ids))
+        except OSError as error:
+            log.warn("the digest of {name} is not kept: {error}", name=name, error=error)
 
     async def push(
         self,
@@ -180,6 +195,7 @@ class LocalRegistry:
             )
             digest = (await self._in_thread(digest_file.read_text)).strip()
             manifest = await self._manifest(reference, f"{reference.repository}@{digest}", call)
+            await to_the_end(self._remember(image_id, f"{reference.repository}@{digest}"))
             return RemoteManifest(digest, len(manifest))
 
     async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:

@@ -37,7 +37,7 @@ def summary_json(image: Image, containers: int, version: Version) -> JsonObject:
         containers: how many are made of it; -1: not counted.
     """
     tags: list[JsonValue] = [familiar_name(name) for name in image.names]
-    digests: list[JsonValue] = [familiar_name(name) for name in image.digests]
+    digests: list[JsonValue] = [familiar_name(name) for name in (*image.digests, *image.pulled)]
     if version < V1_43 and not tags:
         tags, digests = ["<none>:<none>"], digests or ["<none>@<none>"]
     shown: JsonObject = {
@@ -61,7 +61,7 @@ def image_json(image: Image, storage_driver: str, version: Version) -> JsonObjec
     shown: JsonObject = {
         "Id": image_id(image.id),
         "RepoTags": [familiar_name(name) for name in image.names],
-        "RepoDigests": [familiar_name(name) for name in image.digests],
+        "RepoDigests": [familiar_name(name) for name in (*image.digests, *image.pulled)],
         "Parent": image_id(image.parent) if image.parent else "",
         "Comment": image.comment,
         "DockerVersion": "",

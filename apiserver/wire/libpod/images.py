@@ -65,11 +65,11 @@ def summary_json(image: Image, containers: int) -> JsonObject:
 
 
 def _digests(image: Image) -> list[str]:
-    """One for each repository, as Podman makes them of the manifest also where nothing was pulled."""
-    known = list(image.digests)
-    if image.manifest_digest:
-        known += [f"{parse_reference(name).repository}@{image.manifest_digest}" for name in image.names]
-    return list(dict.fromkeys(known))
+    """One for each repository and manifest, as Podman makes them also where nothing was pulled."""
+    repositories = [parse_reference(name).repository for name in image.names]
+    digests = filter(None, dict.fromkeys((image.manifest_digest, *image.manifest_digests)))
+    made = [f"{repository}@{digest}" for digest in digests for repository in repositories]
+    return list(dict.fromkeys((*image.digests, *made)))
 
 
 def image_json(image: Image, storage_driver: str) -> JsonObject:
