@@ -163,6 +163,16 @@ def test_a_short_name_of_a_docker_client_is_docker_hubs_alone(api: Api) -> None:
     assert api.registry.fetches[0][0] == NAME
 
 
+def test_compat_mode_is_dockers_lines_whose_last_id_is_the_images(api: Api) -> None:
+    connection = api.open("POST", "/v5.0.0/libpod/images/pull", reference=NAME, compatMode="true")
+    _, watch, done = api.registry.fetches[0]
+    watch(step(LayerPhase.DOWNLOADED, 100))
+    done.callback(BOX)
+    lines = connection.answer.lines()
+    assert {"status": "Download complete", "progressDetail": {}, "id": "a" * 12} in lines
+    assert [line["id"] for line in lines if "id" in line][-1] == BOX.id[:12]
+
+
 def test_podman_gets_streams_and_then_the_image(api: Api) -> None:
     api.registry.short["box"] = (NAME,)
     connection = api.open("POST", "/v5.0.0/libpod/images/pull", reference="box")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from apiserver.engine.containers.create import OtherPlatform
 from apiserver.engine.containers.merge import merged_env
 from apiserver.engine.containers.model import State
 from apiserver.engine.containers.options import (
@@ -21,6 +20,7 @@ from apiserver.engine.containers.options import (
 from apiserver.engine.containers.options.lifecycle import RestartPolicy
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.registry import AmbiguousPrefix, NameTaken
+from apiserver.engine.images.platform import OtherPlatform
 from apiserver.engine.names import InvalidContainerName
 from apiserver.engine.ports.images import Healthcheck, ImageConfig
 from apiserver.errors import (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.lookup import is_short
+from apiserver.engine.images.platform import OtherPlatform, check_platform
 from apiserver.engine.images.pull import Pull, Pulls
 from apiserver.engine.images.service import Images, parse_platform
 from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
@@ -35,13 +36,19 @@ class ImagePullGroup:
     @app.route("/images/create", methods=["POST"], query="fromImage")
     async def docker_pull(self, request: Request) -> None:
         reference = docker.pulled_reference(string(request, "fromImage") or "", string(request, "tag"))
-        system, architecture, variant = parse_platform(string(request, "platform") or "")
+        platform = string(request, "platform") or ""
+        system, architecture, variant = parse_platform(platform)
         access = docker.registry_access(reference, sent_credentials(request))
         pull = self._pulls().join(reference, access, Platform(system, architecture, variant))
         try:
             with in_dockers_words(docker.access_denied(reference)):
-                await pull.found()
-            await _docker_lines(open_stream(request, "application/json"), reference, pull)
+                found = await pull.found()
+            stream = open_stream(request, "application/json")
+            if await _docker_lines(stream, reference, pull) and platform and not found.platform.os:
+                try:  # there was no list to choose from
+                    check_platform(reference.familiar, await self._images.find(pull.pulled.image_id), platform)
+                except OtherPlatform as error:
+                    await stream.write_json(error_line(Flavour.DOCKER.words(error)))
         finally:
             pull.leave()
 
@@ -76,7 +83,9 @@ class ImagePullGroup:
         try:
             await pull.found()
             if compat:
-                await _docker_lines(open_stream(request, "application/json"), reference, pull)
+                stream = open_stream(request, "application/json")
+                if await _docker_lines(stream, reference, pull):
+                    await stream.write_json(libpod.last_line_of_compat(pull.pulled.image_id))
             else:
                 await _libpod_lines(open_stream(request, "application/json"), reference, pull, quiet)
             return None
@@ -98,7 +107,8 @@ class ImagePullGroup:
         return found[0]
 
 
-async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> None:
+async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> bool:
+    """Whether it came to a good end."""
     await stream.write_json(docker.first_line(reference))
     layers = docker.LayerLines()
     try:
@@ -108,9 +118,10 @@ async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> Non
                     await stream.write_json(line)
     except EngineError as error:  # the status is out already
         await stream.write_json(error_line(Flavour.DOCKER.words(error)))
-        return
+        return False
     for line in docker.last_lines(reference, pull.pulled):
         await stream.write_json(line)
+    return True
 
 
 async def _libpod_lines(stream: Stream, reference: Reference, pull: Pull, quiet: bool) -> None:

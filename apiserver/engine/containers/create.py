@@ -16,20 +16,13 @@ from apiserver.engine.containers.options.mounts import MountKind, Mounts
 from apiserver.engine.containers.registry import Reservation
 from apiserver.engine.events.model import Action
 from apiserver.engine.images.lookup import stored_name
+from apiserver.engine.images.platform import check_platform
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import DOCKER_NAMES, ShortNames, container_name, new_id, random_container_name
-from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.records import DeleteContainer, PutContainer
 from apiserver.engine.ports.runs import Runs
 from apiserver.engine.volumes.service import Making, Wanted
-from apiserver.errors import NoSuchNetwork, NotFound
-
-
-class OtherPlatform(NotFound):
-    """The image is here, for another machine; docker-py pulls when it reads these words."""
-
-    cause = "no such image for that platform"
-    docker = libpod = "{subject}"
+from apiserver.errors import NoSuchNetwork
 
 
 class Create:
@@ -79,7 +72,7 @@ class Create:
         async with self._reserved(name) as reservation:
             image = await self._images.find(image_name, short_names)
             if platform:
-                _check_platform(image_name, image, platform)
+                check_platform(image_name, image, platform)
             if short_names.resolved:
                 image_name = stored_name(image, image_name, short_names)
             options = checked.validated(merged(options, image.config), processors=self._processors)
@@ -147,15 +140,3 @@ def _wanted(mounts: Mounts) -> list[Wanted]:
         for mount in mounts.mounts
         if mount.kind is MountKind.VOLUME
     ]
-
-
-def _check_platform(name: str, image: Image, platform: str) -> None:
-    system, _, rest = platform.lower().partition("/")
-    architecture, _, variant = rest.partition("/")
-    wanted = [(system, image.os), (architecture, image.architecture), (variant, image.variant)]
-    if any(asked and has and asked != has for asked, has in wanted):
-        has = "/".join(part for part in (image.os, image.architecture, image.variant) if part)
-        raise OtherPlatform(
-            f"image with reference {name} was found but does not match the specified platform:"
-            f" wanted {platform}, actual: {has}"
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 
+from apiserver.engine.names import short_id
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.jsonvalue import JsonObject
@@ -60,6 +61,11 @@ class LayerLines:
             self._begun.add(news.digest)
             skipped = " skipped: already exists" if news.phase is LayerPhase.PRESENT else ""
             yield {"stream": f"Copying blob {news.digest}{skipped}\n"}
+
+
+def last_line_of_compat(image_id: str) -> JsonObject:
+    """What ends the lines in Docker's form (`compatMode`): podman-py takes the last id of all for the image's."""
+    return {"status": "Download complete", "progressDetail": {}, "id": short_id(image_id)}
 
 
 def last_line(image_id: str) -> JsonObject:
