@@ -96,6 +96,29 @@ def test_a_wait_is_answered_when_ports_and_addresses_are_free() -> None:
     assert engine.nothing_is_left()
 
 
+def test_the_network_and_the_run_are_undone_side_by_side() -> None:
+    engine = Engine()
+    engine.started(PUBLISHED)
+    engine.gates.hold("networks.detach")
+    engine.gates.hold("runs.discard")
+    engine.exit(7)
+    assert {"networks.detach", "runs.discard"} <= set(engine.gates.passed)
+
+
+def test_what_fails_lets_nobody_go_on_while_the_other_still_works() -> None:
+    engine = Engine()
+    engine.started(PUBLISHED)
+    engine.gates.failing["networks.detach"] = HostError("busy")
+    held = engine.gates.hold("runs.discard")
+    engine.exit(7)
+    removal = spawn(engine.containers.remove.remove("box"))
+    engine.gates.failing.clear()
+    assert engine.gates.passed.count("networks.detach") == 1, "the container is still locked"
+    held.callback(None)
+    result_of(removal)
+    assert engine.nothing_is_left()
+
+
 def test_death_for_lack_of_memory_is_told() -> None:
     engine = Engine()
     engine.started()

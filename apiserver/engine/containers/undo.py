@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.python.failure import Failure
 
 from apiserver.engine.containers.collaborators import ContainerNetworks
 from apiserver.engine.containers.model import Container, Run, State
@@ -39,15 +43,16 @@ class Undo:
         run = container.run
         if run is None or not has_leftovers(run):
             return run
-        failed: Exception | None = None
+        # Side by side: each waits for programs of its own. Both to their end: what fails must not let go of the
+        # container while the other still works on it, and a network that stays is no reason to let a process stay too.
+        work = []
         if run.network is not None:
-            try:
-                await self._networks.detach(run.network)
-            except Exception as error:  # noqa: BLE001  # raised below
-                failed = error  # a network that stays is no reason to let a process stay too
+            work.append(Deferred.fromCoroutine(self._networks.detach(run.network)))
         if run.plan:
-            await self._runs.discard(run.plan, processes=not rebooted)
-        if failed is not None:
-            raise failed
+            work.append(Deferred.fromCoroutine(self._runs.discard(run.plan, processes=not rebooted)))
+        done: Sequence[tuple[bool, object]] = await DeferredList(work, consumeErrors=True)
+        for _, result in reversed(done):
+            if isinstance(result, Failure):
+                result.raiseException()
         self._networks.release(container.id, run.number)
         return replace(run, plan={}, network=None, endpoints=(), pid=None)
