@@ -155,6 +155,7 @@ class Engine:
     images: ImagesDouble = field(default_factory=ImagesDouble)
     logs: FakeLogs = field(default_factory=FakeLogs)
     boot_id: str = "boot-1"
+    host_name: str = "host"
     machine: Machine = None  # type: ignore[assignment]  # made from the clock
     records: MemoryRecords = None  # type: ignore[assignment]  # made from the gates
 
@@ -195,7 +196,7 @@ class Engine:
             guard=FakeGuard(self.machine),
             background=self.holds,
             host=HostFacts(
-                name="host",
+                name=self.host_name,
                 operating_system="",
                 kernel="",
                 architecture="amd64",

@@ -14,11 +14,13 @@ from apiserver.engine.containers.options import (
     Limits,
     Logging,
     Mounts,
+    Namespaces,
     Network,
     Process,
 )
 from apiserver.engine.containers.options.lifecycle import RestartPolicy
 from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.engine.containers.registry import AmbiguousPrefix, NameTaken
 from apiserver.engine.images.platform import OtherPlatform
 from apiserver.engine.names import InvalidContainerName
@@ -53,6 +55,22 @@ def test_a_created_container_is_recorded_and_told() -> None:
     assert (event.action.value, event.subject) == ("create", container.id)
     assert event.attributes == {"a": "1", "image": "busybox", "name": "box"}
     assert engine.machine.files == set(), "nothing is made before the first start"
+
+
+def test_on_the_hosts_network_it_is_called_like_the_host_where_nothing_else_is_asked_for() -> None:
+    on_host = ContainerOptions(network=Network(mode="host"))
+    assert Engine().create(on_host).options.identity.hostname == "host"
+    named = replace(on_host, identity=Identity(hostname="db"))
+    assert Engine().create(named).options.identity.hostname == "db"
+    sharing = replace(on_host, namespaces=Namespaces(uts=Namespace.HOST))
+    assert Engine().create(sharing).options.identity.hostname == ""
+    assert Engine().create(NO_NETWORK).options.identity.hostname == ""
+
+
+@pytest.mark.parametrize("name", ["two words", "line\nfeed", "x" * 65])
+def test_a_host_whose_name_is_none_gives_it_to_no_container(name: str) -> None:
+    engine = Engine(host_name=name)
+    assert engine.create(ContainerOptions(network=Network(mode="host"))).options.identity.hostname == ""
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from apiserver.engine.images.lookup import stored_name
 from apiserver.engine.images.platform import check_platform
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import DOCKER_NAMES, ShortNames, container_name, new_id, random_container_name
+from apiserver.engine.ports.host import HostFacts
 from apiserver.engine.ports.records import DeleteContainer, PutContainer
 from apiserver.engine.ports.runs import Runs
 from apiserver.engine.volumes.service import Making, Wanted
@@ -28,7 +29,7 @@ from apiserver.errors import NoSuchNetwork
 class Create:
     """
     Args:
-        processors: of this host.
+        host: what options are checked against.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Create:
         images: ImagesInUse,
         networks: ContainerNetworks,
         volumes: VolumesInUse,
-        processors: int,
+        host: HostFacts,
     ) -> None:
         self._ledger = ledger
         self._locks = locks
@@ -47,7 +48,7 @@ class Create:
         self._images = images
         self._networks = networks
         self._volumes = volumes
-        self._processors = processors
+        self._host = host
 
     async def create(
         self,
@@ -75,7 +76,8 @@ class Create:
                 check_platform(image_name, image, platform)
             if short_names.resolved:
                 image_name = stored_name(image, image_name, short_names)
-            options = checked.validated(merged(options, image.config), processors=self._processors)
+            options = merged(options, image.config)
+            options = checked.validated(options, processors=self._host.processors, host_name=self._host.name)
             with suppress(NoSuchNetwork):  # as with Docker, start tells
                 self._networks.check(options.network)
             runtime = self._runs.choose_runtime(options.runtime)

@@ -105,7 +105,7 @@ def build_containers(
     recorded_boot = remembered.settings.get(BOOT_ID)
     return Containers(
         registry=registry,
-        create=Create(ledger, locks, runs, images, networks, volumes, host.processors),
+        create=Create(ledger, locks, runs, images, networks, volumes, host),
         start=start,
         stop=stop,
         kill=kill,

@@ -21,8 +21,11 @@ from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.errors import InvalidParameter
 
 
-def validated(options: ContainerOptions, *, processors: int) -> ContainerOptions:
+def validated(options: ContainerOptions, *, processors: int, host_name: str = "") -> ContainerOptions:
     """Merged options as they will act.
+
+    Args:
+        processors, host_name: of this host.
 
     Raises:
         InvalidParameter: the message names the option.
@@ -30,10 +33,11 @@ def validated(options: ContainerOptions, *, processors: int) -> ContainerOptions
     if options.lifecycle.init and options.namespaces.pid is Namespace.HOST:
         raise InvalidParameter("Init: there is no process 1 to be on the host: --init does not go with --pid host")
     host_uts = options.namespaces.uts is Namespace.HOST
+    default_name = host_name if options.network.mode == network.HOST else ""
     return replace(
         options,
         process=process.validated(options.process),
-        identity=identity.validated(options.identity, host_uts=host_uts),
+        identity=identity.validated(options.identity, host_uts=host_uts, default=default_name),
         mounts=mounts.validated(options.mounts),
         limits=limits.validated(options.limits, processors=processors),
         security=security.validated(options.security),
