@@ -26,6 +26,7 @@ class FakeRegistry:
     Attributes:
         remote: what there is, by canonical name.
         known: who may log in, by registry.
+        closed: whether those alone are let in.
         pushes: (canonical name, format, what to call with bytes sent, what to fire with a manifest) of each push.
         fetches: (canonical name, what to call with a step, what to fire with an image or an error) of each fetch.
     """
@@ -38,6 +39,7 @@ class FakeRegistry:
         self.looks = 0
         self.cancelled = 0
         self.known: dict[str, Credentials] = {}
+        self.closed = False
         self.pushes: list[tuple[str, PushFormat, Callable[[int], object], Deferred[RemoteManifest]]] = []
         self.fetches: list[tuple[str, Callable[[LayerProgress], None], Deferred[Image]]] = []
 
@@ -45,6 +47,8 @@ class FakeRegistry:
         self.looks += 1
         if self.failure is not None:
             raise self.failure
+        if self.closed and access.for_registry(reference.domain) != self.known.get(reference.domain):
+            raise RegistryRefused("unauthorized: authentication required")
         try:
             return self.remote[reference.canonical]
         except KeyError:
@@ -79,7 +83,9 @@ class FakeRegistry:
 
         done: Deferred[RemoteManifest] = Deferred(count)
         self.pushes.append((reference.canonical, form, watch, done))
-        return await done
+        manifest = await done
+        self.remote[reference.canonical] = RemoteImage(manifest.digest, manifest.digest, ())
+        return manifest
 
     async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:
         if self.known.get(host) != credentials:

@@ -1,0 +1,190 @@
+"""What every `Registry` does, the fake and this machine's by skopeo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
+
+from apiserver.drivers.skopeo import RegistryFiles, Skopeo
+from apiserver.engine.names import parse_reference
+from apiserver.engine.ports.images import ImageSource
+from apiserver.engine.ports.registry import (
+    Credentials,
+    LayerPhase,
+    LayerProgress,
+    Platform,
+    PushFormat,
+    Reference,
+    Registry,
+    RegistryAccess,
+    RemoteBlob,
+    RemoteImage,
+    RemoteManifest,
+)
+from apiserver.errors import NoSuchRemoteImage, RegistryRefused
+from apiserver.local.images.platforms import host_platform
+from apiserver.local.images.pulled import PulledFile
+from apiserver.local.images.registry import LocalRegistry
+from tests.fakes.images import FakeImageSource, image
+from tests.fakes.registry import FakeRegistry
+from tests.support.image_archive import Entry, TestImage, layer
+from tests.support.image_stores import RealStore, in_thread
+from tests.support.registry import PASSWORD, USERNAME, docker_registry
+
+IMAGE = TestImage(tuple(layer([Entry(name, name.encode() * 1000)]) for name in "ab"))
+KNOWN, WRONG = Credentials(USERNAME, PASSWORD), Credentials(USERNAME, "wrong")
+HERE = Platform()
+
+
+@dataclass
+class Subject:
+    """A registry at `host` that has the image `box:1`, lets in who is `KNOWN`, and has an alias `short` for `box`.
+
+    Attributes:
+        going: to be called after a fetch or a push has begun: lets it come to its end.
+    """
+
+    registry: Registry
+    source: ImageSource
+    host: str
+    going: Callable[[], None]
+
+    @property
+    def access(self) -> RegistryAccess:
+        return RegistryAccess({self.host: KNOWN}, tls_verify=False)
+
+    def name(self, rest: str) -> Reference:
+        return parse_reference(f"{self.host}/{rest}")
+
+    async def fetched(self, watch: Callable[[LayerProgress], None] = lambda _: None) -> str:
+        remote = await self.registry.look(self.name("box:1"), self.access, HERE)
+        fetching = Deferred.fromCoroutine(self.registry.fetch(self.name("box:1"), remote, self.access, watch))
+        self.going()
+        return await fetching
+
+
+def _fake() -> Subject:
+    source = FakeImageSource()
+    registry = FakeRegistry(source)
+    host = "r.example:5000"
+    name = f"{host}/box:1"
+    digest = "sha256:" + "d" * 64
+    layers = tuple(RemoteBlob("sha256:" + each * 64, 1000) for each in "ab")
+    registry.remote[name] = RemoteImage(digest, digest, layers)
+    registry.known[host] = KNOWN
+    registry.closed = True
+    registry.short["short:1"] = (name,)
+
+    def going() -> None:
+        while registry.fetches:
+            _, watch, done = registry.fetches.pop()
+            for each in layers:
+                watch(LayerProgress(each.digest, LayerPhase.COMPLETE, 1000, 1000))
+            done.callback(image("box", name))
+        while registry.pushes:
+            *_, watch_sent, pushed = registry.pushes.pop()
+            watch_sent(1000)
+            pushed.callback(RemoteManifest(digest, 100))
+
+    return Subject(registry, source, host, going)
+
+
+@pytest.fixture(params=["fake", "local"])
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    if request.param == "fake":
+        yield _fake()
+        return
+    real = RealStore(tmp_path / "store")
+    with docker_registry(tmp_path / "registry", protected=True) as there:
+        there.put_image("box", "1", IMAGE)
+        conf = tmp_path / "registries.conf"
+        conf.write_text(f'[aliases]\nshort = "{there.host}/box"\n')
+        registry = LocalRegistry(
+            Skopeo(real.programs, real.address),
+            RegistryFiles(registries=conf),
+            real.reader,
+            real.store,
+            PulledFile(tmp_path / "pulled.json"),
+            real.spool,
+            in_thread,
+            reactor,
+            host_platform(),
+            real.copies,
+        )
+        yield Subject(registry, real.store, there.host, lambda: None)
+    assert list(real.paths.spool.iterdir()) == []
+    real.unmount()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_there_is_seen_with_its_layers_and_always_the_same(subject: Subject) -> None:
+    seen = await subject.registry.look(subject.name("box:1"), subject.access, HERE)
+    assert (len(seen.layers), seen.digest) == (2, seen.image_digest)
+    assert await subject.registry.look(subject.name("box:1"), subject.access, HERE) == seen
+    assert dict(await subject.source.images()) == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_not_there_is_an_error_of_its_own(subject: Subject) -> None:
+    for missing in ("box:2", "nope:1"):
+        with pytest.raises(NoSuchRemoteImage):
+            await subject.registry.look(subject.name(missing), subject.access, HERE)
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_is_not_known_is_refused(subject: Subject) -> None:
+    for credentials in ({}, {subject.host: WRONG}, {"elsewhere.example": KNOWN}):
+        access = RegistryAccess(credentials, tls_verify=False)
+        with pytest.raises(RegistryRefused):
+            await subject.registry.look(subject.name("box:1"), access, HERE)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_fetched_is_here_under_its_name_and_each_layer_was_told_of(subject: Subject) -> None:
+    steps: list[LayerProgress] = []
+    image_id = await subject.fetched(steps.append)
+    images = await subject.source.images()
+    assert images[image_id].names == (subject.name("box:1").canonical,)
+    assert len({step.digest for step in steps if step.phase is LayerPhase.COMPLETE}) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fetch_that_is_cancelled_leaves_nothing(subject: Subject) -> None:
+    remote = await subject.registry.look(subject.name("box:1"), subject.access, HERE)
+    fetching = Deferred.fromCoroutine(
+        subject.registry.fetch(subject.name("box:1"), remote, subject.access, lambda _: None)
+    )
+    fetching.cancel()
+    with pytest.raises(CancelledError):
+        await fetching
+    assert dict(await subject.source.images()) == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_pushed_is_there(subject: Subject) -> None:
+    image_id = await subject.fetched()
+    sent: list[int] = []
+    name = subject.name("pushed:1")
+    pushing = Deferred.fromCoroutine(subject.registry.push(image_id, name, subject.access, PushFormat(), sent.append))
+    subject.going()
+    manifest = await pushing
+    assert (await subject.registry.look(name, subject.access, HERE)).digest == manifest.digest
+    assert manifest.size_bytes > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_login_tells_who_is_known(subject: Subject) -> None:
+    await subject.registry.login(subject.host, KNOWN, False)
+    with pytest.raises(RegistryRefused):
+        await subject.registry.login(subject.host, WRONG, False)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_alias_is_all_that_its_name_may_mean(subject: Subject) -> None:
+    assert list(await subject.registry.candidates("short:1")) == [subject.name("box:1").canonical]
