@@ -9,19 +9,23 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from apiserver.config.host.mountinfo import mounts_under
 from apiserver.drivers.linux.cgroups import Cgroups
+from apiserver.drivers.linux.pidfd import Process as HeldProcess
 from apiserver.engine.containers.options import Logging, Process
 from apiserver.engine.containers.options.logging import LogDriver
 from apiserver.engine.ports.runs import Found, NotRunning, RunKey, StartFailed
 from apiserver.errors import HostError, InvalidParameter
-from apiserver.local.runs import cleanup, exitfile, rootfs
+from apiserver.local.runs import cleanup, exitfile, rootfs, stop
 from tests.integration.local_rig import rig
 from tests.support.image_archive import Entry
 from tests.support.local_runs import Made, Rig, options_for, shell, unpack
@@ -113,6 +117,21 @@ async def test_stop_kills_what_does_not_listen_once_the_time_is_over(rig: Rig) -
     assert 0.3 <= time.monotonic() - began < 3
     assert (await rig.over(made)).exit_code == 137
     streams.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_does_not_wait_for_ever_for_what_the_kernel_does_not_let_go(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await rig.create(shell("sleep 100"))
+    await rig.runs.start(made.plan)
+    with monkeypatch.context() as frozen:
+        frozen.setattr(stop, "KILLED_LIMIT", 0.1, raising=False)
+        frozen.setattr(HeldProcess, "signal", lambda *_: None)  # as in a frozen cgroup, where SIGKILL waits too
+        stopping = Deferred.fromCoroutine(rig.runs.stop(made.plan, signal.SIGTERM, 0.1))
+        with pytest.raises(HostError, match="did not receive an exit event"):
+            await stopping.addTimeout(5, cast(IReactorTime, reactor))
+    await rig.runs.stop(made.plan, signal.SIGTERM, 0)
 
 
 @pytest_twisted.ensureDeferred

@@ -9,8 +9,12 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from apiserver.drivers.linux.pidfd import Process
 from apiserver.drivers.linux.readiness import Reactor
 from apiserver.engine.ports.runs import NotRunning
+from apiserver.errors import HostError
 from apiserver.local.runs.identity import hold
 from apiserver.local.runs.plan import RunPlan
+
+KILLED_LIMIT = 10.0
+"""Seconds that a killed process may take to go: one that is frozen, or waits for a disk, does not until that ends."""
 
 
 class Stop:
@@ -46,9 +50,12 @@ class Stop:
                 else:
                     return
             process.signal(signals.SIGKILL)
-            await process.ended()
+            await process.ended().addTimeout(KILLED_LIMIT, self._reactor)  # type: ignore[arg-type]  # as above
         except ProcessLookupError:
             return
+        except DeferredTimeout:
+            words = f"tried to kill container {plan.key.container_id}, but did not receive an exit event"
+            raise HostError(words) from None
         finally:
             process.close()
 
