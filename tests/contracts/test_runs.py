@@ -330,3 +330,9 @@ def test_only_root_begins_with_capabilities_and_what_is_not_logged_has_no_log(pl
     assert facts("1000").bounding == facts("").bounding
     silent = replace(spec.options, logging=Logging(LogDriver.NONE))
     assert (place.runs.facts(spec.key, silent).log, bool(facts("").log)) == ("", True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_seccomp_profile_that_is_not_there_is_the_clients_fault(place: Place) -> None:
+    with pytest.raises(InvalidParameter, match="opening seccomp profile failed: open /nowhere/x.json: no such file"):
+        await place.runs.seccomp_profile("/nowhere/x.json")

@@ -18,6 +18,8 @@ from apiserver.jsonvalue import JsonObject
 from tests.fakes.gates import Gates
 from tests.fakes.machine import SIGKILL, Machine, Phase, Process
 
+PROFILE = "/etc/profile.json"
+"""The one file there is with a seccomp profile."""
 _FOUND = {
     Phase.CREATED: Found.CREATED,
     Phase.RUNNING: Found.RUNNING,
@@ -50,6 +52,11 @@ class FakeRuns:
         if asked not in ("", "crun"):
             raise InvalidParameter(f"unknown or invalid runtime name: {asked}")
         return "crun"
+
+    async def seccomp_profile(self, path: str) -> str:
+        if path != PROFILE:
+            raise InvalidParameter(f"opening seccomp profile failed: open {path}: no such file or directory")
+        return '{"defaultAction": "SCMP_ACT_ALLOW"}'
 
     async def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
         return ("Your kernel does not support swap limit capabilities",) if options.limits.memory_swap_bytes else ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import socket
 import time
@@ -75,12 +77,47 @@ TMPFS = "grep -o ' /t tmpfs [^ ]*' /proc/mounts"
         (["--oom-score-adj", "500"], "cat /proc/self/oom_score_adj", "500"),
         (["--ulimit", "nofile=64:128"], "ulimit -Sn; ulimit -Hn", "64\n128"),
         (["--device", "/dev/null:/dev/mine:rw"], "echo x > /dev/mine; stat -c %t,%T /dev/mine", "1,3"),
+        (["--tz", "Asia/Tokyo"], "date +%Z; head -c 4 /etc/localtime", "JST\nTZif"),
         (["--init"], "cat /proc/1/comm", "docker-init"),
         (["--systemd=false", "--entrypoint", "echo"], "x", "sh -c x"),
     ],
 )
 def test_an_option_acts_inside(run: Run, options: list[str], script: str, said: str) -> None:
     assert run(*options, script=script).strip() == said
+
+
+def test_a_container_is_killed_after_its_time_out(podman: Podman) -> None:
+    said = podman("run", "--rm", "--network", "none", "--timeout", "1", "busybox", "sh", "-c", "echo up; sleep 1000")
+    assert (said.stdout, said.code) == ("up\n", 255)
+    podman.ok("create", "--name", "timed", "--timeout", "77", "busybox", "true")
+    assert podman.ok("inspect", "-f", "{{.Config.Timeout}}", "timed") == "77"
+
+
+def test_a_time_zone_that_is_none_is_refused(podman: Podman) -> None:
+    for zone in ("Asia/Nowhere", "../shadow", "posixrules/.."):
+        refused = podman("create", "--tz", zone, "busybox", "true")
+        assert (refused.code, "timezone" in refused.stderr) == (125, True)
+
+
+def test_the_zone_may_be_the_hosts_and_a_container_cannot_change_it(run: Run) -> None:
+    host = Path("/etc/localtime").read_bytes()
+    said = run("--tz", "local", script="md5sum < /etc/localtime; echo x > /etc/localtime; cat /etc/localtime")
+    assert said.split() == [hashlib.md5(host).hexdigest(), "-", "x"]  # what busybox has
+    assert Path("/etc/localtime").read_bytes() == host
+
+
+def test_a_seccomp_profile_is_read_from_a_file_of_the_host(podman: Podman, run: Run, tmp_path: Path) -> None:
+    profile = tmp_path / "profile.json"
+    rules = [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}))
+    option = f"seccomp={profile}"
+    assert run("--security-opt", option, script="mkdir /d 2>/dev/null || echo refused") == "refused"
+    podman.ok("create", "--name", "profiled", "--network", "none", "--security-opt", option, "busybox", "mkdir", "/d")
+    profile.unlink()  # it was read once
+    assert podman("start", "-a", "profiled").code == 1
+    for path, words in ((profile, "no such file"), ("/dev/zero", "is no file"), ("/etc/hostname", "seccomp profile")):
+        refused = podman("create", "--security-opt", f"seccomp={path}", "busybox", "true")
+        assert (refused.code, words in refused.stderr) == (125, True), refused
 
 
 def test_a_privileged_container_has_more_capabilities(run: Run) -> None:
@@ -243,8 +280,6 @@ def test_proxies_of_the_service_are_the_containers_unless_it_wants_none(
 @pytest.mark.parametrize(
     ("option", "named"),
     [
-        (["--timeout", "3"], "timeout"),
-        (["--tz", "local"], "timezone"),
         (["--userns", "auto"], "userns=auto"),
         (["--log-opt", "tag=x"], "log_configuration.options.tag"),
         (["--cgroups", "disabled"], "cgroups_mode=disabled"),

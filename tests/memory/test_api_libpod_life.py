@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.runs import PROFILE
 from tests.support.api import Api
 
 CONTAINERS = "/v5.0.0/libpod/containers"
@@ -206,3 +207,12 @@ def test_a_forced_removal_waits_as_a_stop_does_unless_told_otherwise(api: Api) -
     assert api.delete(f"{CONTAINERS}/box", force="true", timeout=0).status == 200
     start(api)
     assert api.delete("/containers/box", force="true").status == 204
+
+
+def test_a_seccomp_profile_is_read_once_at_create(api: Api) -> None:
+    spec = {"image": "busybox", "name": "box", "seccomp_profile_path": PROFILE, "netns": {"nsmode": "none"}}
+    assert api.post(f"{CONTAINERS}/create", spec).status == 201
+    security = api.engine.registry.get("box").options.security
+    assert (security.seccomp, security.seccomp_path) == ('{"defaultAction": "SCMP_ACT_ALLOW"}', PROFILE)
+    missing = api.post(f"{CONTAINERS}/create", spec | {"name": "other", "seccomp_profile_path": "/nope"})
+    assert (missing.status, missing.json()["cause"]) == (400, "invalid argument")

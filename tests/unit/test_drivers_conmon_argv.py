@@ -61,6 +61,11 @@ def test_stdin_stays_open_only_where_asked() -> None:
 def test_a_log_without_a_limit_gets_none() -> None:
     assert after(create(log="k8s-file:/l", log_size_max=20), "--log-size-max") == "20"
     assert "--log-size-max" not in create(log="k8s-file:/l", log_size_max=-1)
+
+
+def test_conmon_is_told_of_a_time_out_where_there_is_one() -> None:
+    assert after(create(timeout=3), "--timeout") == "3"
+    assert "--timeout" not in create(timeout=0)
     assert "--log-size-max" not in create(log="k8s-file:/l")
     assert after(create(), "-l") == "none"
 

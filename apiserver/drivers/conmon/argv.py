@@ -66,10 +66,12 @@ class CreateOptions(Monitored, frozen=True, kw_only=True):
     Attributes:
         log: `k8s-file:PATH`, `journald` or `none`.
         log_size_max: bytes, at which the log file is replaced by a new one; None or -1 for never.
+        timeout: seconds from now on after which conmon kills it, and writes -1 for its code; 0 for never.
     """
 
     log: str = "none"
     log_size_max: int | None = None
+    timeout: int = 0
 
 
 class ExecOptions(Monitored, frozen=True, kw_only=True):
@@ -91,6 +93,8 @@ def create_argv(conmon: str, options: CreateOptions) -> list[str]:
     argv = [*_common(conmon, options, options.id), "-l", options.log]
     if options.log_size_max is not None and options.log_size_max > 0:
         argv += ["--log-size-max", str(options.log_size_max)]
+    if options.timeout:
+        argv += ["--timeout", str(options.timeout)]
     return argv + _exit_command(options)
 
 

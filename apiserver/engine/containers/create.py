@@ -76,7 +76,7 @@ class Create:
                 check_platform(image_name, image, platform)
             if short_names.resolved:
                 image_name = stored_name(image, image_name, short_names)
-            options = merged(options, image.config)
+            options = merged(await self._with_profile(options), image.config)
             options = checked.validated(options, processors=self._host.processors, host_name=self._host.name)
             with suppress(NoSuchNetwork):  # as with Docker, start tells
                 self._networks.check(options.network)
@@ -101,6 +101,12 @@ class Create:
                     warnings=warnings,
                 )
                 return await self._record(container, making)
+
+    async def _with_profile(self, options: ContainerOptions) -> ContainerOptions:
+        path = options.security.seccomp_path
+        if not path:
+            return options
+        return replace(options, security=replace(options.security, seccomp=await self._runs.seccomp_profile(path)))
 
     async def _record(self, container: Container, making: Making) -> Container:
         """With its volumes in one transaction: none of them is ever there without the container that it is for."""

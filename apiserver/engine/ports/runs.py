@@ -93,6 +93,13 @@ class Runs(Protocol):
             InvalidParameter: it is not configured, or does not work here.
         """
 
+    async def seccomp_profile(self, path: str) -> str:
+        """The text of a profile that lies on the back end's machine.
+
+        Raises:
+            InvalidParameter: it cannot be read, or is too long to be one.
+        """
+
     async def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
         """What of the options this host will clamp or leave out, in words for the client."""
 

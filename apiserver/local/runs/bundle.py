@@ -56,9 +56,7 @@ class Bundles:
         options = spec.options
         # Everything that can be refused without touching anything comes first.
         asked = mounts.asked_mounts(options.mounts, spec.volumes, recursive_read_only=True)
-        hostname = identity.hostname(
-            options.identity, options.namespaces, spec.key.container_id, self._machine.host.name
-        )
+        hostname = identity.hostname(options, spec.key.container_id, self._machine.host.name)
         cwd = process.working_dir(options.process.working_dir)
         texts = self._texts(spec, hostname)
         nodes = await self._threads.run(host_devices.find, options.devices.devices) if options.devices.devices else ()
@@ -108,6 +106,10 @@ class Bundles:
             ),
             "/run/.containerenv": _CONTAINERENV.format(name=spec.name, id=spec.key.container_id, image=spec.image_id),
         }
+        if spec.options.process.timezone:
+            from apiserver.local.runs import timezones  # no start needs it
+
+            texts[timezones.TARGET] = timezones.read(spec.options.process.timezone)
         return {target: text for target, text in texts.items() if target not in network.image_files}
 
     def _furnish(

@@ -105,6 +105,7 @@ def create_options(paths: Paths, spec: RunSpec, plan: RunPlan) -> CreateOptions:
         exit_command=tuple(map(str, exit_command)),
         log=_log(options, plan.container.log),
         log_size_max=options.logging.max_size_bytes,
+        timeout=options.lifecycle.timeout,
     )
 
 

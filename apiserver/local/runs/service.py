@@ -96,12 +96,21 @@ class LocalRuns:
             )
         return asked
 
+    async def seccomp_profile(self, path: str) -> str:
+        from apiserver.local.runs import profiles  # no start needs it
+
+        return await self.threads.ask(path, profiles.read, path)
+
     async def warnings(self, options: ContainerOptions) -> tuple[str, ...]:
         await touching(self.threads, options.mounts, check_sources, options.mounts)
         for mount in options.mounts.mounts:
             mounts.checked_target(mount.target)
         # Raises where there is no such program.
         init.mount(options.lifecycle, self._host.programs.get(init.PROGRAM))
+        if options.process.timezone:
+            from apiserver.local.runs import timezones  # no start needs it
+
+            await self.threads.run(timezones.read, options.process.timezone)  # raises where there is no such zone
         # Raises for a profile that is not there.
         security.apparmor_profile(options.security, self.machine.apparmor)
         missing = security.clamped(options.security, self.machine.capabilities)

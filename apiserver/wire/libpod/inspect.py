@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from apiserver.engine.containers.model import Container, State
 from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.containers.options.network import HOST
 from apiserver.engine.containers.signals import signal_name
 from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.images import Image
@@ -35,6 +36,7 @@ class Surroundings(Struct, frozen=True):
         mountpoints: of the volumes, by name.
         exec_ids: the sessions that have not ended.
         facts: what the back end says of it.
+        host_name: the host's, which a container may share.
         image: what it was made of; None where it was removed underneath.
     """
 
@@ -42,6 +44,7 @@ class Surroundings(Struct, frozen=True):
     mountpoints: Mapping[str, str] = field(default_factory=dict)
     storage_driver: str = "overlay"
     cgroup_manager: str = "cgroupfs"
+    host_name: str = ""
     exec_ids: tuple[str, ...] = ()
     facts: RunFacts = RunFacts()
     image: Image | None = None
@@ -96,7 +99,7 @@ def container_json(
         "IsService": False,
         "KubeExitCodePropagation": "invalid",
         "lockNumber": 0,
-        "Config": _config(container, version, stop_signal),
+        "Config": _config(container, around.host_name, version, stop_signal),
         "HostConfig": host_config_json(container, around.cgroup_manager, facts.log),
         "UseImageHosts": "/etc/hosts" in container.options.network.image_files,
         "UseImageHostname": "/etc/hostname" in container.options.network.image_files,
@@ -143,18 +146,17 @@ def _state(container: Container, facts: RunFacts) -> JsonObject:
     return state
 
 
-def _config(container: Container, version: tuple[int, ...], stop_signal: int) -> JsonObject:
+def _config(container: Container, host_name: str, version: tuple[int, ...], stop_signal: int) -> JsonObject:
     options = container.options
     process, identity = options.process, options.identity
     config: JsonObject = {
-        "Hostname": identity.hostname or container.id[:12],
+        "Hostname": options.hostname(container.id, host_name),
         "Domainname": identity.domainname,
         "User": process.user,
         # Podman never fills these in.
-        **dict.fromkeys(("AttachStdin", "AttachStdout", "AttachStderr"), False),
+        **dict.fromkeys(("AttachStdin", "AttachStdout", "AttachStderr", "StdinOnce"), False),
         "Tty": process.terminal,
         "OpenStdin": process.stdin_open,
-        "StdinOnce": process.stdin_once,
         "Env": list(process.env),
         "Cmd": list(process.command or ()) or None,
         "Image": container.image_name,
@@ -168,12 +170,14 @@ def _config(container: Container, version: tuple[int, ...], stop_signal: int) ->
         "HealthcheckOnFailureAction": "none",
         **_HEALTH_LOG,
         "Umask": f"{process.umask:04o}",
-        "Timeout": 0,
+        "Timeout": options.lifecycle.timeout,
         "StopTimeout": int(10 if process.stop_timeout is None else max(process.stop_timeout, 0)),
         "Passwd": True,
     }
     if version < V5:
         config |= {"Entrypoint": " ".join(process.entrypoint or ()), "StopSignal": stop_signal}
+    if process.timezone:
+        config["Timezone"] = process.timezone
     if identity.create_command:
         config["CreateCommand"] = list(identity.create_command)
     if options.lifecycle.health is not None:
@@ -210,7 +214,7 @@ def _network_settings(container: Container, around: Surroundings) -> JsonObject:
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
-        "Ports": {**dict.fromkeys(options.exposed), **bound},
+        "Ports": {} if options.mode == HOST else {**dict.fromkeys(options.exposed), **bound},
         "SandboxKey": container.network_namespace,
     }
     if options.bridged:
@@ -225,6 +229,9 @@ def _network_settings(container: Container, around: Surroundings) -> JsonObject:
                 "Aliases": [*options.aliases, container.id[:12]],
             }
         }
+    else:
+        nothing: JsonObject = {"NetworkID": options.mode, "DriverOpts": None, "IPAMConfig": None, "Links": None}
+        settings["Networks"] = {options.mode: _addresses(container) | nothing}
     return settings
 
 

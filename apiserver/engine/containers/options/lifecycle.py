@@ -10,6 +10,8 @@ from apiserver.errors import InvalidParameter
 POLICIES = ("no", "always", "unless-stopped", "on-failure")
 SHORTEST_NS = 1_000_000
 """A millisecond, as Docker has it."""
+LONGEST_TIMEOUT = 2**31 - 1
+"""conmon's own limit."""
 
 
 class RestartPolicy(Struct, frozen=True):
@@ -25,6 +27,8 @@ class Lifecycle(Struct, frozen=True):
     """The client's, else the image's; `test == ("NONE",)` disables it. Stored and shown; zero means the default."""
     init: bool = False
     """Run an init process as process 1."""
+    timeout: int = 0
+    """Seconds after which it is killed, whatever it does, and has no code; 0 is never."""
 
 
 def validated(lifecycle: Lifecycle) -> Lifecycle:
@@ -38,6 +42,8 @@ def validated(lifecycle: Lifecycle) -> Lifecycle:
         raise InvalidParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'")
     if lifecycle.auto_remove and restart.name != "no":
         raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
+    if not 0 <= lifecycle.timeout <= LONGEST_TIMEOUT:
+        raise InvalidParameter(f"invalid timeout: it is a number of seconds from 0 to {LONGEST_TIMEOUT}")
     if lifecycle.health is not None:
         _check_health(lifecycle.health)
     return lifecycle

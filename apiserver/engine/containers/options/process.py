@@ -12,6 +12,7 @@ from apiserver.engine.containers.signals import signal_number
 from apiserver.errors import InvalidParameter, NotImplementedYet
 
 _USER = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]*[$]?")
+_ZONE = re.compile(r"[A-Za-z0-9_+-]{1,64}(?:/[A-Za-z0-9_+-]{1,64}){0,3}")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
 LONGEST_PATH = 4095
 """Bytes, the kernel's own limit. A runtime that complains of a longer one (over 64 KiB of it) and conmon wait for
@@ -52,6 +53,8 @@ class Process(Struct, frozen=True):
     console_size: tuple[int, int] | None = None
     """Height and width of the terminal at its start."""
     umask: int = 0o022
+    timezone: str = ""
+    """Empty: what the image has; `local`: the host's; else a zone's name (`Europe/Berlin`)."""
     systemd: bool = False
     """An init of a machine (systemd) as the command would want to be run as one: refused while that is not built."""
 
@@ -80,6 +83,8 @@ def validated(process: Process) -> Process:
         signal_number(process.stop_signal)
     if not 0 <= process.umask <= 0o777:
         raise InvalidParameter(f"invalid umask: {process.umask:o}")
+    if process.timezone and not _ZONE.fullmatch(process.timezone):
+        raise InvalidParameter(f"invalid timezone: {process.timezone[:100]!r}")
     if process.systemd and _is_init(process.argv):
         raise NotImplementedYet("the option systemd (--systemd) with an init as the command")
     env = check_env(process.env, complete=True)

@@ -35,6 +35,8 @@ class Security(Struct, frozen=True):
     no_new_privileges: bool = False
     seccomp: str = ""
     """Empty: the default profile; `unconfined`; else a profile's JSON text (Docker's form)."""
+    seccomp_path: str = ""
+    """The file on the back end's machine that the profile is read from, once, at create; empty: none."""
     apparmor: str = ""
     """Empty: the default profile where one is loaded; `unconfined`; else a profile's name."""
     label_disabled: bool = False

@@ -18,6 +18,7 @@ def read_lifecycle(body: CreateBody) -> Lifecycle:
         restart=RestartPolicy(body.restart_policy or "no", body.restart_tries),
         health=_health(body.healthconfig),
         init=body.init,
+        timeout=body.timeout,
     )
 
 

@@ -38,6 +38,7 @@ def read_process(body: CreateBody, proxies: Mapping[str, str]) -> Process:
         stop_signal="" if body.stop_signal is None else str(body.stop_signal),
         stop_timeout=None if body.stop_timeout is None else float(body.stop_timeout),
         umask=_umask(body.umask),
+        timezone=body.timezone,
         systemd=body.systemd in ("", "true"),
     )
 

@@ -10,8 +10,6 @@ from apiserver.wire.libpod.options.body import CreateBody
 
 def read_security(body: CreateBody) -> Security:
     """Raises: NotImplementedYet."""
-    if body.seccomp_profile_path not in ("", UNCONFINED):
-        raise NotImplementedYet("the option seccomp_profile_path (--security-opt seccomp=FILE)")
     labels = [label for label in body.selinux_opts or () if label != "disable"]
     if labels:
         raise NotImplementedYet(f"the option selinux_opts {labels[0][:100]}")
@@ -20,7 +18,8 @@ def read_security(body: CreateBody) -> Security:
         cap_add=tuple(body.cap_add or ()),
         cap_drop=tuple(body.cap_drop or ()),
         no_new_privileges=body.no_new_privileges,
-        seccomp=body.seccomp_profile_path,
+        seccomp=UNCONFINED if body.seccomp_profile_path == UNCONFINED else "",
+        seccomp_path="" if body.seccomp_profile_path == UNCONFINED else body.seccomp_profile_path,
         apparmor=body.apparmor_profile,
         label_disabled=bool(body.selinux_opts),
         mask=tuple(path for each in body.mask or () for path in each.split(":") if path),
