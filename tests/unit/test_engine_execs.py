@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from apiserver.engine.containers.failures import ContainerNotRunning, ContainerPaused, ExecStarted
 from apiserver.engine.containers.model import ExecSession, State
 from apiserver.engine.ports.runs import RunEnd, StartFailed
 from apiserver.engine.ports.streams import ProcessStreams, Stream
-from apiserver.errors import Conflict, HostError, InvalidParameter, NoSuchExec
+from apiserver.errors import Conflict, HostError, InvalidParameter, NoSuchContainer, NoSuchExec
 from apiserver.http.flavour import Flavour
 from tests.support.engine import Engine, failure_of, result_of, spawn
 
@@ -302,6 +303,26 @@ def test_a_removed_container_has_no_sessions() -> None:
     with pytest.raises(NoSuchExec):
         engine.containers.execs.get(session.id)
     assert engine.records.execs == {}
+
+
+def test_a_session_is_not_made_in_a_container_that_is_removed_meanwhile() -> None:
+    engine = Engine()
+    container = engine.started()
+    queue: list[Deferred[None]] = []
+    engine.gates.queue = queue
+    made = spawn(engine.containers.execs.create("box", ("true",)))
+    (waiting,) = queue
+    removal = spawn(engine.containers.remove.remove("box", force=True))
+    while others := [each for each in queue if each is not waiting]:
+        queue.remove(others[0])
+        others[0].callback(None)
+    result_of(removal)
+    engine.gates.queue = None
+    queue.remove(waiting)
+    waiting.callback(None)
+    assert isinstance(failure_of(made), NoSuchContainer)
+    assert engine.records.execs == {}
+    assert engine.containers.execs.of(container.id) == ()
 
 
 def test_input_goes_to_the_process_where_asked() -> None:

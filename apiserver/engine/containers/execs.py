@@ -29,7 +29,7 @@ from apiserver.engine.names import new_id
 from apiserver.engine.ports.records import Change, DeleteExec, PutExec
 from apiserver.engine.ports.runs import NotRunning, StartFailed
 from apiserver.engine.ports.streams import ProcessStreams, Streams
-from apiserver.errors import EngineError, InvalidParameter, NoSuchExec
+from apiserver.errors import EngineError, InvalidParameter, NoSuchContainer, NoSuchExec
 
 log = Logger()
 
@@ -141,6 +141,9 @@ class Execs:
         await self._ledger.commit(*dropped, PutExec(session), self._event(container, Action.EXEC_CREATE, session))
         for exec_id in old:
             self._sessions.pop(exec_id, None)
+        if self._ledger.registry.find(container.id) is None:  # removed meanwhile, and its sessions before this one
+            await self._ledger.commit(DeleteExec(session.id))
+            raise NoSuchContainer(name_or_id)
         self._sessions[session.id] = session
         return session
 
