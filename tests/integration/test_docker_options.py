@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
@@ -40,6 +41,12 @@ def test_environment_command_entrypoint_and_directory(docker: Docker, run: Run) 
         run("-e", "A=b c", "-w", "/made/here", script="echo $A; pwd; echo $PATH | grep -c /bin") == "b c\n/made/here\n1"
     )
     assert docker.ok("run", "--rm", "--network", "none", "--entrypoint", "echo", "busybox", "a", "b") == "a b"
+
+
+def test_on_the_hosts_network_a_container_has_the_hosts_name_unless_it_asks_for_one(run: Run) -> None:
+    own = os.uname().nodename
+    assert run(network="host", script="hostname; cat /etc/hostname") == f"{own}\n{own}"
+    assert run("--hostname", "db", network="host", script="hostname") == "db"
 
 
 def test_host_name_and_domain(run: Run) -> None:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiserver.engine.containers.options import Identity, Limits, Mounts, Namespaces, Network, Security
+from apiserver.engine.containers.options import (
+    ContainerOptions,
+    Identity,
+    Limits,
+    Mounts,
+    Namespaces,
+    Network,
+    Security,
+)
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.errors import InvalidParameter
@@ -132,12 +140,15 @@ def test_nothing_to_run_is_refused() -> None:
 @pytest.mark.parametrize("name", ["a\nb", "a b", "-a", "a..b", "x" * 65, "a/b"])
 def test_host_names_that_are_none_are_refused(name: str) -> None:
     with pytest.raises(InvalidParameter):
-        identity.hostname(Identity(hostname=name), Namespaces(), "0" * 64, "host")
+        identity.hostname(ContainerOptions(identity=Identity(hostname=name)), "0" * 64, "host")
 
 
 def test_the_host_name_is_the_short_id_or_the_hosts() -> None:
-    assert identity.hostname(Identity(), Namespaces(), "0123456789abcdef" * 4, "host") == "0123456789ab"
-    assert identity.hostname(Identity(), Namespaces(uts=Namespace.HOST), "0" * 64, "host") == "host"
+    own, named = "0123456789abcdef" * 4, Identity(hostname="named")
+    assert identity.hostname(ContainerOptions(), own, "host") == "0123456789ab"
+    assert identity.hostname(ContainerOptions(namespaces=Namespaces(uts=Namespace.HOST)), own, "host") == "host"
+    assert identity.hostname(ContainerOptions(network=Network(mode="host")), own, "host") == "host"
+    assert identity.hostname(ContainerOptions(named, network=Network(mode="host")), own, "host") == "named"
 
 
 def test_the_cgroup_namespace_is_private_on_a_unified_machine() -> None:

@@ -386,3 +386,15 @@ def test_before_its_first_start_a_container_has_no_log_yet() -> None:
 def test_nothing_is_made_up_where_the_back_end_says_nothing() -> None:
     shown: Any = container_json(running(), AROUND, V1_51)
     assert (shown["HostsPath"], shown["LogPath"], shown["GraphDriver"]["Data"]) == ("", "", None)
+
+
+def test_on_the_hosts_network_nothing_is_exposed_and_the_name_is_the_hosts() -> None:
+    shown = running(options=ContainerOptions(network=Network(mode="host", exposed=("80/tcp",))))
+    inspected: Any = container_json(shown, replace(AROUND, host_name="machine"), V1_51)
+    assert (inspected["NetworkSettings"]["Ports"], inspected["Config"]["Hostname"]) == ({}, "machine")
+    assert summary(shown)["Ports"] == []
+
+
+def test_a_mac_address_that_was_asked_for_is_shown_before_the_start_too() -> None:
+    asked = with_options(network=Network(mac_address="02:42:0a:59:00:77"))
+    assert inspect(asked)["NetworkSettings"]["MacAddress"] == "02:42:0a:59:00:77"

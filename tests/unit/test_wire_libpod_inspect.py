@@ -15,6 +15,7 @@ from apiserver.engine.ports.images import Image, ImageConfig, Layer
 from apiserver.engine.ports.networks import NetworkPlan
 from apiserver.engine.ports.publish import PortRequest, Transport
 from apiserver.wire.libpod.inspect import Surroundings, container_json
+from apiserver.wire.libpod.listing import summary_json
 from tests.support.containers import CREATED, NETWORKS, container, exited, running
 
 V5 = (5, 4, 2)
@@ -112,17 +113,20 @@ def test_how_some_options_were_set_is_among_podmans_own_annotations() -> None:
     options = replace(
         container().options,
         identity=Identity(annotations={"io.podman.annotations.init": "mine", "x": "y"}),
-        security=Security(privileged=True),
+        security=Security(privileged=True, seccomp="unconfined", apparmor="mine", label_disabled=True),
         lifecycle=Lifecycle(auto_remove=True, init=True),
         network=Network(publish_all=True),
     )
     found = shown(container(options=options))
     assert found["Config"]["Annotations"] == found["HostConfig"]["Annotations"]
     assert found["HostConfig"]["Annotations"] == {
+        "io.podman.annotations.apparmor": "mine",
         "io.podman.annotations.autoremove": "TRUE",
         "io.podman.annotations.init": "mine",
+        "io.podman.annotations.label": "disable",
         "io.podman.annotations.privileged": "TRUE",
         "io.podman.annotations.publish-all": "TRUE",
+        "io.podman.annotations.seccomp": "unconfined",
         "x": "y",
     }
 
@@ -200,3 +204,46 @@ def test_what_does_not_run_has_the_ports_that_are_known_beforehand() -> None:
         "81/tcp": None,
         "82/udp": None,
     }
+
+
+@pytest.mark.parametrize("mode", ["host", "none"])
+def test_without_a_network_of_its_own_a_container_has_an_entry_with_its_mode(mode: str) -> None:
+    found = shown(with_options(network=Network(mode=mode, exposed=("80/tcp",))), host_name="machine")
+    (entry,) = found["NetworkSettings"]["Networks"].values()
+    assert (list(found["NetworkSettings"]["Networks"]), entry["NetworkID"], entry["IPAddress"]) == ([mode], mode, "")
+    assert "Aliases" not in entry
+    assert found["NetworkSettings"]["Ports"] == ({} if mode == "host" else {"80/tcp": None})
+    assert found["Config"]["Hostname"] == ("machine" if mode == "host" else "c" * 12)
+
+
+@pytest.mark.parametrize(
+    ("security", "options"),
+    [
+        (Security(), []),
+        (Security(no_new_privileges=True, seccomp="unconfined"), ["no-new-privileges", "seccomp=unconfined"]),
+        (Security(label_disabled=True, apparmor="mine"), ["label=disable", "apparmor=mine"]),
+        (Security(privileged=True), ["unmask=all"]),
+        (Security(unmask=("ALL",)), ["unmask=all"]),
+        (Security(masked_paths=()), ["unmask=all"]),
+        (Security(privileged=True, mask=("/x",)), []),
+        (Security(masked_paths=("/x",)), []),
+    ],
+)
+def test_security_options_are_podmans(security: Security, options: list[str]) -> None:
+    assert shown(with_options(security=security))["HostConfig"]["SecurityOpt"] == options
+
+
+def test_processors_are_shown_as_the_quota_that_acts() -> None:
+    config = shown(with_options(limits=Limits(nano_cpus=500_000_000)))["HostConfig"]
+    assert (config["NanoCpus"], config["CpuPeriod"], config["CpuQuota"]) == (500_000_000, 100_000, 50_000)
+    config = shown(with_options(limits=Limits(cpu_period_us=20_000, cpu_quota_us=5_000)))["HostConfig"]
+    assert (config["CpuPeriod"], config["CpuQuota"]) == (20_000, 5_000)
+
+
+def test_a_listing_has_the_command_without_the_entry_point_and_a_failed_start_is_no_end() -> None:
+    process = replace(container().options.process, entrypoint=("sh", "-c"))
+    failed = Run(1, ended=True, exit_code=127, error="no such program")
+    entry = summary_json(with_options(process=process))
+    assert entry["Command"] == ["sleep", "100"]
+    assert summary_json(container(run=failed))["Exited"] is False
+    assert summary_json(exited(3))["Exited"] is True

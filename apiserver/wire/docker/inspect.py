@@ -36,6 +36,7 @@ class Surroundings(Struct, frozen=True):
         networks: by the engine's name.
         mountpoints: of the volumes, by name.
         unified: the host has cgroup v2 alone.
+        host_name: the host's, which a container may share.
         exec_ids: the sessions that have not ended.
         facts: what the back end says of it.
         lower: directories of its image's layers, the nearest first.
@@ -45,6 +46,7 @@ class Surroundings(Struct, frozen=True):
     mountpoints: Mapping[str, str] = field(default_factory=dict)
     storage_driver: str = "overlay2"
     unified: bool = False
+    host_name: str = ""
     exec_ids: tuple[str, ...] = ()
     facts: RunFacts = RunFacts()
     lower: tuple[str, ...] = ()
@@ -74,7 +76,7 @@ def container_json(container: Container, around: Surroundings, version: Version)
         "HostConfig": _host_config(container, unified=around.unified),
         "GraphDriver": {"Data": _layers(around), "Name": around.storage_driver},
         "Mounts": mount_points(container, around.mountpoints),
-        "Config": _config(container, version),
+        "Config": _config(container, around.host_name, version),
         "NetworkSettings": _network_settings(container, around, version),
     }
 
@@ -91,10 +93,10 @@ def _layers(around: Surroundings) -> JsonObject | None:
     }
 
 
-def _config(container: Container, version: Version) -> JsonObject:
+def _config(container: Container, host_name: str, version: Version) -> JsonObject:
     options = container.options
     config: JsonObject = {
-        "Hostname": options.identity.hostname or container.id[:12],
+        "Hostname": options.hostname(container.id, host_name),
         "Domainname": options.identity.domainname,
         "Image": container.image_name,
         "Volumes": {mount.target: {} for mount in options.mounts.mounts if _is_anonymous(mount)} or None,
@@ -178,7 +180,8 @@ def _tmpfs(mounts: tuple[Mount, ...]) -> JsonObject:
 
 def _network_settings(container: Container, around: Surroundings, version: Version) -> JsonObject:
     options = container.options.network
-    ports: JsonObject = show_published(published(container), options.exposed) if container.alive else {}
+    there = container.alive and options.bridged
+    ports: JsonObject = show_published(published(container), options.exposed) if there else {}
     networks = networks_json(container, around.networks, version)
     sandbox = container.network_namespace
     settings: JsonObject = {
@@ -205,6 +208,6 @@ def _network_settings(container: Container, around: Surroundings, version: Versi
         "IPAddress": str(endpoint.address) if endpoint else "",
         "IPPrefixLen": endpoint.prefix_length if endpoint else 0,
         "IPv6Gateway": "",
-        "MacAddress": endpoint.mac if endpoint else "",
+        "MacAddress": endpoint.mac if endpoint else options.mac_address,
     }
     return settings | flat

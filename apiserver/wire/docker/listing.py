@@ -29,6 +29,7 @@ def summary_json(
     host: JsonObject = {"NetworkMode": show_mode(options.network)}
     if version >= V1_46 and options.identity.annotations:
         host["Annotations"] = sorted_map(options.identity.annotations)
+    there = container.alive and options.network.bridged
     shown: JsonObject = {
         "Id": container.id,
         "Names": [f"/{container.name}"],
@@ -36,7 +37,7 @@ def summary_json(
         "ImageID": f"sha256:{container.image_id}",
         "Command": _command(container),
         "Created": unix_seconds(container.created),
-        "Ports": list_ports(published(container), options.network.exposed if container.alive else ()),
+        "Ports": list_ports(published(container), options.network.exposed if there else ()),
         "Labels": sorted_map(options.identity.labels),
         "State": state_word(container),
         "Status": status_text(container, now),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apiserver.engine.containers.model import Container
+from apiserver.engine.containers.options.security import UNCONFINED
 
 _PREFIX = "io.podman.annotations."
 
@@ -19,5 +20,12 @@ def shown_annotations(container: Container) -> dict[str, str] | None:
         "privileged": options.security.privileged,
         "publish-all": options.network.publish_all,
     }
+    security = options.security
+    words = {
+        "apparmor": security.apparmor,
+        "label": "disable" if security.label_disabled else "",
+        "seccomp": UNCONFINED if security.seccomp == UNCONFINED else "",
+    }
     own = {_PREFIX + name: "TRUE" for name, is_set in set_so.items() if is_set}
+    own |= {_PREFIX + name: word for name, word in words.items() if word}
     return dict(sorted({**own, **options.identity.annotations}.items())) or None

@@ -6,7 +6,7 @@ from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options.limits import Limits
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
-from apiserver.engine.containers.options.security import full_name
+from apiserver.engine.containers.options.security import UNCONFINED, Security, full_name
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.libpod.annotations import shown_annotations
 
@@ -18,6 +18,10 @@ _UNSET_NUMBERS = (
     *("BlkioWeight", "CpuRealtimePeriod", "CpuRealtimeRuntime", "DiskQuota", "KernelMemory", "CpuCount", "CpuPercent"),
     *("IOMaximumIOps", "IOMaximumBandwidth"),
 )
+
+
+_PERIOD_US = 100_000
+"""In which processors are given out where the client says no other."""
 
 
 def host_config_json(container: Container, cgroup_manager: str, log_path: str) -> JsonObject:
@@ -61,7 +65,7 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str) -
         "Privileged": security.privileged,
         "PublishAllPorts": network.publish_all,
         "ReadonlyRootfs": mounts.read_only_rootfs,
-        "SecurityOpt": ["no-new-privileges"] if security.no_new_privileges else [],
+        "SecurityOpt": _security_options(security),
         "Tmpfs": {mount.target: _tmpfs(mount) for mount in mounts.mounts if mount.kind is MountKind.TMPFS},
         "UTSMode": namespaces.uts.value,
         "UsernsMode": "",
@@ -91,8 +95,8 @@ def _limits(limits: Limits) -> JsonObject:
         "CpuShares": limits.cpu_shares or 0,
         "Memory": limits.memory_bytes or 0,
         "NanoCpus": limits.nano_cpus or 0,
-        "CpuPeriod": limits.cpu_period_us or 0,
-        "CpuQuota": limits.cpu_quota_us or 0,
+        "CpuPeriod": limits.cpu_period_us or (_PERIOD_US if limits.nano_cpus else 0),
+        "CpuQuota": limits.cpu_quota_us or (limits.nano_cpus or 0) * _PERIOD_US // 1_000_000_000,
         "CpusetCpus": limits.cpuset_cpus,
         "CpusetMems": limits.cpuset_mems,
         "MemoryReservation": limits.memory_reservation_bytes or 0,
@@ -100,6 +104,18 @@ def _limits(limits: Limits) -> JsonObject:
         "MemorySwappiness": _swappiness(limits),
         "PidsLimit": limits.pids or 0,
     }
+
+
+def _security_options(security: Security) -> list[str]:
+    """As Podman shows them: those that it writes down, and whether nothing is masked."""
+    shown = ["no-new-privileges"] if security.no_new_privileges else []
+    shown += ["label=disable"] if security.label_disabled else []
+    shown += [f"seccomp={UNCONFINED}"] if security.seccomp == UNCONFINED else []
+    shown += [f"apparmor={security.apparmor}"] if security.apparmor else []
+    masks_nothing = (security.privileged or "ALL" in security.unmask) and not security.mask
+    if security.masked_paths == () or (security.masked_paths is None and masks_nothing):
+        shown.append("unmask=all")
+    return shown
 
 
 def _swappiness(limits: Limits) -> int:

@@ -29,10 +29,11 @@ _NEVER: Final = -62135596800
 def summary_json(container: Container) -> JsonObject:
     """One entry; sizes and namespaces are not looked up, which Podman shows in the same way."""
     options, run = container.options, container.run
-    ended = run is not None and run.ended
+    # A start that failed is no run that has ended.
+    ended = run is not None and run.ended and run.started is not None
     return {
         "AutoRemove": options.lifecycle.auto_remove,
-        "Command": list(options.process.argv),
+        "Command": list(options.process.command or ()) or None,
         "Created": go_time(container.created),
         "CreatedAt": "",
         "CIDFile": "",

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 
+from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.identity import Identity
-from apiserver.engine.containers.options.namespaces import Namespace, Namespaces
+from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.errors import InvalidParameter
 
 _LABEL = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_-]*[a-zA-Z0-9_])?")
 _HOSTNAME_MAX = 64  # __NEW_UTS_LEN of the kernel
 
 
-def hostname(identity: Identity, namespaces: Namespaces, container_id: str, host_name: str) -> str:
+def hostname(options: ContainerOptions, container_id: str, host_name: str) -> str:
     """What `hostname` says inside.
 
     Raises:
         InvalidParameter: it is no host name; a newline in it would write lines into /etc/hosts.
     """
-    if namespaces.uts is Namespace.HOST:
-        return host_name
-    name = identity.hostname or container_id[:12]
+    name = options.hostname(container_id, host_name)
+    if options.namespaces.uts is Namespace.HOST:
+        return name
     if len(name) > _HOSTNAME_MAX or not all(_LABEL.fullmatch(label) for label in name.rstrip(".").split(".")):
         raise InvalidParameter(f"invalid hostname: {name!r}")
     return name
