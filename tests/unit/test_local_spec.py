@@ -144,11 +144,10 @@ def test_host_names_that_are_none_are_refused(name: str) -> None:
 
 
 def test_the_host_name_is_the_short_id_or_the_hosts() -> None:
-    own, named = "0123456789abcdef" * 4, Identity(hostname="named")
+    own = "0123456789abcdef" * 4
     assert identity.hostname(ContainerOptions(), own, "host") == "0123456789ab"
     assert identity.hostname(ContainerOptions(namespaces=Namespaces(uts=Namespace.HOST)), own, "host") == "host"
-    assert identity.hostname(ContainerOptions(network=Network(mode="host")), own, "host") == "host"
-    assert identity.hostname(ContainerOptions(named, network=Network(mode="host")), own, "host") == "named"
+    assert identity.hostname(ContainerOptions(Identity(hostname="named")), own, "host") == "named"
 
 
 def test_the_cgroup_namespace_is_private_on_a_unified_machine() -> None:

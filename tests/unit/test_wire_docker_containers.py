@@ -12,11 +12,13 @@ from apiserver.engine.containers.options import (
     Identity,
     Lifecycle,
     Mounts,
+    Namespaces,
     Network,
     Process,
     Security,
 )
 from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.engine.containers.wait import WaitResult
 from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.images import Healthcheck
@@ -388,8 +390,9 @@ def test_nothing_is_made_up_where_the_back_end_says_nothing() -> None:
     assert (shown["HostsPath"], shown["LogPath"], shown["GraphDriver"]["Data"]) == ("", "", None)
 
 
-def test_on_the_hosts_network_nothing_is_exposed_and_the_name_is_the_hosts() -> None:
-    shown = running(options=ContainerOptions(network=Network(mode="host", exposed=("80/tcp",))))
+def test_on_the_hosts_network_nothing_is_exposed_and_with_its_uts_namespace_the_name_is_the_hosts() -> None:
+    network, namespaces = Network(mode="host", exposed=("80/tcp",)), Namespaces(uts=Namespace.HOST)
+    shown = running(options=ContainerOptions(network=network, namespaces=namespaces))
     inspected: Any = container_json(shown, replace(AROUND, host_name="machine"), V1_51)
     assert (inspected["NetworkSettings"]["Ports"], inspected["Config"]["Hostname"]) == ({}, "machine")
     assert summary(shown)["Ports"] == []

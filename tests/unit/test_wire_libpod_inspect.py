@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from apiserver.engine.containers.model import Container, Run, State
-from apiserver.engine.containers.options import Identity, Lifecycle, Limits, Mounts, Network, Security
+from apiserver.engine.containers.options import Identity, Lifecycle, Limits, Mounts, Namespaces, Network, Security
 from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.images import Image, ImageConfig, Layer
 from apiserver.engine.ports.networks import NetworkPlan
@@ -208,12 +209,17 @@ def test_what_does_not_run_has_the_ports_that_are_known_beforehand() -> None:
 
 @pytest.mark.parametrize("mode", ["host", "none"])
 def test_without_a_network_of_its_own_a_container_has_an_entry_with_its_mode(mode: str) -> None:
-    found = shown(with_options(network=Network(mode=mode, exposed=("80/tcp",))), host_name="machine")
+    found = shown(with_options(network=Network(mode=mode, exposed=("80/tcp",))))
     (entry,) = found["NetworkSettings"]["Networks"].values()
     assert (list(found["NetworkSettings"]["Networks"]), entry["NetworkID"], entry["IPAddress"]) == ([mode], mode, "")
     assert "Aliases" not in entry
     assert found["NetworkSettings"]["Ports"] == ({} if mode == "host" else {"80/tcp": None})
-    assert found["Config"]["Hostname"] == ("machine" if mode == "host" else "c" * 12)
+
+
+def test_with_the_hosts_uts_namespace_the_name_is_the_hosts() -> None:
+    sharing = with_options(namespaces=Namespaces(uts=Namespace.HOST))
+    assert shown(sharing, host_name="machine")["Config"]["Hostname"] == "machine"
+    assert shown(container(), host_name="machine")["Config"]["Hostname"] == "c" * 12
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from apiserver.engine.containers.options.limits import Limits
 from apiserver.engine.containers.options.logging import Logging
 from apiserver.engine.containers.options.mounts import Mounts
 from apiserver.engine.containers.options.namespaces import Namespace, Namespaces
-from apiserver.engine.containers.options.network import HOST, Network
+from apiserver.engine.containers.options.network import Network
 from apiserver.engine.containers.options.process import Process
 from apiserver.engine.containers.options.security import Security
 
@@ -55,11 +55,9 @@ class ContainerOptions(Struct, frozen=True):
     """Name or path of the OCI runtime asked for; empty: what works on this host."""
 
     def hostname(self, container_id: str, host_name: str) -> str:
-        """What the container is called inside; on the host's network it is the host, unless it asks for a name.
+        """What the container is called inside.
 
         Args:
             host_name: the host's own.
         """
-        if self.namespaces.uts is Namespace.HOST or (self.network.mode == HOST and not self.identity.hostname):
-            return host_name
-        return self.identity.hostname or container_id[:12]
+        return host_name if self.namespaces.uts is Namespace.HOST else self.identity.hostname or container_id[:12]
