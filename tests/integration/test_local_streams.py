@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import select
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -140,6 +142,24 @@ async def test_a_reader_that_sleeps_does_not_keep_the_end_from_being_known(rig: 
     assert (await rig.over(made)).exit_code == 9
     out = await all_of(streams)
     assert len(out[Stream.STDOUT]) == 150_000
+
+
+@pytest_twisted.ensureDeferred
+async def test_nor_does_it_where_the_process_made_its_pipe_as_large_as_it_may(rig: Rig) -> None:
+    made = await rig.create(shell("read line; exec head -c 100000000 /dev/zero", process={"stdin_open": True}))
+    streams = await rig.streams.attach(made.plan)
+    await rig.runs.start(made.plan)
+    pid = int(RunPlan.from_json(made.plan).run.pid_file.read_text())
+    largest = int(Path("/proc/sys/fs/pipe-max-size").read_text())
+    pipe = os.open(f"/proc/{pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, largest)
+    await streams.write(b"\n")
+    await until(lambda: not select.select([], [pipe], [], 0)[1])  # it is full, and conmon waits for us
+    os.close(pipe)
+    await rig.runs.stop(made.plan, signal.SIGKILL, 0)
+    assert (await rig.over(made)).exit_code == 137
+    assert len((await all_of(streams))[Stream.STDOUT]) >= largest
+    streams.close()
 
 
 @pytest_twisted.ensureDeferred

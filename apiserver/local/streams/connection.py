@@ -13,11 +13,12 @@ from apiserver.engine.ports.streams import Stream
 
 log = Logger()
 
-DRAINED = 512 * 1024
+DRAINED = 3 << 20
 """Bytes of output that are kept for a slow reader once the process is gone.
 
-What a dead process can leave is in its two pipes and in the socket's buffer. conmon writes the exit code only after all
-of it was taken, so a reader that sleeps would otherwise keep the end from being known.
+What a dead process can leave is in its two pipes, which any program may enlarge to a MiB each, and in the socket's
+buffer. conmon writes the exit code only after all of it was taken, so a reader that sleeps would otherwise keep the end
+from being known.
 """
 
 _STREAMS = {attach.Stream.STDOUT: Stream.STDOUT, attach.Stream.STDERR: Stream.STDERR}
