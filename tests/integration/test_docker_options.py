@@ -133,6 +133,9 @@ def test_the_root_may_be_read_only(run: Run) -> None:
     assert run("--read-only", script="touch /x 2>/dev/null || echo refused; touch /dev/shm/x && echo shm") == (
         "refused\nshm"
     )
+    ours = "for f in /etc/hosts /etc/hostname /etc/resolv.conf; do (echo >> $f) 2>/dev/null && echo $f; done; echo done"
+    assert run("--read-only", script=ours) == "done"
+    assert run(script=ours) == "/etc/hosts\n/etc/hostname\n/etc/resolv.conf\ndone"
 
 
 def test_masked_and_read_only_paths(run: Run) -> None:

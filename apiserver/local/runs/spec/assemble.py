@@ -74,7 +74,8 @@ def our_mounts(spec: RunSpec, machine: Machine, files: Mapping[str, Path]) -> li
     options = spec.options
     kernel = mounts.kernel_mounts(options.mounts, privileged=options.security.privileged, ipc=options.namespaces.ipc)
     init_program = init.mount(options.lifecycle, machine.host.programs.get(init.PROGRAM))
-    return [*kernel, *mounts.file_mounts(files), *init_program]
+    own_files = mounts.file_mounts(files, read_only=options.mounts.read_only_rootfs)
+    return [*kernel, *own_files, *init_program]
 
 
 def process_of(spec: RunSpec, machine: Machine, *, user: User, hostname: str) -> JsonObject:

@@ -63,9 +63,9 @@ def kernel_mounts(mounts: Mounts, *, privileged: bool, ipc: Namespace) -> list[P
     ]
 
 
-def file_mounts(files: Mapping[str, Path]) -> list[Placed]:
-    """Our own files: target -> file. Inside they can be written, as in Docker."""
-    options = ("bind", "rprivate", "nosuid", "nodev", "noexec")
+def file_mounts(files: Mapping[str, Path], *, read_only: bool) -> list[Placed]:
+    """Our own files: target -> file. Inside they can be written where the root can, as with Docker and Podman."""
+    options = ("bind", "rprivate", *(("ro",) if read_only else ()), "nosuid", "nodev", "noexec")
     return [Placed(target, "bind", str(source), options, ours=True) for target, source in files.items()]
 
 
