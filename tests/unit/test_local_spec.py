@@ -204,6 +204,11 @@ def test_all_is_a_capability_to_add_or_drop() -> None:
     assert security.capabilities(Security(cap_add=("ALL",), cap_drop=("CHOWN",)), AVAILABLE) == list(AVAILABLE[1:])
 
 
+def test_a_capability_that_is_added_and_dropped_by_name_is_there() -> None:
+    both = Security(cap_add=("KILL",), cap_drop=("kill", "CHOWN"))
+    assert security.capabilities(both, AVAILABLE) == ["CAP_KILL", "CAP_SETFCAP"]
+
+
 def test_the_inheritable_set_is_empty_and_a_plain_user_holds_nothing() -> None:
     root, other = security.capability_sets(["CAP_KILL"], 0), security.capability_sets(["CAP_KILL"], 5)
     assert (root["inheritable"], root["ambient"], root["effective"]) == ([], [], ["CAP_KILL"])

@@ -60,16 +60,14 @@ def capabilities(security: Security, available: Sequence[str]) -> list[str]:
     Raises:
         InvalidParameter: a name that is no capability.
     """
-    wanted = set(DEFAULT_CAPABILITIES)
     if security.privileged:
         return list(available)
     adds, drops = set(map(_name, security.cap_add)), set(map(_name, security.cap_drop))
-    if "ALL" in drops:
-        wanted = set()
     if "ALL" in adds:
-        wanted = set(available)
-    wanted = (wanted | adds) - (drops - adds if "ALL" in drops else drops)
-    return [name for name in available if name in wanted]
+        return [name for name in available if name not in drops]
+    kept = set() if "ALL" in drops else set(DEFAULT_CAPABILITIES) - drops
+    # One that is in both lists is added (moby, caps.TweakCapabilities).
+    return [name for name in available if name in kept | adds]
 
 
 def clamped(security: Security, available: Sequence[str]) -> tuple[str, ...]:
