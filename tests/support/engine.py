@@ -71,6 +71,7 @@ class NetworksDouble:
     def __init__(self, machine: Machine, gates: Gates, remembered: Sequence[Container]) -> None:
         self._machine = machine
         self._gates = gates
+        self.foresees = True
         self.leases = {(c.id, c.run.number) for c in remembered if c.run is not None and c.run.network is not None}
 
     def check(self, options: Network) -> None:
@@ -86,12 +87,17 @@ class NetworksDouble:
         lease = Lease("apiserver", container.id, run, IPv4Address("10.89.0.2"), "02:00:00:00:00:02")
         return NetworkPlan(container.id, container.name, run, (Attachment(BRIDGE, lease),), tuple(ports))
 
+    async def open(self, plan: NetworkPlan) -> Sequence[Endpoint] | None:
+        await self._gates.pass_by("networks.open")
+        self._machine.networks.add((plan.container_id, plan.run))
+        await self._gates.pass_by("networks.open done")
+        return [_endpoint(plan)] if self.foresees else None
+
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
         await self._gates.pass_by("networks.attach")
         self._machine.networks.add((plan.container_id, plan.run))
         await self._gates.pass_by("networks.attach done")
-        lease = plan.attachments[0].lease
-        return [Endpoint("apiserver", "eth0", lease.address, 16, None, lease.mac)]
+        return [_endpoint(plan)]
 
     async def detach(self, plan: NetworkPlan) -> None:
         await self._gates.pass_by("networks.detach")
@@ -102,6 +108,11 @@ class NetworksDouble:
         self.leases.discard((container_id, run))
 
     async def reconcile(self, containers: Sequence[Container]) -> None: ...
+
+
+def _endpoint(plan: NetworkPlan) -> Endpoint:
+    lease = plan.attachments[0].lease
+    return Endpoint("apiserver", "eth0", lease.address, 16, None, lease.mac)
 
 
 class Held:
@@ -155,9 +166,9 @@ class Engine:
     images: ImagesDouble = field(default_factory=ImagesDouble)
     logs: FakeLogs = field(default_factory=FakeLogs)
     boot_id: str = "boot-1"
-    host_name: str = "host"
     machine: Machine = None  # type: ignore[assignment]  # made from the clock
     records: MemoryRecords = None  # type: ignore[assignment]  # made from the gates
+    host_name: str = "host"
 
     def __post_init__(self) -> None:
         if self.clock.seconds() == 0:
