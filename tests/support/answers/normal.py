@@ -158,6 +158,8 @@ def _words(answers: Answers) -> Callable[[str], str]:
         value = _MAC.sub("<MAC>", _HEX.sub("<64 hex digits>", value))
         value = _LINK.sub("<link>", _RUNTIME.sub("<runtime>", value))
         value = _TEMPORARY.sub("<temporary file>", value)
+        if value and value == answers.host_name:
+            return "<name of the host>"
         return _ADDRESS.sub(_address, value)
 
     return text

@@ -1,6 +1,7 @@
 """What every server is asked to do, and the questions at each stage of it.
 
-An image, a container with many options (`full`) and one with none (`plain`): created, running, ended, removed. In
+An image, a container with many options (`full`), one with none (`plain`) and one that shares all it can with the host
+(`host`): created, running, ended, removed. In
 libpod's flavour a third one (`native`) is made by its own create.
 """
 
@@ -16,7 +17,7 @@ from tests.support.answers.server import Server
 from tests.support.image_archive import busybox_image, docker_archive
 
 IMAGE = "docker.io/library/answers:latest"
-FULL, PLAIN, NATIVE = "answers-full", "answers-plain", "answers-native"
+FULL, PLAIN, HOST, NATIVE = "answers-full", "answers-plain", "answers-host", "answers-native"
 VOLUME = "answers-volume"
 OTHERS = ("answers-other", "answers-native-volume")
 LABEL = "answers"
@@ -71,6 +72,38 @@ def plain_container() -> dict[str, Any]:
     return {"Image": IMAGE, "Labels": {LABEL: "plain"}}
 
 
+def host_container(folder: Path) -> dict[str, Any]:
+    """A body of Docker's create: privileged, in the host's namespaces; it ends as the full one does."""
+    return {
+        "Image": IMAGE,
+        "Entrypoint": ["sh", "-c"],
+        "Cmd": ["until [ -e /bound/end ]; do sleep 0.1; done"],
+        "Labels": {LABEL: "host"},
+        "Tty": True,
+        "OpenStdin": True,
+        "WorkingDir": "/tmp",
+        "HostConfig": {
+            "NetworkMode": "host",
+            "PidMode": "host",
+            "IpcMode": "host",
+            "UTSMode": "host",
+            "CgroupnsMode": "host",
+            "Privileged": True,
+            "SecurityOpt": ["seccomp=unconfined"],
+            "LogConfig": {"Type": "none", "Config": {}},
+            "Mounts": [
+                {"Type": "bind", "Source": str(folder), "Target": "/bound", "ReadOnly": True},
+                {"Type": "tmpfs", "Target": "/scratch", "TmpfsOptions": {"SizeBytes": 1 << 20, "Mode": 0o700}},
+            ],
+            "Ulimits": [{"Name": "nofile", "Soft": 64, "Hard": 128}],
+            "NanoCpus": 500_000_000,
+            "CpusetCpus": "0",
+            "MemoryReservation": 32 << 20,
+            "Annotations": {"org.example.note": "kept"},
+        },
+    }
+
+
 def native_container(folder: Path) -> dict[str, Any]:
     """A body of libpod's create, as podman's command line makes one; it ends as the full one does."""
     private = {"nsmode": "private"}
@@ -112,12 +145,14 @@ class Answers:
     Attributes:
         ids: 64 digits -> what they are of.
         folders: path on the server's machine -> what it is.
+        host_name: of that machine.
     """
 
     def __init__(self) -> None:
         self.documents: dict[str, Any] = {}
         self.ids: dict[str, str] = {}
         self.folders: dict[str, str] = {}
+        self.host_name = ""
 
     def add(self, name: str, answer: Any) -> None:
         self.documents[name] = answer
@@ -165,7 +200,7 @@ class Story:
             self._clear()
 
     def _clear(self) -> None:
-        for name in (FULL, PLAIN, NATIVE):
+        for name in (FULL, PLAIN, HOST, NATIVE):
             self._docker.ask("DELETE", f"/containers/{name}", may_fail=True, force=1, v=1)
         for name in (VOLUME, *OTHERS):
             self._docker.ask("DELETE", f"/volumes/{name}", may_fail=True)
@@ -183,6 +218,7 @@ class Story:
     def _say_what_it_is(self) -> None:
         self._ask("version", "/version")
         info = self._ask("info", "/info")
+        self._answers.host_name = info["host"]["hostname"] if self._libpod else info["Name"]
         info.get("registries", {}).pop("search", None)  # how this machine happens to be configured
         store = info.get("store", {})
         for path, name in (
@@ -199,7 +235,8 @@ class Story:
         self._answers.ids[network["id" if self._libpod else "Id"]] = "network"
 
     def _containers(self) -> None:
-        for name, body in ((FULL, full_container(self._folder)), (PLAIN, plain_container())):
+        bodies = {FULL: full_container(self._folder), PLAIN: plain_container(), HOST: host_container(self._folder)}
+        for name, body in bodies.items():
             made = self._docker.ask("POST", "/containers/create", body, name=name)
             self._answers.ids[made["Id"]] = name
         if self._libpod:
@@ -209,11 +246,12 @@ class Story:
             self._ask("native-created", f"/containers/{NATIVE}/json")
         self._ask("container-created", f"/containers/{FULL}/json")
         self._list("list-created")
-        names = (FULL, PLAIN, NATIVE) if self._libpod else (FULL, PLAIN)
+        names = (*bodies, NATIVE) if self._libpod else tuple(bodies)
         for name in names:
             self._docker.ask("POST", f"/containers/{name}/start")
         self._ask("container-running", f"/containers/{FULL}/json")
         self._ask("plain-running", f"/containers/{PLAIN}/json")
+        self._ask("host-running", f"/containers/{HOST}/json")
         if self._libpod:
             self._ask("native-running", f"/containers/{NATIVE}/json")
         self._list("list-running")
