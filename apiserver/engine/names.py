@@ -99,6 +99,10 @@ class Reference(Struct, frozen=True):
             return self
         return Reference(self.domain, self.path, DEFAULT_TAG)
 
+    def exact(self) -> Reference:
+        """What a registry is asked for: the digest alone where there is one, and else the tag."""
+        return Reference(self.domain, self.path, digest=self.digest) if self.digest else self.tagged()
+
 
 def parse_reference(text: str, *, short_domain: str = DOCKER_HUB) -> Reference:
     """Read a reference as a client writes it.

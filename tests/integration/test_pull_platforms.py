@@ -137,6 +137,6 @@ def test_podman_runs_the_image_of_a_list_by_the_lists_digest(
     own: Service, registry: DockerRegistry, podman: Podman
 ) -> None:
     digest = put_list(registry, "podman", FOREIGN, OWN)
-    name = f"{registry.host}/podman@{digest}"
+    name = f"{registry.host}/podman:any@{digest}"
     assert podman.ok("run", "--rm", "--network", "none", "--tls-verify=false", name, "cat", "/platform") == "own"
     assert podman.ok("image", "exists", name) == ""

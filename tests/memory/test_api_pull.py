@@ -163,6 +163,20 @@ def test_a_short_name_of_a_docker_client_is_docker_hubs_alone(api: Api) -> None:
     assert api.registry.fetches[0][0] == NAME
 
 
+def test_a_digest_wins_over_the_tag_beside_it(api: Api) -> None:
+    digest = "sha256:" + "d" * 64
+    by_digest = f"r.example/box@{digest}"
+    api.registry.remote[by_digest] = REMOTE
+    docker = api.open("POST", "/images/create", fromImage=f"r.example/box:1@{digest}")
+    podman = api.open("POST", "/v5.0.0/libpod/images/pull", reference=f"r.example/box:1@{digest}")
+    ((name, _, done),) = api.registry.fetches
+    done.callback(replace(BOX, names=(), digests=(by_digest,)))
+    assert (name, podman.answer.lines()[0]["stream"]) == (by_digest, f"Trying to pull {by_digest}...\n")
+    first, *_, last = docker.answer.lines()
+    assert first == {"status": "Pulling from box", "id": f"r.example/box:1@{digest}"}
+    assert last == {"status": f"Status: Downloaded newer image for r.example/box:1@{digest}"}
+
+
 def test_compat_mode_is_dockers_lines_whose_last_id_is_the_images(api: Api) -> None:
     connection = api.open("POST", "/v5.0.0/libpod/images/pull", reference=NAME, compatMode="true")
     _, watch, done = api.registry.fetches[0]

@@ -71,7 +71,7 @@ class ImagePullGroup:
             raise NoSuchImage(name)
         try:
             full = await self._resolve(name) if is_short(name) else name
-            reference = parse_reference(full).tagged()
+            reference = parse_reference(full).exact()
             newer = here is None or await self._pulls().differs(here, reference, access, platform)
         except (RegistryError, ShortNameUnresolved):
             if here is None:

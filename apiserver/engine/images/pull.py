@@ -166,7 +166,7 @@ class Pulls:
 
     def join(self, reference: Reference, access: RegistryAccess, platform: Platform) -> Pull:
         """Begin a pull, or join the one that is under way for the same reference, credentials and platform."""
-        reference = reference.tagged()
+        reference = reference.exact()
         key = (reference.canonical, access.key(), platform.os, platform.architecture, platform.variant)
         work = self._works.get(key)
         if work is None:
@@ -183,7 +183,7 @@ class Pulls:
         Raises:
             as `Registry.look`.
         """
-        remote = await self.registry.look(reference.tagged(), access, platform)
+        remote = await self.registry.look(reference.exact(), access, platform)
         here = {image.manifest_digest, *image.manifest_digests}
         return here.isdisjoint({remote.digest, remote.image_digest})
 

@@ -57,7 +57,7 @@ def access_denied(reference: Reference) -> str:
 
 
 def first_line(reference: Reference) -> JsonObject:
-    return {"status": f"Pulling from {reference.path}", "id": reference.tag or reference.digest}
+    return {"status": f"Pulling from {reference.path}", "id": reference.familiar if reference.digest else reference.tag}
 
 
 class LayerLines:
