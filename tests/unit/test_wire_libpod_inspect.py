@@ -243,7 +243,9 @@ def test_processors_are_shown_as_the_quota_that_acts() -> None:
     config = shown(with_options(limits=Limits(nano_cpus=500_000_000)))["HostConfig"]
     assert (config["NanoCpus"], config["CpuPeriod"], config["CpuQuota"]) == (500_000_000, 100_000, 50_000)
     config = shown(with_options(limits=Limits(cpu_period_us=20_000, cpu_quota_us=5_000)))["HostConfig"]
-    assert (config["CpuPeriod"], config["CpuQuota"]) == (20_000, 5_000)
+    assert (config["NanoCpus"], config["CpuPeriod"], config["CpuQuota"]) == (250_000_000, 20_000, 5_000)
+    config = shown(with_options(limits=Limits(cpu_quota_us=-1)))["HostConfig"]
+    assert (config["NanoCpus"], config["CpuPeriod"], config["CpuQuota"]) == (0, 0, -1)
 
 
 def test_a_listing_has_the_command_without_the_entry_point_and_a_failed_start_is_no_end() -> None:
@@ -253,3 +255,11 @@ def test_a_listing_has_the_command_without_the_entry_point_and_a_failed_start_is
     assert entry["Command"] == ["sleep", "100"]
     assert summary_json(container(run=failed))["Exited"] is False
     assert summary_json(exited(3))["Exited"] is True
+
+
+def test_a_port_that_is_published_everywhere_says_so() -> None:
+    asked = with_options(network=Network(ports=(PortRequest(80), PortRequest(81, Transport.UDP, "127.0.0.1", 9, 9))))
+    assert shown(asked)["HostConfig"]["PortBindings"] == {
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": ""}],
+        "81/udp": [{"HostIp": "127.0.0.1", "HostPort": "9"}],
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.logging import LogDriver
@@ -22,29 +22,30 @@ def run_facts(paths: Paths, machine: Machine, key: RunKey, options: ContainerOpt
         key: the newest run's, or of the first one before there is any.
     """
     container, run = paths.container(key.container_id), paths.run(key.container_id, key.number)
-    capabilities = security.capabilities(options.security, machine.capabilities)
+    capabilities = tuple(security.capabilities(options.security, machine.capabilities))
+    files = str(container.files)
     return RunFacts(
         directory=str(container.directory),
-        hostname_file=_if_there(container.files / "hostname"),
-        hosts_file=_if_there(container.files / "hosts"),
-        resolv_conf=_if_there(container.files / "resolv.conf"),
+        hostname_file=_if_there(f"{files}/hostname"),
+        hosts_file=_if_there(f"{files}/hosts"),
+        resolv_conf=_if_there(f"{files}/resolv.conf"),
         log=str(container.log) if options.logging.driver is LogDriver.K8S_FILE else "",
         pid_file=str(run.pid_file),
         monitor_pid_file=str(run.conmon_pid_file),
         monitor_pid=read_pid(run.conmon_pid_file),
-        configuration=_if_there(run.config),
+        configuration=_if_there(str(run.config)),
         oci_version=OCI_VERSION,
         cgroup=cgroup,
         upper=str(container.upper),
         work=str(container.work),
         merged=str(container.merged),
-        bounding=tuple(capabilities),
-        effective=tuple(capabilities) if _is_root(options.process.user) else (),
+        bounding=capabilities,
+        effective=capabilities if _is_root(options.process.user) else (),
     )
 
 
-def _if_there(path: Path) -> str:
-    return str(path) if path.exists() else ""
+def _if_there(path: str) -> str:
+    return path if os.path.exists(path) else ""
 
 
 def _is_root(user: str) -> bool:

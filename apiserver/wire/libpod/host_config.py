@@ -20,6 +20,7 @@ _UNSET_NUMBERS = (
 )
 
 
+_EVERYWHERE = "0.0.0.0"  # noqa: S104  # it is shown, not bound
 _PERIOD_US = 100_000
 """In which processors are given out where the client says no other."""
 
@@ -94,7 +95,7 @@ def _limits(limits: Limits) -> JsonObject:
         "OomKillDisable": limits.oom_kill_disable,
         "CpuShares": limits.cpu_shares or 0,
         "Memory": limits.memory_bytes or 0,
-        "NanoCpus": limits.nano_cpus or 0,
+        "NanoCpus": limits.nano_cpus or _nano_cpus(limits),
         "CpuPeriod": limits.cpu_period_us or (_PERIOD_US if limits.nano_cpus else 0),
         "CpuQuota": limits.cpu_quota_us or (limits.nano_cpus or 0) * _PERIOD_US // 1_000_000_000,
         "CpusetCpus": limits.cpuset_cpus,
@@ -104,6 +105,12 @@ def _limits(limits: Limits) -> JsonObject:
         "MemorySwappiness": _swappiness(limits),
         "PidsLimit": limits.pids or 0,
     }
+
+
+def _nano_cpus(limits: Limits) -> int:
+    """What a quota comes to; -1 is none."""
+    quota = max(limits.cpu_quota_us or 0, 0)
+    return quota * 1_000_000_000 // (limits.cpu_period_us or _PERIOD_US)
 
 
 def _security_options(security: Security) -> list[str]:
@@ -151,5 +158,5 @@ def _bindings(container: Container) -> JsonObject:
     for port in container.options.network.ports:
         key = f"{port.container_port}/{port.transport}"
         first = str(port.host_port_first) if port.host_port_first else ""
-        shown.setdefault(key, []).append({"HostIp": port.host_ip, "HostPort": first})
+        shown.setdefault(key, []).append({"HostIp": port.host_ip or _EVERYWHERE, "HostPort": first})
     return dict(shown)
