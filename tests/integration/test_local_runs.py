@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from apiserver.config.host.mountinfo import mounts_under
+from apiserver.drivers.linux import descriptors
 from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.linux.pidfd import Process as HeldProcess
 from apiserver.engine.containers.options import Logging, Process
@@ -307,6 +309,21 @@ async def test_the_root_has_the_images_mode_also_where_its_making_was_cut(
         await rig.runs.discard(rig.made[-1].plan)
     ran = await rig.run(shell("stat -c %a /"), container_id="a" * 64)
     assert ran.text == "1711\n"
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_last_descriptors_are_for_what_gives_some_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await rig.create(shell("sleep 100"))
+    await rig.runs.start(made.plan)
+    lowest = os.dup(2)
+    os.close(lowest)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (lowest + descriptors.KEPT - 1, 1 << 20))
+    with pytest.raises(HostError, match="too many open files"):
+        await rig.create(shell("true"))
+    await rig.runs.stop(made.plan, signal.SIGKILL, 0)
+    await rig.runs.discard(made.plan)
+    monkeypatch.undo()
+    assert (await rig.run(shell("echo again"))).text == "again\n"
 
 
 @pytest_twisted.ensureDeferred

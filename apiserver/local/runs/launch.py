@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from apiserver.drivers.conmon.argv import CreateOptions
 from apiserver.drivers.conmon.start import Conmon, Created
+from apiserver.drivers.linux import descriptors
 from apiserver.drivers.oci_runtime import OciRuntime
 from apiserver.drivers.process import Programs
 from apiserver.engine.containers.options import ContainerOptions
@@ -49,6 +50,7 @@ class Launch:
         self._now = now
 
     async def create(self, spec: RunSpec, plan: RunPlan, held: HeldPorts | None) -> int:
+        descriptors.spare()
         was_created = await self._bundles.make(spec, plan)
         plan.runtime_root.parent.mkdir(mode=0o700, exist_ok=True)
         try:
