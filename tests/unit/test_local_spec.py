@@ -42,6 +42,9 @@ AVAILABLE = ("CAP_CHOWN", "CAP_KILL", "CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_SET
         ("77", User(77, 0, (0,), "/")),
         ("77:88", User(77, 88, (88,), "/")),
         ("2147483647", User(2147483647, 0, (0,), "/")),
+        ("app:", User(1000, 1001, (1001, 50), "/home/app")),
+        (":extra", User(0, 2000, (2000,), "/root")),
+        (":", User(0, 0, (0,), "/root")),
     ],
 )
 def test_users_are_those_of_the_containers_files(text: str, user: User) -> None:
@@ -59,8 +62,8 @@ def test_users_are_those_of_the_containers_files(text: str, user: User) -> None:
         "0x0",
         "root\n",
         "a b",
-        "app:",
         "app:-1",
+        "app::",
         "app:nope",
         "a:b:c",
         "1:00",

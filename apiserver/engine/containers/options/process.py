@@ -120,15 +120,13 @@ def check_env(env: Sequence[str], *, complete: bool) -> tuple[str, ...]:
 
 
 def check_user(user: str, field: str = "User") -> None:
-    """`USER[:GROUP]`, each a name or a decimal number from 0 to 2,147,483,647; `field` is for the refusal.
+    """`[USER][:[GROUP]]`, each a name or a decimal number from 0 to 2,147,483,647; `field` is for the refusal.
 
     Raises:
         InvalidParameter
     """
-    if not user:
-        return
-    name, colon, group = user.partition(":")
-    for part in (name, group) if colon and group else (name,):
+    name, _, group = user.partition(":")
+    for part in filter(None, (name, group)):
         if not _USER.fullmatch(part) or part[:2] in ("0x", "0X"):
             raise InvalidParameter(f"invalid {field}: {user!r}")
         if part.isdecimal() and (not _NUMBER.fullmatch(part) or int(part) > LARGEST_ID):

@@ -45,7 +45,8 @@ def resolve(text: str, more_groups: Sequence[str], passwd: bytes, group: bytes) 
     """The user that `USER[:GROUP]` means.
 
     Args:
-        text: names or numbers; empty is root. A number always means an id, whether or not passwd has it.
+        text: names or numbers; an empty user is root, an empty group the user's own. A number always means an id,
+            whether or not passwd has it.
         more_groups: names or numbers of supplementary groups, as given.
         passwd, group: what the container's files hold; empty where it has none.
 
@@ -54,8 +55,8 @@ def resolve(text: str, more_groups: Sequence[str], passwd: bytes, group: bytes) 
     """
     if _CONTROL.search(text):
         raise InvalidParameter(f"invalid user: {text!r}")
-    user_part, colon, group_part = text.partition(":")
-    if colon and (not group_part or ":" in group_part):
+    user_part, _, group_part = text.partition(":")
+    if ":" in group_part:
         raise InvalidParameter(f"invalid user: {text!r}")
     number = _id(user_part) if user_part else 0
     entry = next((e for e in _passwd(passwd) if (e.uid == number if number is not None else e.name == user_part)), None)
