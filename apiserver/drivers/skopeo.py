@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from apiserver.drivers.process import Child, ProgramFailed, Programs, Sink
@@ -50,11 +50,13 @@ class RegistryFiles(Struct, frozen=True):
         policy: policy.json.
         registries: registries.conf; registries.conf.d of the host counts in any case.
         auth: auth.json, for calls that have none of their own.
+        proxies: environment variables that say which proxy leads to them.
     """
 
     policy: Path | None = None
     registries: Path | None = None
     auth: Path | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict)
 
 
 class RegistryCall(Struct, frozen=True):
@@ -177,7 +179,7 @@ class Skopeo:
         words = [*call.head(self._store.policy), "--debug", "inspect", "--raw", "--no-creds", *options]
         done = await self._programs.run(
             [*words, f"docker://{reference}"],
-            env=self._store.environment(call.temporary),
+            env={**call.files.proxies, **self._store.environment(call.temporary)},
             time_limit=None,
             started=call.started,
             stdout_limit=MANIFEST_LIMIT,
@@ -223,7 +225,7 @@ class Skopeo:
     async def _run(self, call: RegistryCall, words: list[str], said: Sink | None, stdin: bytes | None = None) -> bytes:
         done = await self._programs.run(
             [*call.head(self._store.policy), "--debug", *words],  # only so does it say what it waits for
-            env=self._store.environment(call.temporary),
+            env={**call.files.proxies, **self._store.environment(call.temporary)},
             stdin=stdin,
             stdout=said,
             time_limit=None,

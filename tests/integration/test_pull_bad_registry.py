@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.integration.test_pull_docker import auth, pull
-from tests.support.image_archive import Entry, TestImage, layer
+from tests.support.image_archive import Entry, TestImage, docker_archive, layer
 from tests.support.registry import MANIFEST_TYPE, PASSWORD, image_manifest
 from tests.support.service import Service, UnixConnection
 
@@ -162,6 +163,25 @@ def test_a_registry_that_hangs_is_given_up(own: Service, bad: BadRegistry) -> No
     bad.blob = bad.stall
     assert "sent nothing for 1 s" in error_of(pull(own, f"{bad.host}/box"))
     nothing_half_pulled(own)
+
+
+@pytest.mark.parametrize("way", ["pull", "push", "login"])
+def test_a_registry_that_takes_connections_and_says_nothing_is_given_up(own: Service, way: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        host = f"127.0.0.1:{mute.getsockname()[1]}"
+        archive = docker_archive(TestImage(IMAGE.layers, (f"{host}/box:1",)))
+        if way == "pull":
+            status, (said,) = pull(own, f"{host}/box")
+            message = str(said["message"])
+        elif way == "push":
+            assert own.request("POST", "/images/load?quiet=1", archive)[0] == 200
+            status, body = own.request("POST", f"/images/{host}/box/push?tag=1")
+            message = json.loads(body)["message"]
+        else:
+            status, body = own.request("POST", "/auth", {"username": "x", "password": "y", "serveraddress": host})
+            message = json.loads(body)["message"]
+    assert (status, message) == (500, f"{host} sent nothing for 1 s")
+    assert not skopeos(own)
 
 
 def test_a_layer_that_is_another_than_was_announced_is_an_error(own: Service, bad: BadRegistry) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import http.server
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,28 @@ def test_insecure_lets_podman_speak_plainly_unless_the_request_forbids_it(
     status, (said,) = libpod_pull(service, f"reference={registry.host}/box&tlsVerify=true")
     assert (status, "HTTP response to HTTPS client" in said["message"]) == (500, True)
     assert libpod_pull(service, f"reference={registry.host}/box")[1][-1]["id"] == busybox_image().id
+
+
+def test_the_proxy_of_the_services_environment_leads_to_registries(make_service: MakeService, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    conf = tmp_path / "registries.conf"
+    conf.write_text('[[registry]]\nlocation = "behind.invalid"\ninsecure = true\n')
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        service = make_service("--idle-timeout", "0")
+        proxy = f"http://127.0.0.1:{server.server_address[1]}"
+        service.start(environment={"CONTAINERS_REGISTRIES_CONF": str(conf), "HTTP_PROXY": proxy})
+        assert pull(service, "behind.invalid/box")[0] >= 400
+        server.shutdown()
+    assert "http://behind.invalid/v2/" in asked
 
 
 def test_a_broken_registries_conf_is_an_error_that_names_it(

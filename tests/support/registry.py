@@ -78,13 +78,6 @@ class DockerRegistry:
         self._process.kill()
         self._process.wait(10)
 
-    def pause(self) -> None:
-        """It answers nobody any more, and keeps its connections."""
-        self._process.send_signal(19)
-
-    def resume(self) -> None:
-        self._process.send_signal(18)
-
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:

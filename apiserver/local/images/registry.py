@@ -49,12 +49,13 @@ log = Logger()
 
 ANY_PLATFORM = Platform()
 
+_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
 _POLICY = Path("/etc/containers/policy.json")
 _USER_POLICY = Path("/root/.config/containers/policy.json")
 
 
 def registry_files(environment: Mapping[str, str] = os.environ) -> RegistryFiles:
-    """The host's policy.json, and what `CONTAINERS_REGISTRIES_CONF` and `REGISTRY_AUTH_FILE` name, as for Podman.
+    """The host's policy.json, and what the environment names, as for Podman: registries.conf, auth.json, proxies.
 
     Where they name nothing skopeo finds the host's own.
     """
@@ -63,6 +64,7 @@ def registry_files(environment: Mapping[str, str] = os.environ) -> RegistryFiles
         policy=next((path for path in (_USER_POLICY, _POLICY) if path.exists()), None),
         registries=Path(registries) if registries else None,
         auth=Path(auth) if auth else None,
+        proxies={name: value for name, value in environment.items() if name.upper() in _PROXIES},
     )
 
 
