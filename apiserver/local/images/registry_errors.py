@@ -60,9 +60,9 @@ def registry_error(error: ProgramFailed, reference: Reference, temporary: Path) 
         temporary: the private directory of the call, which is nobody else's business.
     """
     said = _NOT_PARSING.sub(r"initializing source \1: ", skopeo.reason(error))
+    said = _FILE.sub("", said).replace(str(temporary), "a temporary directory")
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
-    said = _FILE.sub("", said).replace(str(temporary), "a temporary directory")
     bare = said.replace(reference.repository, "")  # a name may hold any of the words
     if _TOO_LARGE in bare:
         return BadManifest(said)
