@@ -150,7 +150,8 @@ def test_no_path_of_ours_and_no_line_of_the_log_is_told() -> None:
     failed = ProgramFailed("skopeo", 137, f'time="1" level=debug msg="GET {PLACE}"\nat {PLACE}/x\n'.encode())
     said = str(registry_error(failed, Reference("r.example", "box"), PLACE))
     assert ("GET" in said, str(PLACE) in said) == (False, False)
-    full = f'level=fatal msg="writing blob: storing blob to file \\"{PLACE}/1\\": write {PLACE}/1: no space left on device"'
+    stored = f'writing blob: storing blob to file \\"{PLACE}/1\\": write {PLACE}/1'
+    full = f'level=fatal msg="{stored}: no space left on device"'
     no_room = registry_error(ProgramFailed("skopeo", 1, full.encode()), Reference("r.example", "box"), PLACE)
     assert str(no_room) == "writing blob: write a temporary directory/1: no space left on device"
     wordless = registry_error(ProgramFailed("skopeo", 1, b'time="1" level=fatal msg=EOF\n'), Reference("r", "b"), PLACE)
