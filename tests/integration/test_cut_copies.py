@@ -164,3 +164,25 @@ def test_a_load_whose_service_is_killed_ends_with_it_and_leaves_nothing_and_the_
     nothing_left(own)
     assert own.request("POST", "/images/load?quiet=1", archive)[0] == 200
     assert len(whole(own)) == 2
+
+
+def test_of_a_load_of_several_images_whose_service_is_killed_those_stay_that_were_whole(own: Service) -> None:
+    many = layer([Entry(f"file{number}", b"x") for number in range(20_000)])
+    first = TestImage((IMAGE.layers[1],), ("first:1",))
+    archive = docker_archive(first, TestImage((IMAGE.layers[0], many), ("second:1",)))
+
+    def load() -> None:
+        with suppress(OSError):
+            own.request("POST", "/images/load?quiet=1", archive)
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    until(lambda: len(whole(own)) == 2, "the second image has a layer")
+    with dead(own):
+        loading.join()
+        until(lambda: not skopeos(own), "skopeo ends", seconds=2)
+    until(lambda: not list((own.root / "copies").iterdir()), "layers are removed")
+    assert [image["RepoTags"] for image in json.loads(own.request("GET", "/images/json?all=1")[1])] == [["first:1"]]
+    assert len(layers(own)) == 1
+    assert own.request("POST", "/images/load?quiet=1", archive)[0] == 200
+    assert len(whole(own)) == 3
