@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from apiserver.drivers.process import Child
@@ -48,7 +48,7 @@ class CopyProgress:
                 if digest in self._sizes and digest not in self._present and digest not in self._begun:
                     self._begun.append(digest)
 
-    def files(self, sizes: dict[int, int]) -> None:
+    def files(self, sizes: Mapping[int, int]) -> None:
         """The sizes of the numbered files now; one that has gone was whole."""
         for number, size in sizes.items():
             if number not in self._whole and self._files.get(number) == size:

@@ -133,13 +133,22 @@ class LocalRegistry:
         progress = CopyProgress(image.layers, frozenset(present), watch)
         source = f"{reference.repository}@{image.digest}"
         name = reference.tagged().canonical
+        # Each blob is put down as it comes, and then once more, unpacked, in the store.
+        await self._spool.make_sure_of_room(
+            2 * sum(each.size_bytes for each in image.layers if each.digest not in present)
+        )
         async with self._copies.one(), self.call(reference, access, image.platform) as call:
             before = await self._store.images()
+
+            def look() -> Mapping[int, int]:
+                self._spool.check_room()
+                return growing_files(call.temporary)
+
             await self.watched(
                 lambda watched: self._skopeo.copy_from_registry(source, name, watched, progress.said),
                 reference,
                 call,
-                lambda: growing_files(call.temporary),
+                look,
                 progress.files,
             )
             image_id = await to_the_end(self._looked_at(image, reference, before))

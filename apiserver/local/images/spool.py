@@ -68,7 +68,15 @@ class Spool:
         Raises:
             NoRoom
         """
-        room = await self._in_thread(lambda: os.statvfs(self._directory))
+        await self._in_thread(lambda: self.check_room(size_bytes))
+
+    def check_room(self, size_bytes: int = 0) -> None:
+        """The same while such a program writes; blocks.
+
+        Raises:
+            NoRoom
+        """
+        room = os.statvfs(self._directory)
         if room.f_bavail * room.f_frsize < _ROOM_KEPT + size_bytes:
             raise NoRoom(f"writing {self._directory}")
 
