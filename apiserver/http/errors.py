@@ -87,11 +87,13 @@ def status_of(error: BaseException) -> int:
 def error_body(error: BaseException, status: int, flavour: Flavour) -> JsonObject:
     """One body for both: Docker clients read `message` alone, libpod clients all three keys.
 
-    `cause` comes from the end of the chain of `raise ... from`.
+    `cause` is of the last kind of ours in the chain of `raise ... from`: what Python says of a value is for nobody.
     """
     root, passed = error, {id(error)}
+    cause: str | None = getattr(error, "cause", None)
     while root.__cause__ is not None and id(root.__cause__) not in passed:  # one may be its own, by a slip
         root = root.__cause__
         passed.add(id(root))
-    cause = getattr(root, "cause", None) or str(root)
+        cause = getattr(root, "cause", cause)
+    cause = cause or str(root)
     return {"cause": cause, "message": flavour.words(error), "response": status}

@@ -139,6 +139,12 @@ def test_the_cause_is_the_end_of_the_chain_of_errors() -> None:
     assert (body["cause"], body["message"]) == ("no such container", "in use")
 
 
+def test_what_python_says_of_a_value_is_no_cause() -> None:
+    error = InvalidParameter("size: x is no number")
+    error.__cause__ = ValueError("invalid literal for int() with base 10: 'x'")
+    assert error_body(error, 400, Flavour.LIBPOD)["cause"] == "invalid argument"
+
+
 def test_an_error_that_is_its_own_cause_has_an_end() -> None:
     error = Conflict("in use")
     error.__cause__ = NoSuchContainer("x")
