@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.image_archive import busybox_image, docker_archive
-from tests.support.service import Service
+from tests.support.service import Service, UnixConnection
 
 IMAGE = "fields:1"
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
@@ -86,6 +86,22 @@ def test_versions_are_plain_digits_and_our_own_name_is_a_component(call: Call, v
 def test_a_version_that_is_not_served_yet_is_refused_in_the_words_that_clients_parse(call: Call) -> None:
     said = call("GET", "/v1.99/version", status=400)["message"]
     assert said == "client version 1.99 is too new. Maximum supported API version is 1.56"
+
+
+@pytest.mark.parametrize("path", ["/_ping", "/v1.24/_ping", "/v1.51/_ping"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_ping_has_the_headers_by_which_clients_choose(service: Service, method: str, path: str) -> None:
+    connection = UnixConnection(service.socket, 10)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        said = answer.read()
+    finally:
+        connection.close()
+    assert (answer.status, said) == (200, b"OK" if method == "GET" else b"")
+    assert re.fullmatch(r"1\.\d+", answer.headers["Api-Version"])
+    # With 2 the command line would want BuildKit.
+    assert (answer.headers["Builder-Version"], answer.headers["Ostype"]) == ("1", "linux")
 
 
 # --- an inspection ---
@@ -380,6 +396,15 @@ def test_names_of_images_are_dockers_and_all_fields_of_a_listing_are_there(call:
     assert (shown["Os"], shown["RootFS"]["Type"], len(shown["RootFS"]["Layers"])) == ("linux", "layers", 1)
     assert shown["Architecture"]
     call("DELETE", "/images/alias:2")
+
+
+def test_a_load_names_each_image_of_the_archive(call: Call) -> None:
+    two = [busybox_image(name, Labels={"name": name}) for name in ("first:1", "quay.example/second:2")]
+    status, said = call.service.request("POST", "/images/load", docker_archive(*two))
+    streams = [json.loads(line).get("stream") for line in said.splitlines()]
+    assert (status, streams) == (200, ["Loaded image: first:1\n", "Loaded image: quay.example/second:2\n"])
+    for name in ("first:1", "quay.example/second:2"):
+        call("DELETE", f"/images/{name}")
 
 
 def test_a_history_has_ids_of_images_or_says_missing(call: Call) -> None:
