@@ -58,6 +58,7 @@ _MEASURED: Mapping[str, frozenset[str]] = {
         " variant arch OsArch configFile"
     ),
     "version": _keys("Version KernelVersion GitCommit GoVersion BuildTime Arch Package APIVersion ApiVersion Python"),
+    "host-running": _keys("BoundingCaps EffectiveCaps"),  # privileged: all that this machine has
     "image": frozenset({"Architecture", "Digest"}),
     "image-list": frozenset({"Arch"}),
 }
