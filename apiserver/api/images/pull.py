@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.lookup import is_short
-from apiserver.engine.images.platform import OtherPlatform, check_platform
+from apiserver.engine.images.platform import OtherPlatform, check_platform, parse_platform
 from apiserver.engine.images.pull import Pull, Pulls
-from apiserver.engine.images.service import Images, parse_platform
+from apiserver.engine.images.service import Images
 from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import Platform, RegistryAccess

@@ -1,9 +1,30 @@
-"""Whether an image is for the platform that a client wants."""
+"""Platforms as clients write them, and whether an image is for one.
+
+What stands for the same is read as containerd does (github.com/containerd/platforms): `x86_64` is `amd64`, `armhf` is
+`arm/v7`, and an architecture alone is Linux's.
+"""
 
 from __future__ import annotations
 
+import re
+
 from apiserver.engine.ports.images import Image
-from apiserver.errors import NotFound
+from apiserver.errors import InvalidParameter, NotFound
+
+_PART = re.compile(r"[a-z0-9_.-]*[a-z0-9]", re.ASCII)
+_SAME = {
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "i386": ("386", ""),
+    "aarch64": ("arm64", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+}
+_ARCHITECTURES = frozenset(
+    {*_SAME, "386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
+)
+_BASE = {("arm64", "v8"), ("amd64", "v1")}
+"""These say no more than the architecture does."""
 
 
 class OtherPlatform(NotFound):
@@ -13,16 +34,37 @@ class OtherPlatform(NotFound):
     docker = libpod = "{subject}"
 
 
+def parse_platform(text: str) -> tuple[str, str, str]:
+    """OS, architecture and variant of `[os/]architecture[/variant]`; what is not given is empty, but the OS is `linux`.
+
+    Raises:
+        InvalidParameter
+    """
+    parts = text.lower().split("/") if text else ["linux"]
+    if len(parts) > 3 or not all(map(_PART.fullmatch, parts)):
+        raise InvalidParameter(f"invalid platform: {text!r} is not os[/architecture[/variant]]")
+    if len(parts) == 1 and parts[0] in _ARCHITECTURES:
+        parts = ["linux", *parts]
+    system, architecture, variant = (*parts, "", "")[:3]
+    if system != "linux":
+        raise InvalidParameter(f"invalid platform: operating system {system!r} is not supported")
+    architecture, implied = _SAME.get(architecture, (architecture, ""))
+    if variant.isdecimal():
+        variant = f"v{variant}"
+    variant = variant or implied
+    return system, architecture, "" if (architecture, variant) in _BASE else variant
+
+
 def check_platform(name: str, image: Image, platform: str) -> None:
     """
     Args:
-        platform: `os[/architecture[/variant]]`; what is not in it may be anything.
+        platform: as a client writes it; what is not in it may be anything.
 
     Raises:
         OtherPlatform
+        InvalidParameter
     """
-    system, _, rest = platform.lower().partition("/")
-    architecture, _, variant = rest.partition("/")
+    system, architecture, variant = parse_platform(platform)
     wanted = [(system, image.os), (architecture, image.architecture), (variant, image.variant)]
     if any(asked and has and asked != has for asked, has in wanted):
         has = "/".join(part for part in (image.os, image.architecture, image.variant) if part)

@@ -11,11 +11,12 @@ from apiserver.engine.events.log import EventLog
 from apiserver.engine.events.model import Action, Event, Kind
 from apiserver.engine.images.changes import apply_changes
 from apiserver.engine.images.lookup import Lookup, is_short
+from apiserver.engine.images.platform import parse_platform
 from apiserver.engine.images.remove import Removal, Removed, Users
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import DOCKER_NAMES, ShortNames, familiar_name
 from apiserver.engine.ports.images import ByteSource, Image, ImageConfig, ImageSource, LoadedImage, NewImage
-from apiserver.errors import InvalidParameter, NoSuchImage
+from apiserver.errors import NoSuchImage
 
 Candidates = Callable[[str], Awaitable[Sequence[str]]]
 
@@ -213,18 +214,3 @@ class Images:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.seconds(), UTC)
-
-
-def parse_platform(text: str) -> tuple[str, str, str]:
-    """OS, architecture and variant; what is not given is empty, but the OS is `linux`.
-
-    Raises:
-        InvalidParameter
-    """
-    parts = text.lower().split("/") if text else ["linux"]
-    if len(parts) > 3 or not all(part.replace("_", "").isalnum() for part in parts):
-        raise InvalidParameter(f"invalid platform: {text!r} is not os[/architecture[/variant]]")
-    system, architecture, variant = (*parts, "", "")[:3]
-    if system != "linux":
-        raise InvalidParameter(f"invalid platform: operating system {system!r} is not supported")
-    return system, architecture, variant
