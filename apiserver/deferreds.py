@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from apiserver.errors import LockTimeout
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def to_the_end(work: Coroutine[Any, Any, T]) -> Deferred[T]:
@@ -32,6 +33,21 @@ def to_the_end(work: Coroutine[Any, Any, T]) -> Deferred[T]:
 
     running.addBoth(pass_on)
     return waiter
+
+
+async def side_by_side(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """What both answer. Both run to their end, also where one fails: what is undone then is undone after both.
+
+    Raises:
+        what the first one raised, else what the second one did.
+    """
+    both: list[Deferred[Any]] = [Deferred.fromCoroutine(first), Deferred.fromCoroutine(second)]
+    done: Any = await DeferredList(both, consumeErrors=True)
+    for _, result in done:
+        if isinstance(result, Failure):
+            result.raiseException()
+    (_, one), (_, other) = done
+    return one, other
 
 
 async def first_of(*waiting: Deferred[T]) -> T:

@@ -56,5 +56,32 @@ async def test_what_is_planned_is_made_seen_and_taken_away(networks: Networks) -
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_opened_first_becomes_what_was_foreseen(networks: Networks) -> None:
+    bridge = await networks.propose_bridge("contract", "contract0")
+    container = new_id()
+    plan = await networks.plan(container, "name", 1, [Attachment(bridge, Leases().lease(bridge, container, 1))])
+    foreseen = await networks.open(plan)
+    try:
+        assert await networks.survey() == {(container, 1)}
+        inode = Path(plan.namespace).stat().st_ino if Path(plan.namespace).exists() else None
+        assert await networks.attach(plan) == foreseen
+        if inode is not None:
+            assert Path(plan.namespace).stat().st_ino == inode, "a process may be in it by now"
+    finally:
+        await networks.detach(plan)
+    assert await networks.survey() == frozenset()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_only_opened_is_taken_away(networks: Networks) -> None:
+    bridge = await networks.propose_bridge("contract", "contract0")
+    container = new_id()
+    plan = await networks.plan(container, "name", 1, [Attachment(bridge, Leases().lease(bridge, container, 1))])
+    await networks.open(plan)
+    await networks.detach(plan)
+    assert await networks.survey() == frozenset()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_stray_without_attachments_can_be_taken_away(networks: Networks) -> None:
     await networks.detach(await networks.plan(new_id(), "", 1, ()))

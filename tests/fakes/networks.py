@@ -48,9 +48,14 @@ class FakeNetworks:
             container_id, container_name, run, tuple(attachments), tuple(ports), tuple(dns_servers), namespace, "fake"
         )
 
+    async def open(self, plan: NetworkPlan) -> Sequence[Endpoint] | None:
+        self.attached[plan.container_id, plan.run] = plan
+        return [_endpoint(each) for each in plan.attachments]
+
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
         if self.fails is not None:
             failure, self.fails = self.fails, None
+            self.attached.pop((plan.container_id, plan.run), None)
             raise failure
         self.attached[plan.container_id, plan.run] = plan
         return [_endpoint(each) for each in plan.attachments]

@@ -25,6 +25,8 @@ STEPS = [
     "networks.plan",
     "commit",
     "commit done",
+    "networks.open",
+    "networks.open done",
     "networks.attach",
     "networks.attach done",
     "runs.create",
@@ -51,6 +53,47 @@ def test_a_start_runs_the_process_once_and_says_so() -> None:
     assert engine.machine.starts == {engine.key(): 1}
     assert engine.told() == ["create", "init", "start"]
     assert engine.told("network") == ["connect"]
+
+
+def test_the_process_is_made_while_the_network_is_set_up() -> None:
+    engine = Engine()
+    engine.create(PUBLISHED)
+    attached = engine.gates.hold("networks.attach")
+    start = spawn(engine.containers.start.start("box"))
+    assert engine.gates.passed[-1] == "runs.create done"
+    attached.callback(None)
+    result_of(start)
+    assert engine.container().state is State.RUNNING
+
+
+@pytest.mark.parametrize("why", ["an answer that nobody knows before", "a sysctl that may name the interface"])
+def test_the_process_is_made_after_the_network_where_it_needs_to_know(why: str) -> None:
+    engine = Engine()
+    sysctls = {"net.ipv4.conf.eth0.rp_filter": "2"} if why.startswith("a sysctl") else {}
+    engine.networks.foresees = bool(sysctls)
+    engine.create(replace(PUBLISHED, sysctls=sysctls))
+    attached = engine.gates.hold("networks.attach")
+    start = spawn(engine.containers.start.start("box"))
+    assert engine.gates.passed[-1] == "networks.attach"
+    attached.callback(None)
+    result_of(start)
+    run = engine.container().run
+    assert run is not None
+    assert [str(e.address) for e in run.endpoints] == ["10.89.0.2"]
+
+
+@pytest.mark.parametrize("step", ["networks.attach", "runs.create"])
+def test_what_fails_is_undone_after_the_other_has_come_to_its_end(step: str) -> None:
+    other = {"networks.attach": "runs.create", "runs.create": "networks.attach"}[step]
+    engine = Engine()
+    engine.create(PUBLISHED)
+    engine.gates.failing[step] = HostError("it broke")
+    held = engine.gates.hold(other)
+    start = spawn(engine.containers.start.start("box"))
+    assert "networks.detach" not in engine.gates.passed
+    held.callback(None)
+    assert isinstance(failure_of(start), HostError)
+    assert engine.nothing_is_left()
 
 
 def test_the_ports_are_closed_here_once_the_monitor_has_them() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from msgspec.structs import replace
 from twisted.logger import Logger
 
+from apiserver.deferreds import side_by_side
 from apiserver.engine.containers.attach import Attach
 from apiserver.engine.containers.collaborators import ContainerNetworks, ImagesInUse, VolumesInUse
 from apiserver.engine.containers.exits import Exits
@@ -23,7 +24,7 @@ from apiserver.engine.events.model import Action, Event
 from apiserver.engine.locks import Locks
 from apiserver.engine.ports.publish import HeldPorts, PortPublisher
 from apiserver.engine.ports.runs import RunKey, Runs, RunSpec, StartFailed
-from apiserver.errors import EngineError, NotModified
+from apiserver.errors import EngineError, HostError, NotModified
 
 log = Logger()
 
@@ -151,8 +152,21 @@ class Start:
         """All up to the runtime's create."""
         run = container.run
         assert run is not None
-        if run.network is not None:
-            run = replace(run, endpoints=tuple(await self._networks.attach(run.network)))
+        if run.network is None:
+            return await self._create(container, run, held)
+        network = run.network
+        foreseen = await self._networks.open(network)
+        if foreseen is None or container.options.sysctls:
+            # The files of a run name its DNS servers, and a sysctl may name its interface.
+            run = replace(run, endpoints=tuple(await self._networks.attach(network)))
+            return await self._create(container, run, held)
+        known = replace(run, endpoints=tuple(foreseen))
+        attached, made = await side_by_side(self._networks.attach(network), self._create(container, known, held))
+        if tuple(attached) != known.endpoints:
+            raise HostError(f"{container.id} did not get the network that was planned for it")
+        return made
+
+    async def _create(self, container: Container, run: Run, held: HeldPorts | None) -> Container:
         spec = RunSpec(
             key=RunKey(container.id, run.number),
             name=container.name,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.python.failure import Failure
 
+from apiserver.deferreds import side_by_side
 from apiserver.engine.containers.collaborators import ContainerNetworks
 from apiserver.engine.containers.model import Container, Run, State
 from apiserver.engine.ports.runs import Runs
@@ -43,16 +40,15 @@ class Undo:
         run = container.run
         if run is None or not has_leftovers(run):
             return run
-        # Side by side: each waits for programs of its own. Both to their end: what fails must not let go of the
-        # container while the other still works on it, and a network that stays is no reason to let a process stay too.
-        work = []
-        if run.network is not None:
-            work.append(Deferred.fromCoroutine(self._networks.detach(run.network)))
-        if run.plan:
-            work.append(Deferred.fromCoroutine(self._runs.discard(run.plan, processes=not rebooted)))
-        done: Sequence[tuple[bool, object]] = await DeferredList(work, consumeErrors=True)
-        for _, result in reversed(done):
-            if isinstance(result, Failure):
-                result.raiseException()
+        # Each waits for programs of its own, and a network that stays is no reason to let a process stay too.
+        await side_by_side(self._discard(run, rebooted), self._detach(run))
         self._networks.release(container.id, run.number)
         return replace(run, plan={}, network=None, endpoints=(), pid=None)
+
+    async def _discard(self, run: Run, rebooted: bool) -> None:
+        if run.plan:
+            await self._runs.discard(run.plan, processes=not rebooted)
+
+    async def _detach(self, run: Run) -> None:
+        if run.network is not None:
+            await self._networks.detach(run.network)

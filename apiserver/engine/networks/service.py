@@ -109,6 +109,14 @@ class Networks:
             self._leases.release(container.id, run)
             raise
 
+    async def open(self, plan: NetworkPlan) -> Sequence[Endpoint] | None:
+        """Make the namespace of a recorded plan; answers what `attach` will, where that is known before.
+
+        Raises:
+            HostError: nothing is made.
+        """
+        return await self._port.open(plan)
+
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
         """Make what a recorded plan says.
 

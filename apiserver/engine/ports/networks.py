@@ -109,8 +109,18 @@ class Networks(Protocol):
         """Say what `attach` will make; nothing is made yet."""
         ...
 
+    async def open(self, plan: NetworkPlan) -> Sequence[Endpoint] | None:
+        """Make the namespace alone, so that a process can be made in it while `attach` does the rest.
+
+        Answers what `attach` will answer; None where nobody knows before: a process is then made after it.
+
+        Raises:
+            HostError: nothing is made.
+        """
+        ...
+
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
-        """Make the namespace, the interfaces and the rules; a failure undoes what was made so far.
+        """Make the namespace where it is not open yet, interfaces and rules; a failure undoes what was made so far.
 
         Answers one endpoint for each attachment, in the plan's order.
 

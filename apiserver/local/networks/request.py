@@ -42,6 +42,26 @@ def endpoints(plan: NetworkPlan, answer: Mapping[str, StatusJson]) -> tuple[Endp
     return tuple(_endpoint(each, answer) for each in plan.attachments)
 
 
+def foreseen(plan: NetworkPlan) -> tuple[Endpoint, ...] | None:
+    """What `endpoints` will say: the addresses are ours to choose, a DNS server of the network's own is not."""
+    if any(each.network.dns_enabled for each in plan.attachments):
+        return None
+    return tuple(_foreseen(each) for each in plan.attachments)
+
+
+def _foreseen(attachment: Attachment) -> Endpoint:
+    network, lease = attachment.network, attachment.lease
+    assert network.subnet is not None
+    return Endpoint(
+        network=network.name,
+        interface=attachment.interface,
+        address=lease.address,
+        prefix_length=network.subnet.prefixlen,
+        gateway=network.gateway,
+        mac=lease.mac,
+    )
+
+
 def _port(port: PublishedPort) -> JsonObject:
     return {
         "container_port": port.container_port,

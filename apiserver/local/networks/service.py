@@ -21,7 +21,7 @@ from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.engine.ports.networks import Attachment, Endpoint, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
 from apiserver.errors import HostError, ProgramMissing
-from apiserver.local.networks.request import endpoints, request_json
+from apiserver.local.networks.request import endpoints, foreseen, request_json
 from apiserver.local.networks.routes import ROUTES, free_subnet, used_subnets
 from apiserver.local.paths import Paths
 
@@ -64,6 +64,7 @@ class LocalNetworks:
         self._now = now
         self._routes = routes
         self._firewall = ""
+        self._open: set[Path] = set()
 
     async def propose_bridge(self, name: str, interface: str) -> Network:
         # A file of the kernel's memory: it does not block.
@@ -102,12 +103,22 @@ class LocalNetworks:
             firewall=self._firewall,
         )
 
+    async def open(self, plan: NetworkPlan) -> Sequence[Endpoint] | None:
+        path = Path(plan.namespace)
+        try:
+            # One of this name would be a left-over: a run is set up once.
+            await self._make_anew(path)
+        except OSError as error:
+            raise NetworkFailed(f"no namespace: {error}") from error
+        self._open.add(path)
+        return foreseen(plan)
+
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
         path = Path(plan.namespace)
         async with self._lock:
             try:
-                # One of this name would be a left-over: a run is set up once.
-                await self._make_anew(path)
+                if path not in self._open:
+                    await self._make_anew(path)
                 answer = await self._netavark.setup(path, request_json(plan), plan.firewall)
                 return endpoints(plan, answer)
             except BaseException as failure:
@@ -116,6 +127,8 @@ class LocalNetworks:
                 if isinstance(failure, ProgramFailed):
                     raise NetworkFailed(failure.subject) from failure
                 raise
+            finally:
+                self._open.discard(path)
 
     async def detach(self, plan: NetworkPlan) -> None:
         async with self._lock:
