@@ -153,8 +153,12 @@ def test_a_pull_that_fails_is_told_of_to_podmans_clients_alone(api: Api) -> None
 @pytest.mark.parametrize("found", [(), ("one.example/box", "evil.example/box")])
 def test_a_short_name_that_may_be_several_is_refused_and_no_registry_is_tried(api: Api, found: tuple[str, ...]) -> None:
     api.registry.short["box"] = found
-    assert api.post("/v5.0.0/libpod/images/pull", reference="box").status == 400
-    assert api.registry.looks == 0
+    answer = api.post("/v5.0.0/libpod/images/pull", reference="box")
+    assert (answer.status, api.registry.looks) == (400, 0)
+    words = 'short-name "box" did not resolve to an alias and '
+    several = "may be any of one.example/box, evil.example/box: short-name resolution enforced but cannot prompt"
+    none = "no unqualified-search registries are defined"
+    assert answer.json()["message"].startswith(words + (several if found else none))
 
 
 def test_a_short_name_of_a_docker_client_is_docker_hubs_alone(api: Api) -> None:

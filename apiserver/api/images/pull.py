@@ -102,8 +102,7 @@ class ImagePullGroup:
         """The one full name of a short one; several are nobody's to choose from, and least of all who answers first."""
         found = await self._pulls().registry.candidates(name)
         if len(found) != 1:
-            several = f"it may be any of {', '.join(found)}" if found else "no registries are configured to search"
-            raise ShortNameUnresolved(f"short-name {name!r} did not resolve to an alias and {several}")
+            raise ShortNameUnresolved(libpod.unresolved(name, found))
         return found[0]
 
 

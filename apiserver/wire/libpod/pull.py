@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from apiserver.engine.names import short_id
@@ -44,6 +44,15 @@ def bare_reference(text: str) -> str:
     if transport in ("dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "containers-storage", "ostree"):
         raise NotImplementedYet(f"pulling by the transport {transport}")
     return bare
+
+
+def unresolved(short_name: str, candidates: Sequence[str]) -> str:
+    """In Podman's words, as far as they go."""
+    said = f'short-name "{short_name}" did not resolve to an alias and '
+    if not candidates:
+        return said + "no unqualified-search registries are defined"
+    enforced = "short-name resolution enforced but cannot prompt without a TTY"
+    return f"{said}may be any of {', '.join(candidates)}: {enforced}"
 
 
 def first_line(name: str) -> JsonObject:
