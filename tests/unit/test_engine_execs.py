@@ -381,3 +381,10 @@ def test_the_sessions_of_a_container_that_have_not_ended_are_listed() -> None:
     start(engine, first)
     end(engine, first, 0)
     assert [s.id for s in engine.containers.execs.of(container.id)] == [second.id]
+
+
+def test_a_session_without_arguments_is_told_with_dockers_blank() -> None:
+    engine = Engine()
+    engine.started()
+    result_of(engine.containers.execs.create("box", ("true",)))
+    assert engine.last_event().attributes["command"] == "true "

@@ -335,7 +335,7 @@ class Execs:
         return session
 
     def _event(self, container: Container, action: Action, session: ExecSession, **attributes: str) -> Event:
-        return self._ledger.event(container, action, execID=session.id, command=" ".join(session.argv), **attributes)
+        return self._ledger.event(container, action, execID=session.id, command=_shown(session.argv), **attributes)
 
     def _running(self, container: Container) -> Container:
         if container.state is State.PAUSED:
@@ -346,3 +346,8 @@ class Execs:
 
     def _is_old(self, session: ExecSession) -> bool:
         return session.finished is not None and session.finished + KEPT <= self._ledger.now()
+
+
+def _shown(argv: tuple[str, ...]) -> str:
+    """A program and its arguments; Docker has the blank between them also where there are none."""
+    return f"{argv[0]} {' '.join(argv[1:])}"
