@@ -56,6 +56,20 @@ async def test_what_is_planned_is_made_seen_and_taken_away(networks: Networks) -
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_foreseen_with_dns_servers_of_the_clients_is_so(networks: Networks) -> None:
+    bridge = await networks.propose_bridge("contract", "contract0")
+    container = new_id()
+    attachments = [Attachment(bridge, Leases().lease(bridge, container, 1))]
+    plan = await networks.plan(container, "name", 1, attachments, dns_servers=["192.0.2.1"])
+    foreseen = await networks.open(plan)
+    try:
+        made = await networks.attach(plan)
+        assert foreseen is None or list(foreseen) == list(made)
+    finally:
+        await networks.detach(plan)
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_is_opened_first_becomes_what_was_foreseen(networks: Networks) -> None:
     bridge = await networks.propose_bridge("contract", "contract0")
     container = new_id()

@@ -43,8 +43,8 @@ def endpoints(plan: NetworkPlan, answer: Mapping[str, StatusJson]) -> tuple[Endp
 
 
 def foreseen(plan: NetworkPlan) -> tuple[Endpoint, ...] | None:
-    """What `endpoints` will say: the addresses are ours to choose, a DNS server of the network's own is not."""
-    if any(each.network.dns_enabled for each in plan.attachments):
+    """What `endpoints` will say: the addresses are ours to choose, what netavark makes of DNS servers is not."""
+    if plan.dns_servers or any(each.network.dns_enabled for each in plan.attachments):
         return None
     return tuple(_foreseen(each) for each in plan.attachments)
 
