@@ -131,14 +131,16 @@ def test_until_the_start_what_is_told_is_of_the_run_before() -> None:
     engine = Engine()
     first = engine.started().run
     assert first is not None
+    first_end = engine.machine.now()
     engine.exit(3)
     run = init(engine).run
     assert run is not None
     assert (run.number, run.started, run.exit_code, run.ended) == (2, first.started, 3, False)
+    engine.clock.advance(60)
     result_of(engine.containers.start.start("box"))
     run = engine.container().run
     assert run is not None
-    assert (run.exit_code, run.finished) == (None, None)
+    assert (run.exit_code, run.finished) == (None, first_end)
 
 
 def test_a_new_service_leaves_one_that_waits_alone_and_can_start_it() -> None:

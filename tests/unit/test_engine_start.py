@@ -179,6 +179,20 @@ def test_an_exited_container_stays_exited_with_its_times_when_it_cannot_be_start
     assert (after.started, after.finished) == (before.started, before.finished)
 
 
+def test_one_that_runs_again_still_tells_when_its_run_before_ended() -> None:
+    engine = Engine()
+    engine.started()
+    engine.exit(3)
+    before = engine.container().run
+    engine.clock.advance(60)
+    result_of(engine.containers.start.start("box"))
+    now = engine.container().run
+    assert before is not None
+    assert now is not None
+    assert before.finished is not None
+    assert (now.finished, now.exit_code) == (before.finished, None)
+
+
 def test_a_container_that_removes_itself_is_gone_after_a_failed_start() -> None:
     engine = Engine()
     container = engine.create(ONE_SHOT)

@@ -194,7 +194,7 @@ class Start:
         assert run is not None
         await self._attach.connect(made.id, run.plan)
         started = await self._runs.start(run.plan)
-        run = replace(run, started=started.at, finished=None, exit_code=None, oom_killed=False, pid=started.pid)
+        run = replace(run, started=started.at, exit_code=None, oom_killed=False, pid=started.pid)
         running = made.become(State.RUNNING, run=run, stopped_by_user=False)
         made_now: tuple[Event, ...] = ()
         if before is not made:
