@@ -250,7 +250,6 @@ def test_what_makes_no_difference_is_accepted(fields: dict[str, Any]) -> None:
         ({"passwd_entry": "a"}, "passwd_entry"),
         ({"group_entry": "a"}, "group_entry"),
         ({"manage_password": False}, "manage_password"),
-        ({"env_host": True}, "env_host"),
         ({"init_path": "/x"}, "init_path"),
         ({"systemd": "always"}, "systemd=always"),
         ({"sdnotifyMode": "conmon"}, "sdnotifyMode=conmon"),
