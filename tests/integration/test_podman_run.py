@@ -54,7 +54,8 @@ def test_a_detached_run_says_its_id_and_goes_on(podman: Podman) -> None:
     container_id = background(podman)
     assert len(container_id) == 64
     assert podman.ok("ps", "-q", "--no-trunc") == container_id
-    assert podman.ok("ps", "--format", "{{.Names}} {{.Image}} {{.Command}}").startswith("box docker.io/library/busybox:latest sh")
+    listed = podman.ok("ps", "--format", "{{.Names}} {{.Image}} {{.Command}}")
+    assert listed.startswith("box docker.io/library/busybox:latest sh")
     assert podman.ok("logs", "box") == "started"
 
 
