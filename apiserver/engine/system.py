@@ -64,6 +64,7 @@ class System:
         measure: Callable[[], Awaitable[HostFigures]] | None = None,
     ) -> None:
         self._host = host
+        self._facts: HostFacts | None = None
         self._ask = ask
         self._measure = measure
         self._registry = registry
@@ -74,12 +75,16 @@ class System:
 
     @property
     def host(self) -> HostFacts:
-        return self._host()
+        """As it was when its programs were last asked: every inspection looks here."""
+        if self._facts is None:
+            self._facts = self._host()
+        return self._facts
 
     async def learn_versions(self) -> None:
         """From here on `host` has the versions of its programs."""
         if self._ask is not None:
             await self._ask()
+        self._facts = None
 
     @property
     def version(self) -> str:
@@ -91,7 +96,7 @@ class System:
         states = Counter(container.state for container in self._registry.all())
         running, paused = states[State.RUNNING] + states[State.STOPPING], states[State.PAUSED]
         return Info(
-            host=self._host(),
+            host=self.host,
             version=__version__,
             now=datetime.fromtimestamp(self._clock.seconds(), UTC),
             containers=states.total(),

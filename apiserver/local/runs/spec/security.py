@@ -67,7 +67,8 @@ def capabilities(security: Security, available: Sequence[str]) -> list[str]:
         return [name for name in available if name not in drops]
     kept = set() if "ALL" in drops else set(DEFAULT_CAPABILITIES) - drops
     # One that is in both lists is added (moby, caps.TweakCapabilities).
-    return [name for name in available if name in kept | adds]
+    given = kept | adds
+    return [name for name in available if name in given]
 
 
 def clamped(security: Security, available: Sequence[str]) -> tuple[str, ...]:
