@@ -334,5 +334,5 @@ def test_only_root_begins_with_capabilities_and_what_is_not_logged_has_no_log(pl
 
 @pytest_twisted.ensureDeferred
 async def test_a_seccomp_profile_that_is_not_there_is_the_clients_fault(place: Place) -> None:
-    with pytest.raises(InvalidParameter, match="opening seccomp profile failed: open /nowhere/x.json: no such file"):
+    with pytest.raises(InvalidParameter, match="/nowhere/x"):
         await place.runs.seccomp_profile("/nowhere/x.json")

@@ -301,6 +301,53 @@ def documented(draw: st.DrawFn) -> bytes:
     return b"".join(draw(st.permutations(parts))) + b"\0" * (2 * BLOCK)
 
 
+_WORDS = _mostly(st.lists(_mostly(_TEXTS), max_size=3))
+_PLACES = st.sampled_from(
+    ["/", "/d", "", "relative", "/../..", "/proc/self/fd/3", "/a" * 3000, "/\0", "/\n", "/proc", "/f/x"]
+)
+_SET = _mostly(st.dictionaries(st.one_of(_TEXTS, _PLACES), _ODD, max_size=3))
+_RUN = {
+    "Env": _mostly(st.lists(_mostly(st.sampled_from(["A=b", "=", "A", "", "HOME=x\ny", "A=\0", "PATH="])), max_size=3)),
+    "Cmd": _WORDS,
+    "Entrypoint": _WORDS,
+    "Shell": _WORDS,
+    "OnBuild": _WORDS,
+    "WorkingDir": _mostly(_PLACES),
+    "User": _mostly(st.sampled_from(["", "root", "0", "4294967296", "-1", "0x0", "a:b:c", "root\n", "x" * 5000])),
+    "Labels": _SET,
+    "Volumes": _SET,
+    "ExposedPorts": _mostly(
+        st.dictionaries(st.sampled_from(["80/tcp", "0", "99999/tcp", "x", "1-9"]), _ODD, max_size=2)
+    ),
+    "StopSignal": _mostly(st.sampled_from(["TERM", "SIGRTMIN+3", "0", "-9", "65", "x"])),
+    "Healthcheck": _mostly(st.fixed_dictionaries({}, optional={"Test": _WORDS, "Interval": _mostly(st.just(-1))})),
+}
+_TOP = {
+    "created": _mostly(
+        st.sampled_from(["2024-05-06T07:08:09Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59+23:59", "x"])
+    ),
+    "author": _mostly(_TEXTS),
+    "comment": _mostly(_TEXTS),
+    "architecture": _mostly(st.sampled_from(["amd64", "", "../x"])),
+    "os": _mostly(st.sampled_from(["linux", "windows", ""])),
+    "variant": _mostly(_TEXTS),
+    "history": _mostly(
+        st.lists(_mostly(st.fixed_dictionaries({}, optional={"created": _mostly(_TEXTS), "empty_layer": _ODD})))
+    ),
+}
+
+
+@st.composite
+def odd_configurations(draw: st.DrawFn) -> bytes:
+    """A docker-archive of one harmless layer, `odd:1`, whose configuration says anything."""
+    top: dict[str, Any] = draw(st.fixed_dictionaries({}, optional=_TOP))
+    run = draw(_mostly(st.fixed_dictionaries({}, optional=_RUN)))
+    top |= {"config": run, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + _hex(_LAYER)]}}
+    manifest = [{"Config": "config.json", "RepoTags": ["odd:1"], "Layers": ["layer.tar"]}]
+    files = {"config.json": _json(top), "manifest.json": _json(manifest), "layer.tar": _LAYER}
+    return b"".join(member(name.encode(), data) for name, data in files.items()) + b"\0" * (2 * BLOCK)
+
+
 def _cut(draw: st.DrawFn, data: bytes) -> bytes:
     return data[: draw(st.integers(0, len(data)))]
 

@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apiserver.engine.names import canonical_name
+from apiserver.engine.ports.registry import Platform
 from apiserver.errors import InvalidParameter
 from apiserver.local.images.archive import archived_images
 from apiserver.local.images.compression import Damaged, Decompressor
+from apiserver.local.images.remote_manifest import NoFittingImage, fitting, read_manifest, remote_image
 from apiserver.local.images.tarscan import check
-from tests.support.hostile_archives import archives, layers
+from tests.support.hostile_archives import MANIFESTS, archives, layers
 
 FUZZ = settings(derandomize=True, max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -39,6 +41,17 @@ def test_an_archive_is_read_or_refused_and_unpacked_into_its_own_place(archive: 
         assert sum(file.stat().st_size for file in files) <= 2 * plain.stat().st_size + 4096 * len(files)
         assert not [file for file in files if file.is_symlink()]
         assert {link.readlink() for link in place.glob("layout*/blobs")} <= {Path("../blobs")}
+
+
+@FUZZ
+@given(data=MANIFESTS)
+def test_a_manifest_of_a_registry_is_read_or_refused(data: bytes) -> None:
+    platform = Platform("linux", "amd64")
+    with suppress(InvalidParameter):
+        manifest = read_manifest(data)
+        with suppress(NoFittingImage):
+            fitting(manifest, [platform])
+        remote_image("sha256:" + "0" * 64, "sha256:" + "0" * 64, manifest, platform)
 
 
 @FUZZ

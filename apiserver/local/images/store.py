@@ -197,6 +197,10 @@ class ImageStore:
         image_id = await self._reader.id_by_stored_name(name)
         if image_id is None:
             raise ImageRemovedUnderneath(name)
+        if image_id not in await self.images():
+            # skopeo looks at less of a configuration than we do: nobody would see this image, nor could remove it.
+            await self._told(self._buildah.remove_image(image_id), image_id)
+            raise Damaged("the image's configuration cannot be read")
         return LoadedImage(image_id, one.names)
 
     async def _drop_name(self, image: Image, name: str) -> None:
