@@ -64,6 +64,7 @@ def measured(options: Options) -> None:
 
 
 def published(measurement: Measurement) -> None:
+    measurement.write(DOCS / "performance" / report.RESULTS)
     for title in report.publish(measurement, DOCS):
         print(f"missed, and no cause in docs/performance/{report.CAUSES}: {title}", file=sys.stderr)
 
