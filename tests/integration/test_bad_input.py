@@ -279,7 +279,7 @@ def test_what_is_no_object_of_json_is_400(service: Service, body: bytes) -> None
         ({"ExposedPorts": {"80/xyz": {}}}, "80/xyz"),
         ({"MacAddress": "zz"}, "MacAddress"),
         ({"Labels": {"": "x"}}, "Labels"),
-        ({"Healthcheck": {"Test": ["X"]}}, "Healthcheck"),
+        ({"Healthcheck": {"Retries": -1}}, "Healthcheck"),
         ({"Volumes": {"relative": {}}}, "relative"),
         ({"Volumes": {"/": {}}}, "destination can't be '/'"),
         ({"HostConfig": {"Memory": -1}}, "Memory"),
