@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image
@@ -28,6 +28,7 @@ class FakeRegistry:
         known: who may log in, by registry.
         closed: whether those alone are let in.
         pushes: (canonical name, format, what to call with bytes sent, what to fire with a manifest) of each push.
+        clearing: what a fetch that is cancelled waits for before it has ended.
         fetches: (canonical name, what to call with a step, what to fire with an image or an error) of each fetch.
     """
 
@@ -38,6 +39,7 @@ class FakeRegistry:
         self.short: dict[str, Sequence[str]] = {}
         self.looks = 0
         self.cancelled = 0
+        self.clearing: Deferred[None] | None = None
         self.known: dict[str, Credentials] = {}
         self.closed = False
         self.pushes: list[tuple[str, PushFormat, Callable[[int], object], Deferred[RemoteManifest]]] = []
@@ -66,7 +68,12 @@ class FakeRegistry:
 
         done: Deferred[Image] = Deferred(count)
         self.fetches.append((reference.canonical, watch, done))
-        got = await done
+        try:
+            got = await done
+        except CancelledError:
+            if self.clearing is not None:
+                await self.clearing
+            raise
         self._source.add(got)
         return got.id
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob, RemoteImage
 from apiserver.errors import NoSuchRemoteImage, RegistryDenies, RegistryFailed, RegistryForbids, RegistryRefused
@@ -47,6 +48,16 @@ def test_one_that_leaves_leaves_the_others_pull_and_the_last_ends_it(api: Api) -
     assert api.registry.cancelled == 0
     second.hang_up()
     assert api.registry.cancelled == 1
+    api.open("POST", "/images/create", fromImage="box")
+    assert len(api.registry.fetches) == 2
+
+
+def test_one_that_was_left_and_ends_late_does_not_keep_later_ones_from_sharing(api: Api) -> None:
+    clearing = api.registry.clearing = Deferred()
+    api.open("POST", "/images/create", fromImage="box").hang_up()
+    api.open("POST", "/images/create", fromImage="box")
+    clearing.callback(None)
+    assert len(api.registry.fetches) == 2
     api.open("POST", "/images/create", fromImage="box")
     assert len(api.registry.fetches) == 2
 

@@ -170,7 +170,7 @@ class Pulls:
         key = (reference.canonical, access.key(), platform.os, platform.architecture, platform.variant)
         work = self._works.get(key)
         if work is None:
-            work = self._works[key] = _Work(lambda: self._forget(key))
+            work = self._works[key] = _Work(lambda: self._forget(key, work))
             pull = work.join()
             work.running = Deferred.fromCoroutine(self._pull(work, reference, access, platform))
             work.running.addBoth(work.end)
@@ -187,8 +187,10 @@ class Pulls:
         here = {image.manifest_digest, *image.manifest_digests}
         return here.isdisjoint({remote.digest, remote.image_digest})
 
-    def _forget(self, key: object) -> None:
-        self._works.pop(key, None)
+    def _forget(self, key: object, work: _Work | None) -> None:
+        # One that was left is forgotten at once, and ends later: the key may be a newer one's by then.
+        if self._works.get(key) is work:
+            del self._works[key]
 
     async def _pull(self, work: _Work, reference: Reference, access: RegistryAccess, platform: Platform) -> Pulled:
         with self._background.hold(f"pulling {reference.canonical}"):
