@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import os
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.integration.test_pull_docker import auth
 from tests.support.docker import Docker
+from tests.support.image_archive import Entry, TestImage, docker_archive, layer
 from tests.support.podman import Podman
 from tests.support.registry import PASSWORD, USERNAME, DockerRegistry, docker_registry
 from tests.support.service import Service, UnixConnection
@@ -135,3 +140,73 @@ def test_a_registry_that_is_not_there_is_an_error_with_its_reason(service: Servi
     assert (status, "connection refused" in str(said["message"])) == (500, True)
     said_ = docker("login", "-u", "x", "-p", "y", "127.0.0.1:1")
     assert (said_.code, "connection refused" in said_.stderr) == (1, True)
+
+
+@contextmanager
+def taker(seconds: float, refuse: bool) -> Iterator[tuple[str, list[int]]]:
+    """A registry that answers an upload's begin after so long, and then refuses it or takes it slowly: host, bytes."""
+    got: list[int] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None: ...
+
+        def say(self, status: int, **headers: str) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": "0"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.say(200 if self.path == "/v2/" else 404)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_POST(self) -> None:
+            time.sleep(seconds)
+            self.say(403 if refuse else 202, Location="/v2/box/blobs/uploads/1")
+
+        def do_PATCH(self) -> None:
+            while size := int(self.rfile.readline(), 16):
+                got.append(len(self.rfile.read(size)))
+                self.rfile.readline()
+                time.sleep(size / 20e6)
+            self.rfile.readline()
+            self.say(500)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}", got
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def load_large(service: Service, host: str) -> None:
+    large = TestImage((layer([Entry("data", os.urandom(30_000_000))]),), (f"{host}/box:1",))
+    assert service.request("POST", "/images/load?quiet=1", docker_archive(large))[0] == 200
+
+
+def test_what_is_only_made_ready_is_no_progress_and_a_refusal_after_it_has_its_status(service: Service) -> None:
+    with taker(1.0, refuse=True) as (host, _):
+        load_large(service, host)
+        assert push(service, f"/images/{host}/box/push?tag=1")[0] == 403
+
+
+def test_progress_is_of_what_has_left(service: Service) -> None:
+    in_buffers = 12_000_000
+    with taker(0, refuse=False) as (host, got):
+        load_large(service, host)
+        connection = UnixConnection(service.socket)
+        connection.request("POST", f"/images/{host}/box/push?tag=1")
+        shown = []
+        for line in connection.getresponse():
+            if current := json.loads(line).get("progressDetail", {}).get("current"):
+                shown.append(current)
+                assert current <= sum(got) + in_buffers
+        connection.close()
+        assert len(set(shown)) > 3

@@ -14,7 +14,7 @@ from apiserver.errors import EngineError, NoSuchImage, NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.flavour import Flavour
 from apiserver.http.query import given, integer, libpod_bool, string
-from apiserver.http.reply import reply_json
+from apiserver.http.reply import reply_text
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
 from apiserver.wire.docker import push as docker
@@ -80,7 +80,7 @@ class ImagePushGroup:
             if libpod_bool(request, "quiet", True):
                 while await push.progress() is not None:
                     pass
-                return reply_json(request, "")
+                return reply_text(request, libpod.QUIET)
             await _libpod_lines(request, image, push)
             return None
         finally:

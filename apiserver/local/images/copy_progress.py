@@ -90,15 +90,18 @@ class CopyProgress:
 
 
 class BytesSent:
-    """What a copy to a registry has sent, by all that it wrote: it writes next to nothing else.
+    """What a copy to a registry has sent: all that it wrote, but for the files that it puts layers into before.
 
     Args:
+        temporary: where it puts them.
         watch: called with the bytes, while they grow.
     """
 
-    def __init__(self, watch: Callable[[int], object]) -> None:
+    def __init__(self, temporary: Path, watch: Callable[[int], object]) -> None:
+        self._temporary = temporary
         self._watch = watch
         self._pid: int | None = None
+        self._files: dict[int, int] = {}
         self._latest = 0
 
     def also(self, started: Callable[[Child], object] | None) -> Callable[[Child], None]:
@@ -114,7 +117,14 @@ class BytesSent:
     def look(self) -> int:
         """Blocks."""
         try:
-            return 0 if self._pid is None else bytes_written(self._pid)
+            if self._pid is None:
+                return 0
+            written, dirtied = bytes_written(self._pid)
+            # They have no name any more. Those that come and go between two looks are in `dirtied`, unless it is a
+            # file system in memory, which is not counted there.
+            for inode, size in open_files(self._pid, self._temporary).items():
+                self._files[inode] = max(size, self._files.get(inode, 0))
+            return max(0, written - max(dirtied, sum(self._files.values())))
         except (FileNotFoundError, ProcessLookupError):
             return 0  # it ends at this moment
 
@@ -145,13 +155,30 @@ def bytes_moved(pid: int) -> int:
     return _counted(pid, "rchar", "wchar")
 
 
-def bytes_written(pid: int) -> int:
-    """What a process has written in its life, to sockets too. Blocks.
+def bytes_written(pid: int) -> tuple[int, int]:
+    """What a process has written in its life, to sockets too, and what of that were files on a disk. Blocks.
 
     Raises:
         FileNotFoundError, ProcessLookupError: it has ended.
     """
-    return _counted(pid, "wchar")
+    return _counted(pid, "wchar"), _counted(pid, "write_bytes")
+
+
+def open_files(pid: int, directory: Path) -> dict[int, int]:
+    """Sizes by inode of the files below a directory that a process has open, with names or without. Blocks.
+
+    Raises:
+        FileNotFoundError, ProcessLookupError: it has ended.
+    """
+    found: dict[int, int] = {}
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if os.readlink(descriptor).startswith(f"{directory}/"):
+                status = descriptor.stat()
+                found[status.st_ino] = status.st_size
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    return found
 
 
 def _counted(pid: int, *counters: str) -> int:

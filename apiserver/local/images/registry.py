@@ -194,7 +194,7 @@ class LocalRegistry:
             await self._mind_the_realm(reference, call)
             digest_file = call.temporary / "digest"
             options = ["--digestfile", str(digest_file), *_form_options(form)]
-            sent = BytesSent(watch)
+            sent = BytesSent(call.temporary, watch)
             await self.watched(
                 lambda watched: self._skopeo.copy_to_registry(
                     image_id, name, replace(watched, started=sent.also(watched.started)), unheard, options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apiserver.engine.names import DOCKER_HUB
+from apiserver.engine.names import DOCKER_HUB, InvalidReference, parse_reference
 from apiserver.engine.ports.registry import Credentials
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.wire.docker.options.body import Body
@@ -30,4 +30,9 @@ def read_login(body: AuthBody) -> tuple[str, Credentials]:
         raise InvalidParameter("username: it takes a name to log in")
     if "\n" in (body.password or ""):
         raise InvalidParameter("password: no registry knows one with a newline")
-    return registry_of(body.serveraddress or DOCKER_HUB), Credentials(body.username, body.password or "")
+    host = registry_of(body.serveraddress or DOCKER_HUB)
+    try:
+        parse_reference(f"{host}/any")
+    except InvalidReference:
+        raise InvalidParameter(f"serveraddress: {host[:80]!r} is no registry") from None
+    return host, Credentials(body.username, body.password or "")

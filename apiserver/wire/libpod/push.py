@@ -13,6 +13,9 @@ _WITH_DIGEST = (4, 4)
 _MANIFESTS = {"": "", "oci": "oci", "v2s1": "v2s1", "v2s2": "v2s2", "docker": "v2s2"}
 _COMPRESSIONS = frozenset({"", "gzip", "zstd"})
 
+QUIET = "\n"
+"""All that a quiet push says: clients read records until the end, and a JSON string is none."""
+
 
 def push_format(
     manifest: str, compression: str, compression_level: int | None, *, remove_signatures: bool
