@@ -169,6 +169,7 @@ class Engine:
     machine: Machine = None  # type: ignore[assignment]  # made from the clock
     records: MemoryRecords = None  # type: ignore[assignment]  # made from the gates
     host_name: str = "host"
+    architecture: str = "amd64"
 
     def __post_init__(self) -> None:
         if self.clock.seconds() == 0:
@@ -210,7 +211,7 @@ class Engine:
                 name=self.host_name,
                 operating_system="",
                 kernel="",
-                architecture="amd64",
+                architecture=self.architecture,
                 processors=2,
                 memory_bytes=1 << 30,
                 cgroup_version="2",

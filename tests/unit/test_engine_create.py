@@ -278,6 +278,14 @@ def test_an_image_of_the_wanted_platform_is_taken(platform: str) -> None:
     result_of(engine.containers.create.create("box", "busybox", NO_NETWORK, platform))
 
 
+def test_an_image_of_another_processor_is_warned_of_where_none_was_asked_for() -> None:
+    engine = Engine(architecture="aarch64")
+    (words,) = engine.create(NO_NETWORK).warnings
+    assert "(linux/amd64) does not match the detected host platform (linux/arm64)" in words
+    asked = result_of(engine.containers.create.create("other", "busybox", NO_NETWORK, "linux/amd64"))
+    assert asked.warnings == ()
+
+
 def test_an_image_of_another_platform_is_not_found() -> None:
     engine = Engine()
     failure = failure_of(engine.containers.create.create("box", "busybox", NO_NETWORK, "linux/arm64"))

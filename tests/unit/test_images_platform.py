@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from apiserver.engine.images.platform import OtherPlatform, check_platform, parse_platform
+from apiserver.engine.images.platform import OtherPlatform, check_platform, parse_platform, platform_warning
 from apiserver.errors import InvalidParameter
 from tests.fakes.images import image
 
@@ -60,3 +60,26 @@ def test_a_variant_that_both_name_has_to_be_the_same() -> None:
     check_platform("box", v6, "linux/armel")
     with pytest.raises(OtherPlatform):
         check_platform("box", v6, "linux/arm/v7")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "variant", "machine", "shown"),
+    [
+        ("arm64", "", "x86_64", "(linux/arm64) does not match the detected host platform (linux/amd64)"),
+        ("arm64", "v8", "x86_64", "(linux/arm64/v8) does not match the detected host platform (linux/amd64)"),
+        ("amd64", "", "aarch64", "(linux/amd64) does not match the detected host platform (linux/arm64)"),
+        ("amd64", "", "x86_64", ""),
+        ("amd64", "v2", "x86_64", ""),
+        ("386", "", "x86_64", ""),
+        ("arm", "v7", "aarch64", ""),
+        ("arm", "v7", "armv7l", ""),
+        ("riscv64", "", "riscv64", ""),
+        ("", "", "x86_64", ""),
+    ],
+)
+def test_an_image_of_another_processor_is_warned_of_in_dockers_words(
+    architecture: str, variant: str, machine: str, shown: str
+) -> None:
+    found = replace(image("a:latest"), os="linux", architecture=architecture, variant=variant)
+    words = platform_warning(found, machine)
+    assert words == (f"The requested image's platform {shown} and no specific platform was requested" if shown else "")

@@ -16,7 +16,7 @@ from apiserver.engine.containers.options.mounts import MountKind, Mounts
 from apiserver.engine.containers.registry import Reservation
 from apiserver.engine.events.model import Action
 from apiserver.engine.images.lookup import stored_name
-from apiserver.engine.images.platform import check_platform
+from apiserver.engine.images.platform import check_platform, platform_warning
 from apiserver.engine.locks import Locks
 from apiserver.engine.names import DOCKER_NAMES, ShortNames, container_name, new_id, random_container_name
 from apiserver.engine.ports.host import HostFacts
@@ -72,8 +72,11 @@ class Create:
         name = container_name(name) if name else None
         async with self._reserved(name) as reservation:
             image = await self._images.find(image_name, short_names)
+            other = ""
             if platform:
                 check_platform(image_name, image, platform)
+            else:
+                other = platform_warning(image, self._host.architecture)
             if short_names.resolved:
                 image_name = stored_name(image, image_name, short_names)
             options = merged(await self._with_profile(options), image.config)
@@ -81,7 +84,7 @@ class Create:
             with suppress(NoSuchNetwork):  # as with Docker, start tells
                 self._networks.check(options.network)
             runtime = self._runs.choose_runtime(options.runtime)
-            warnings = (*checked.warnings(options), *await self._runs.warnings(options))
+            warnings = (*([other] if other else ()), *checked.warnings(options), *await self._runs.warnings(options))
             options = replace(options, mounts=_named(options.mounts))
             wanted = _wanted(options.mounts)
             reservation.volumes = tuple(each.name for each in wanted)

@@ -27,6 +27,11 @@ _BASE = {("arm64", "v8"), ("amd64", "v1")}
 """These say no more than the architecture does."""
 
 
+_KERNELS = {"armv6l": "arm", "armv7l": "arm", "i686": "386"}
+_RUNS_AS_WELL = {"amd64": "386", "arm64": "arm"}
+"""What its processors run beside their own, by what containerd takes for the same."""
+
+
 class OtherPlatform(NotFound):
     """The image is here, for another machine; docker-py pulls when it reads these words."""
 
@@ -72,3 +77,22 @@ def check_platform(name: str, image: Image, platform: str) -> None:
             f"image with reference {name} was found but does not match the specified platform:"
             f" wanted {platform}, actual: {has}"
         )
+
+
+def platform_warning(image: Image, machine: str) -> str:
+    """Docker's words for an image of another processor that nobody asked for; empty where it is of this one.
+
+    Variants are left alone: what levels a processor has is not known here.
+
+    Args:
+        machine: this host's, as the kernel names it (`x86_64`).
+    """
+    architecture, variant = _SAME.get(machine, (_KERNELS.get(machine, machine), ""))
+    if not image.architecture or image.architecture in (architecture, _RUNS_AS_WELL.get(architecture)):
+        return ""
+    has = "/".join(part for part in (image.os, image.architecture, image.variant) if part)
+    host = "/".join(part for part in ("linux", architecture, variant) if part)
+    return (
+        f"The requested image's platform ({has}) does not match the detected host platform ({host})"
+        " and no specific platform was requested"
+    )
