@@ -158,8 +158,10 @@ def _images(
 
     def tidy(background: Background) -> None:
         async def clear_up() -> None:
+            from apiserver.local.images.promised import hold_to
+
             with background.hold("removing what is left of a copy"):
-                await copies().after_death()
+                await copies().after_death(lambda promised: hold_to(promised, reader, images))
 
         if paths.copies.is_dir() and any(paths.copies.iterdir()):
             Deferred.fromCoroutine(clear_up())

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import http.client
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -83,6 +87,42 @@ def test_a_name_that_another_image_has_stays_with_it(own: Service, bad: BadRegis
     assert "bytes" in error_of(pull(own, f"{bad.host}/box"))
     (only,) = json.loads(own.request("GET", "/images/json?all=1")[1])
     assert (only["Id"], only["RepoTags"]) == (f"sha256:{other.id}", [name])
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_service_that_dies_before_it_has_compared_leaves_that_to_the_next(
+    own: Service, bad: BadRegistry, taken: bool
+) -> None:
+    name = f"{bad.host}/box:latest"
+    other = TestImage((layer([Entry("x", b"x")]),), (name,))
+    if taken:
+        assert own.request("POST", "/images/load?quiet=1", docker_archive(other))[0] == 200
+    before = own.request("GET", "/images/json?all=1")[1]
+    described(bad, "gzip")["size"] -= 1
+    image_id = bad.manifest["config"]["digest"].removeprefix("sha256:")
+
+    def stop_the_service_first(handler: Any, data: bytes) -> None:
+        os.kill(own.pid, signal.SIGSTOP)
+        handler.give(data)
+
+    def pull_and_be_left() -> None:
+        with suppress(OSError, http.client.HTTPException, ValueError):
+            pull(own, f"{bad.host}/box")
+
+    bad.slow_layer, bad.blob = described(bad, "gzip")["digest"], stop_the_service_first
+    pulling = threading.Thread(target=pull_and_be_left)
+    pulling.start()
+    stored = own.root / "storage" / "overlay-images" / "images.json"
+    until(lambda: stored.exists() and _holder(stored.read_bytes(), name) == image_id, "the image has come")
+    own.kill()
+    pulling.join()
+    own.start()
+    until(lambda: not list((own.root / "copies").iterdir()), "it was looked at")
+    assert own.request("GET", "/images/json?all=1")[1] == before
+
+
+def _holder(stored: bytes, name: str) -> str:
+    return next((one["id"] for one in json.loads(stored) if name in (one.get("names") or ())), "")
 
 
 @pytest.mark.parametrize("lie", ["size", "digest"])

@@ -44,6 +44,7 @@ class World:
         self.cleared = 0
         self.gate: Deferred[None] | None = None
         self.broken = False
+        self.held_to: list[bytes] = []
         self.copies = self.started()
 
     def started(self) -> Copies:
@@ -51,6 +52,11 @@ class World:
             return work()
 
         return Copies(self.marks, self._clear, at_once)
+
+    async def hold_to(self, promised: bytes) -> None:
+        self.held_to.append(promised)
+        if self.broken:
+            raise HostError("it cannot be read")
 
     async def _clear(self) -> None:
         if self.broken:
@@ -144,7 +150,7 @@ def test_what_cannot_be_cleared_is_tried_after_the_next_copy_and_at_the_next_sta
     assert (world.cleared, left(world.marks)) == (1, set())
     (world.marks / "of an earlier life").touch()
     world.copies = world.started()
-    run(world.copies.after_death())
+    run(world.copies.after_death(world.hold_to))
     assert (world.cleared, left(world.marks)) == (2, set())
 
 
@@ -152,7 +158,19 @@ def test_a_start_clears_after_the_copies_that_have_begun_meanwhile(world: World)
     world.marks.mkdir()
     (world.marks / "of an earlier life").touch()
     end, _ = world.copy()
-    run(world.copies.after_death())
+    run(world.copies.after_death(world.hold_to))
     assert world.cleared == 0
     end.callback(None)
     assert (world.cleared, left(world.marks)) == (1, set())
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_copy_of_an_earlier_life_is_held_to_what_was_promised_of_it(world: World, broken: bool) -> None:
+    async def work() -> None:
+        async with world.copies.one(b"so large"):
+            await Deferred()
+
+    Deferred.fromCoroutine(work())
+    world.copies, world.broken = world.started(), broken
+    run(world.copies.after_death(world.hold_to))
+    assert (world.held_to, world.cleared) == ([b"so large"], 0 if broken else 1)

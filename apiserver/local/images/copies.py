@@ -44,17 +44,20 @@ class Copies:
         self._beginning = DeferredLock()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
+    async def one(self, promised: bytes = b"") -> AsyncIterator[None]:
         """To be held by whoever has something written into the store, from before its first layer on.
 
         Where it ends badly, what is left is removed before this raises, or when the last of the others ends.
+
+        Args:
+            promised: what `after_death` is to hold it to, if we die before it ends.
         """
         mark = secrets.token_hex(8)
         await self._beginning.acquire()
         self._under_way.add(mark)
         self._beginning.release()
         try:
-            await self._in_thread(lambda: self._write(mark))
+            await self._in_thread(lambda: self._write(mark, promised))
             yield
             await self._in_thread(lambda: self._erase(mark))
         except BaseException:
@@ -64,9 +67,20 @@ class Copies:
             self._under_way.discard(mark)
             await self._clear_up()
 
-    async def after_death(self) -> None:
-        """Clear up what an earlier service was in the middle of."""
-        self._cut |= await self._in_thread(lambda: left(self._marks)) - self._under_way
+    async def after_death(self, hold_to: Callable[[bytes], Awaitable[None]]) -> None:
+        """Clear up what an earlier service was in the middle of.
+
+        Args:
+            hold_to: called with what each copy was promised to be; removes one that is not so.
+        """
+        cut = await self._in_thread(lambda: left(self._marks)) - self._under_way
+        for mark in cut:
+            try:
+                if promised := await self._in_thread(lambda mark=mark: self._read(mark)):  # type: ignore[misc]  # a default binds
+                    await hold_to(promised)
+            except (EngineError, OSError, msgspec.DecodeError) as error:
+                log.error("what a cut copy has left in the image store is not looked at: {error}", error=error)
+        self._cut |= cut
         await self._clear_up()
 
     async def _clear_up(self) -> None:
@@ -84,9 +98,14 @@ class Copies:
         finally:
             self._beginning.release()
 
-    def _write(self, mark: str) -> None:
+    def _write(self, mark: str, promised: bytes) -> None:
         self._marks.mkdir(mode=0o700, exist_ok=True)
         (self._marks / mark).touch(mode=0o600)
+        if promised:
+            (self._marks / mark).write_bytes(promised)
+
+    def _read(self, mark: str) -> bytes:
+        return (self._marks / mark).read_bytes()
 
     def _erase(self, *marks: str) -> None:
         for mark in marks:

@@ -32,6 +32,7 @@ from apiserver.local.images.authfile import write_authfile
 from apiserver.local.images.copies import Copies
 from apiserver.local.images.copy_progress import BytesSent, CopyProgress, growing_files
 from apiserver.local.images.platforms import wanted
+from apiserver.local.images.promised import promise
 from apiserver.local.images.pulled import PulledFile
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.registries_conf import candidates
@@ -137,8 +138,9 @@ class LocalRegistry:
         await self._spool.make_sure_of_room(
             2 * sum(each.size_bytes for each in image.layers if each.digest not in present)
         )
-        async with self._copies.one(), self.call(reference, access, image.platform) as call:
-            before = await self._store.images()
+        before = await self._store.images()
+        promised = promise(name, image, before)
+        async with self._copies.one(promised), self.call(reference, access, image.platform) as call:
 
             def look() -> Mapping[int, int]:
                 self._spool.check_room()
