@@ -192,6 +192,17 @@ def test_a_digest_wins_over_the_tag_beside_it(api: Api) -> None:
     assert last == {"status": f"Status: Downloaded newer image for r.example/box:1@{digest}"}
 
 
+def test_a_quiet_pull_says_nothing_before_its_end_so_that_an_error_has_its_status(api: Api) -> None:
+    query = {"reference": NAME, "quiet": "true"}
+    failing = api.open("POST", "/v5.0.0/libpod/images/pull", **query)
+    api.registry.fetches.pop()[2].errback(RegistryForbids("its signature is none"))
+    assert (failing.answer.status, failing.answer.json()["message"]) == (403, "its signature is none")
+    pulled = api.open("POST", "/v5.0.0/libpod/images/pull", **query)
+    api.registry.fetches.pop()[2].callback(BOX)
+    assert (pulled.answer.status, pulled.answer.lines()) == (200, [{"images": [BOX.id], "id": BOX.id}])
+    assert api.post("/v5.0.0/libpod/images/pull", **query, compatMode="true").status == 400
+
+
 def test_compat_mode_is_dockers_lines_whose_last_id_is_the_images(api: Api) -> None:
     connection = api.open("POST", "/v5.0.0/libpod/images/pull", reference=NAME, compatMode="true")
     _, watch, done = api.registry.fetches[0]

@@ -12,7 +12,14 @@ from apiserver.engine.images.service import Images
 from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import Platform, RegistryAccess
-from apiserver.errors import EngineError, NoSuchImage, NotImplementedYet, RegistryError, ShortNameUnresolved
+from apiserver.errors import (
+    EngineError,
+    InvalidParameter,
+    NoSuchImage,
+    NotImplementedYet,
+    RegistryError,
+    ShortNameUnresolved,
+)
 from apiserver.http.app import group_app
 from apiserver.http.flavour import Flavour
 from apiserver.http.query import given, libpod_bool, string
@@ -63,6 +70,8 @@ class ImagePullGroup:
         tls_verify = libpod_bool(request, "tlsVerify") if given(request, "tlsVerify") else None
         access = RegistryAccess(sent_credentials(request), tls_verify)
         quiet, compat = libpod_bool(request, "quiet"), libpod_bool(request, "compatMode")
+        if quiet and compat:
+            raise InvalidParameter("'compatMode' and 'quiet' cannot be used simultaneously")
 
         here = None if policy is libpod.Policy.ALWAYS else await self._here(name)
         if here is not None and policy is not libpod.Policy.NEWER:
@@ -82,12 +91,16 @@ class ImagePullGroup:
         pull = self._pulls().join(reference, access, platform)
         try:
             await pull.found()
+            if quiet:  # nothing goes out before the end, so that an error has its status
+                while await pull.progress() is not None:
+                    pass
+                return reply_json(request, libpod.last_line(pull.pulled.image_id))
             if compat:
                 stream = open_stream(request, "application/json")
                 if await _docker_lines(stream, reference, pull):
                     await stream.write_json(libpod.last_line_of_compat(pull.pulled.image_id))
             else:
-                await _libpod_lines(open_stream(request, "application/json"), reference, pull, quiet)
+                await _libpod_lines(open_stream(request, "application/json"), reference, pull)
             return None
         finally:
             pull.leave()
@@ -123,13 +136,12 @@ async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> boo
     return True
 
 
-async def _libpod_lines(stream: Stream, reference: Reference, pull: Pull, quiet: bool) -> None:
+async def _libpod_lines(stream: Stream, reference: Reference, pull: Pull) -> None:
     layers = libpod.LayerLines()
     try:
-        if not quiet:
-            await stream.write_json(libpod.first_line(reference.canonical))
+        await stream.write_json(libpod.first_line(reference.canonical))
         while (news := await pull.progress()) is not None:
-            for each in () if quiet else news:
+            for each in news:
                 for line in layers.lines(each):
                     await stream.write_json(line)
     except EngineError as error:  # the status is out already
