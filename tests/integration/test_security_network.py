@@ -81,7 +81,7 @@ def test_a_port_on_the_loopback_stays_there_when_the_firewall_is_reloaded(docker
             taken.bind(("127.0.0.1", port))
     finally:
         subprocess.run(["iptables-restore"], input=saved, check=True)
-    assert answers("127.0.0.1", port)
+    assert comes_to_answer("127.0.0.1", port)
 
 
 def test_no_abstract_socket_is_ours(service: Service, docker: Docker) -> None:
