@@ -131,6 +131,16 @@ async def test_a_broken_archive_is_refused_and_nothing_changed(tmp_path: Path, a
 
 
 @pytest_twisted.ensureDeferred
+async def test_an_image_of_another_system_is_refused_and_nothing_of_it_is_left(tmp_path: Path) -> None:
+    windows = TestImage((layer([Entry("w", b"w")]),), ("win:1",), top={"os": "windows"})
+    async with real_store(tmp_path) as real:
+        for archive in (docker_archive(ONE, windows), oci_archive(ONE, windows)):
+            with pytest.raises(InvalidParameter, match="cannot load windows image on linux"):
+                await real.store.load(Pieces(archive), canonical_name)
+            assert await real.store.images() == {}
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_blob_with_another_digest_is_refused(tmp_path: Path) -> None:
     """Class 19: what is stored under a digest must have it."""
     whole = oci_archive(ONE)

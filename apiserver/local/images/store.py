@@ -178,6 +178,9 @@ class ImageStore:
         try:
             for one in found:
                 loaded.append(await self._copy(one, temporary))
+                image = (await self.images()).get(loaded[-1].id)
+                if image is not None and image.os not in ("", "linux"):
+                    raise Damaged(f"cannot load {image.os[:100]} image on linux")
                 if others := one.names[1:]:
                     async with self._writing:
                         await self._told(self._buildah.tag(loaded[-1].id, *others), loaded[-1].id)
