@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from apiserver.engine.containers.options import (
     ContainerOptions,
@@ -173,6 +174,15 @@ def test_a_limit_whose_controller_is_absent_is_left_out_with_a_warning() -> None
     assert limits.resources(asked, nothing) == {}
     assert len(limits.warnings(asked, nothing)) == 5
     assert limits.warnings(asked, ALL) == ()
+
+
+def test_no_oom_killer_without_a_limit_is_warned_of_in_dockers_words() -> None:
+    asked = Limits(oom_kill_disable=True)
+    (words,) = limits.warnings(asked, ALL)
+    assert words.startswith("OOM killer is disabled for the container, but no memory limit is set")
+    assert limits.warnings(replace(asked, memory_bytes=1 << 30), ALL) == ()
+    (words,) = limits.warnings(asked, Acting(ALL.kinds - {"oom-disable"}))
+    assert "does not support OomKillDisable" in words
 
 
 def test_memory_alone_allows_as_much_swap_and_minus_one_is_unlimited() -> None:

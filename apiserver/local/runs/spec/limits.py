@@ -36,7 +36,7 @@ def resources(limits: Limits, acting: Acting) -> JsonObject:
 
 
 def warnings(limits: Limits, acting: Acting) -> tuple[str, ...]:
-    """What is left out on this host, in Docker's words."""
+    """What is left out on this host, or asks for trouble, in Docker's words."""
     kinds = acting.kinds
     asked: tuple[tuple[bool, str, str], ...] = (
         (limits.memory_bytes is not None, "memory", "memory limit capabilities"),
@@ -53,11 +53,17 @@ def warnings(limits: Limits, acting: Acting) -> tuple[str, ...]:
         (limits.nano_cpus is not None or limits.cpu_quota_us is not None, "cpu", "CPU CFS quota capabilities"),
         (bool(limits.cpuset_cpus or limits.cpuset_mems), "cpuset", "cpuset capabilities"),
     )
-    return tuple(
+    found = [
         f"Your kernel does not support {what} or the cgroup is not mounted. Limitation discarded."
         for wanted, kind, what in asked
         if wanted and kind not in kinds
-    )
+    ]
+    if limits.oom_kill_disable and "oom-disable" in kinds and limits.memory_bytes is None:
+        found.append(
+            "OOM killer is disabled for the container, but no memory limit is set,"
+            " this can result in the system running out of resources."
+        )
+    return tuple(found)
 
 
 def oom_score_adj(limits: Limits, own: int, *, may_lower: bool) -> int | None:
