@@ -11,7 +11,7 @@ from apiserver.http.request import Request
 _HEADERS: Final = (
     (b"BuildKit-Version", b""),
     (b"Builder-Version", b"1"),  # the classic builder: Docker's command line asks for BuildKit otherwise
-    (b"Docker-Experimental", b"true"),
+    (b"Docker-Experimental", b"false"),
     (b"Libpod-Buildah-Version", b""),
     (b"Swarm", b"inactive"),
     (b"Cache-Control", b"no-cache, no-store, must-revalidate"),

@@ -102,6 +102,7 @@ def test_a_ping_has_the_headers_by_which_clients_choose(service: Service, method
     assert re.fullmatch(r"1\.\d+", answer.headers["Api-Version"])
     # With 2 the command line would want BuildKit.
     assert (answer.headers["Builder-Version"], answer.headers["Ostype"]) == ("1", "linux")
+    assert answer.headers["Docker-Experimental"] == "false", "as the version says"
 
 
 # --- an inspection ---
