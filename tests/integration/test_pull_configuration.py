@@ -232,3 +232,12 @@ def test_docker_keeps_the_credentials_of_its_login_for_pulls(
     docker.ok("logout", protected.host)
     refused = docker("pull", f"{protected.host}/box")
     assert (refused.code, "unauthorized" in refused.stderr) == (1, True)
+
+
+def test_no_login_is_checked_where_a_helper_of_the_host_would_keep_it(
+    configured: Callable[[str], Service], protected: DockerRegistry
+) -> None:
+    service = configured('credential-helpers = ["of-the-tests"]')
+    body = {"username": USERNAME, "password": PASSWORD, "serveraddress": protected.host}
+    status, said = service.request("POST", "/auth", body)
+    assert (status, "credential helpers" in json.loads(said)["message"]) == (501, True)
