@@ -91,7 +91,8 @@ async def test_what_cannot_be_executed_fails_in_words_that_clients_look_for(
     with pytest.raises(StartFailed) as failed:
         await rig.run(options)
     assert failed.value.exit_code == code
-    assert words in str(failed.value).lower() or "executable file not found" in str(failed.value)
+    to_docker = failed.value.docker.format(subject=failed.value.subject)
+    assert words in to_docker.lower() or "executable file not found" in to_docker
     await rig.runs.discard(rig.made[-1].plan)
     assert nothing_is_left(rig, rig.made[-1])
 
