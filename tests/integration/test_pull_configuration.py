@@ -241,3 +241,11 @@ def test_no_login_is_checked_where_a_helper_of_the_host_would_keep_it(
     body = {"username": USERNAME, "password": PASSWORD, "serveraddress": protected.host}
     status, said = service.request("POST", "/auth", body)
     assert (status, "credential helpers" in json.loads(said)["message"]) == (501, True)
+
+
+def test_no_helper_of_the_host_is_asked_where_a_request_brings_credentials(
+    configured: Callable[[str], Service], protected: DockerRegistry
+) -> None:
+    service = configured('credential-helpers = ["of-the-tests"]\n' + insecure(protected))
+    status, said = pull(service, f"{protected.host}/box", **auth(protected.host))
+    assert (status, "Downloaded newer" in str(said[-1])) == (200, True)

@@ -7,16 +7,20 @@ An alias that a user's choice was remembered as wins over those of registries.co
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from apiserver.errors import HostError
+from apiserver.errors import HostError, NotImplementedYet
 
 SYSTEM = Path("/etc/containers/registries.conf")
 USER = Path("/root/.config/containers/registries.conf")
 REMEMBERED_ALIASES = Path("/var/cache/containers/short-name-aliases.conf")
+
+
+_HELPERS = re.compile(r"^[ \t]*credential-helpers[ \t]*=[ \t]*\[[^\]]*\][^\n]*$", re.MULTILINE)
 
 
 class BadRegistriesConf(HostError):
@@ -87,10 +91,33 @@ def has_credential_helpers(main: Path | None = None) -> bool:
     return any(each != "containers-auth.json" for each in named)
 
 
+def without_credential_helpers(main: Path | None, copy: Path) -> Path | None:
+    """The registries.conf for a request that brings its own credentials: helpers would be asked instead. Blocks.
+
+    Args:
+        copy: a new file for the same without them; written only where there are any.
+
+    Raises:
+        BadRegistriesConf
+        NotImplementedYet: a file of registries.conf.d names some, which skopeo reads in any case.
+    """
+    if not has_credential_helpers(main):
+        return main
+    file = _main(main)
+    text = file.read_text() if file.exists() else ""
+    wanted = {key: value for key, value in _read(file).items() if key != "credential-helpers"}
+    copy.write_text(_HELPERS.sub("", text))
+    if _read(copy) != wanted or has_credential_helpers(copy):
+        raise NotImplementedYet("credentials of a request where registries.conf.d names credential helpers")
+    return copy
+
+
+def _main(named: Path | None) -> Path:
+    return named or (USER if USER.exists() else SYSTEM)
+
+
 def _files(main: Path | None) -> Iterator[Path]:
-    if main is None:
-        main = USER if USER.exists() else SYSTEM
-    yield main
+    yield _main(main)
     for directory in (SYSTEM.with_name("registries.conf.d"), USER.with_name("registries.conf.d")):
         yield from sorted(directory.glob("*.conf"))
 

@@ -35,7 +35,11 @@ from apiserver.local.images.platforms import wanted
 from apiserver.local.images.promised import promise
 from apiserver.local.images.pulled import PulledFile
 from apiserver.local.images.reader import StoreReader
-from apiserver.local.images.registries_conf import candidates, has_credential_helpers
+from apiserver.local.images.registries_conf import (
+    candidates,
+    has_credential_helpers,
+    without_credential_helpers,
+)
 from apiserver.local.images.registry_errors import registry_error, silence
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore
@@ -234,13 +238,16 @@ class LocalRegistry:
     ) -> AsyncIterator[RegistryCall]:
         """What skopeo is told about a reference; its private directory is gone afterwards on every path."""
         async with self._spool.workplace() as place:
-            authfile = None
+            authfile, files = None, self._files
             credentials = access.for_registry(reference.domain)
             if credentials is not None:
                 path = place / "auth.json"
                 authfile = await self._in_thread(lambda: write_authfile(path, {reference.domain: credentials}))
+                named = self._files.registries
+                conf = await self._in_thread(lambda: without_credential_helpers(named, place / "registries.conf"))
+                files = replace(files, registries=conf)
             yield RegistryCall(
-                files=self._files,
+                files=files,
                 temporary=place,
                 authfile=authfile,
                 tls_verify=access.tls_verify,
