@@ -33,7 +33,7 @@ def status(text: str) -> dict[str, str]:
 
 COULD_BE_ROOT = (
     *("4294967296", "4294967295", "2147483648", "-1", "+0", "0x0", "0X0", "00", "01000", " 0", "0 "),
-    *("root\n", "root\0", "ro ot", "0:-1", "0:4294967296", "0:0x0", "0:0\n", ":", "::", "a:b:c", "٠", "root:root:root"),
+    *("root\n", "root\0", "ro ot", "0:-1", "0:4294967296", "0:0x0", "0:0\n", "::", "a:b:c", "٠", "root:root:root"),
 )
 """What some parser or other takes for root, or wraps around to it."""
 
