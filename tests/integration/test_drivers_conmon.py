@@ -41,6 +41,7 @@ from apiserver.drivers.process import Programs
 from apiserver.drivers.threads import Threads
 from apiserver.errors import CommandNotExecutable, CommandNotFound, ContainerNotRunning, NoSuchContainer, RuntimeFailed
 from tests.support.bundles import config, make_bundle, make_rootfs, process
+from tests.support.outside import until
 
 VARIABLE = "APISERVER_TEST_RUNTIME"
 NAME = os.environ.get(VARIABLE, "runc")
@@ -253,10 +254,18 @@ async def test_without_stdin_left_open_the_first_to_leave_ends_it(box: Box) -> N
 
 @pytest_twisted.ensureDeferred
 async def test_several_clients_hear_the_same(box: Box) -> None:
-    made, _ = await box.create(["echo", "hello"])
+    made, created = await box.create(["echo", "hello"])
+    before = sockets(created.conmon_pid)
     listeners = [Deferred.fromCoroutine(everything(attach(reactor, made.attach_socket))) for _ in range(3)]
+    # conmon takes one connection in each round of its loop, and output counts for those that it has taken.
+    until(lambda: sockets(created.conmon_pid) == before + 3, "all are taken")
     await box.runtime.start(made.id)
     assert [(await each)[Stream.STDOUT] for each in listeners] == [b"hello\n"] * 3
+
+
+def sockets(pid: int) -> int:
+    """How many a process holds."""
+    return sum(os.readlink(entry).startswith("socket:") for entry in Path(f"/proc/{pid}/fd").iterdir())
 
 
 @pytest_twisted.ensureDeferred
