@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from apiserver.engine.containers.options.process import check_user, too_long
+from apiserver.engine.containers.options.seccomp_profile import check_profile
 from apiserver.errors import InvalidParameter
 
 _NAMES = (
@@ -21,9 +21,6 @@ _NAMES = (
 CAPABILITIES = frozenset(f"CAP_{name}" for name in _NAMES.split())
 ALL = "ALL"
 UNCONFINED = "unconfined"
-_ACTIONS = frozenset(
-    f"SCMP_ACT_{name}" for name in ("KILL", "KILL_PROCESS", "KILL_THREAD", "TRAP", "ERRNO", "TRACE", "ALLOW", "LOG")
-)
 _PROFILE = re.compile(r"[a-zA-Z0-9_./:+-]{1,255}")
 
 
@@ -63,7 +60,7 @@ def validated(security: Security) -> Security:
         if not group or ":" in group:
             raise InvalidParameter(f"invalid GroupAdd: {group!r}")
     if security.seccomp and security.seccomp != UNCONFINED:
-        _check_profile(security.seccomp)
+        check_profile(security.seccomp)
     if security.apparmor and not _PROFILE.fullmatch(security.apparmor):
         raise InvalidParameter(f"invalid apparmor profile in SecurityOpt: {security.apparmor!r}")
     for field, paths in (
@@ -102,19 +99,3 @@ def full_name(capability: str) -> str:
     """`CAP_NET_ADMIN` for `net_admin`; `ALL` stays."""
     full = capability.strip().upper()
     return full if full == ALL or full.startswith("CAP_") else f"CAP_{full}"
-
-
-def _check_profile(text: str) -> None:
-    try:
-        profile = json.loads(text)
-    except ValueError as error:
-        raise InvalidParameter(f"Decoding seccomp profile failed: {error}") from None
-    if not isinstance(profile, dict) or not isinstance(profile.get("defaultAction"), str):
-        raise InvalidParameter("Decoding seccomp profile failed: it has no defaultAction")
-    rules = profile.get("syscalls") or []
-    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise InvalidParameter("Decoding seccomp profile failed: syscalls is no list of rules")
-    for action in (profile["defaultAction"], *(rule.get("action") for rule in rules)):
-        if action not in _ACTIONS:
-            # With NOTIFY a process waits for a listener, which nobody is.
-            raise InvalidParameter(f"invalid seccomp profile in SecurityOpt: action {str(action)[:100]!r}")
