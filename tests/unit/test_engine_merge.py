@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.containers.merge import merged
 from apiserver.engine.containers.options import ContainerOptions, Mounts, Process
@@ -28,6 +29,15 @@ def test_the_default_environment_is_below_the_images_and_that_below_the_clients(
 
 def test_without_the_images_environment_the_clients_alone_is_left() -> None:
     assert env(default_env=("C=default",), image_env=False, env=("D=client",)) == {"D=client"}
+
+
+def test_a_port_or_a_stop_signal_that_there_is_none_of_is_left_out_of_what_an_image_says() -> None:
+    image = ImageConfig(exposed_ports=("81/foo", "80/tcp", "70000/tcp", ""), stop_signal="BOGUS")
+    options = merged(ContainerOptions(), image)
+    assert (options.network.exposed, options.process.stop_signal) == (("80/tcp",), "")
+    asked = merged(ContainerOptions(process=Process(stop_signal="NOPE")), replace(image, stop_signal="SIGINT"))
+    assert asked.process.stop_signal == "NOPE"  # for validation to refuse
+    assert merged(ContainerOptions(), replace(image, stop_signal="SIGINT")).process.stop_signal == "SIGINT"
 
 
 def volumes(wanted: ImageVolumes, *mounts: Mount) -> list[Mount]:

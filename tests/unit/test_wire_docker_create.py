@@ -155,6 +155,8 @@ def test_unknown_keys_are_ignored() -> None:
         ({"LogConfig": {"Type": "journald"}}, "journald"),
         ({"LogConfig": {"Type": "syslog"}}, "syslog"),
         ({"LogConfig": {"Config": {"tag": "x"}}}, "tag"),
+        ({"LogConfig": {"Config": {"mode": "non-blocking"}}}, "mode"),
+        ({"LogConfig": {"Config": {"compress": "true"}}}, "compress"),
         ({"SecurityOpt": ["label=type:x"]}, "label"),
         ({"Mounts": [{"Type": "image", "Source": "a", "Target": "/x"}]}, "image"),
         ({"Mounts": [{"Type": "volume", "Source": "a", "Target": "/x", "VolumeOptions": {"Subpath": "y"}}]}, "Subpath"),
@@ -400,6 +402,11 @@ def test_unconfined_system_paths_mask_nothing() -> None:
 )
 def test_the_size_of_a_log_has_a_unit(size: str, bytes_: int) -> None:
     assert with_host(LogConfig={"Type": "json-file", "Config": {"max-size": size}}).logging.max_size_bytes == bytes_
+
+
+def test_log_options_that_say_what_is_done_anyway_are_taken_and_shown() -> None:
+    options = {"mode": "blocking", "compress": "false"}
+    assert with_host(LogConfig={"Type": "json-file", "Config": options}).logging.options == options
 
 
 def test_a_log_is_bounded_where_nothing_is_said_and_none_is_none() -> None:

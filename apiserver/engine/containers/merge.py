@@ -7,19 +7,27 @@ from msgspec.structs import replace
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.lifecycle import Lifecycle
 from apiserver.engine.containers.options.mounts import with_image_volumes
+from apiserver.engine.containers.options.network import exposed_ports
 from apiserver.engine.containers.options.process import Process
+from apiserver.engine.containers.signals import InvalidSignal, signal_number
 from apiserver.engine.ports.images import Healthcheck, ImageConfig
+from apiserver.errors import InvalidParameter
 
 
 def merged(options: ContainerOptions, image: ImageConfig) -> ContainerOptions:
-    """The options with the image's configuration filled in below them; not validated."""
+    """The options with the image's configuration filled in below them; not validated.
+
+    A port or a stop signal of the image that there is none of is left out: a client who runs it can do nothing about
+    it, and Docker runs it with no such port, and with SIGTERM.
+    """
     return replace(
         options,
         process=_process(options.process, image),
         identity=replace(options.identity, labels={**image.labels, **options.identity.labels}),
         mounts=with_image_volumes(options.mounts, image.volumes),
         network=replace(
-            options.network, exposed=tuple(dict.fromkeys((*options.network.exposed, *image.exposed_ports)))
+            options.network,
+            exposed=tuple(dict.fromkeys((*options.network.exposed, *filter(_is_port, image.exposed_ports)))),
         ),
         lifecycle=_lifecycle(options.lifecycle, image.healthcheck),
     )
@@ -40,8 +48,22 @@ def _process(process: Process, image: ImageConfig) -> Process:
         default_env=(),
         working_dir=process.working_dir or image.working_dir,
         user=process.user or image.user,
-        stop_signal=process.stop_signal or image.stop_signal,
+        stop_signal=process.stop_signal or (image.stop_signal if _is_signal(image.stop_signal) else ""),
     )
+
+
+def _is_port(entry: str) -> bool:
+    try:
+        return bool(exposed_ports(entry))
+    except InvalidParameter:
+        return False
+
+
+def _is_signal(text: str) -> bool:
+    try:
+        return bool(signal_number(text))
+    except InvalidSignal:
+        return False
 
 
 def _env_below(process: Process, image: ImageConfig) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ _OPTIONS = frozenset({"max-size", "max-file"})
 _NOT_BUILT_OPTIONS = frozenset(
     {"compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode", "max-buffer-size"}
 )
+_NO_CHANGE = {"mode": "blocking", "compress": "false"}
+"""What options that are not built may say: it is what we do."""
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
 
@@ -34,10 +36,10 @@ def read_logging(config: LogConfig | None) -> Logging:
     driver = name or DEFAULT_DRIVER
     if driver not in _FILES:
         raise InvalidParameter(f"HostConfig.LogConfig.Type: logger: no log driver named '{name}' is registered")
-    for option in options:
-        if option in _NOT_BUILT_OPTIONS:
+    for option, value in options.items():
+        if option in _NOT_BUILT_OPTIONS and _NO_CHANGE.get(option) != value:
             raise NotImplementedYet(f"the option HostConfig.LogConfig.Config.{option} (--log-opt)")
-        if option not in _OPTIONS:
+        if option not in _OPTIONS | _NOT_BUILT_OPTIONS:
             raise InvalidParameter(f"HostConfig.LogConfig.Config: unknown log opt '{option}' for {driver} log driver")
     if "max-file" in options and not _positive(options["max-file"]):
         raise InvalidParameter("HostConfig.LogConfig.Config.max-file: it is a number of files, at least 1")
