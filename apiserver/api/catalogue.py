@@ -127,6 +127,8 @@ class Catalogue:
                 return f"{entry.meaning}: {asked}" if entry.meaning else asked
         return None
 
-    def knows(self, path: str) -> bool:
-        """Whether any method is known for `path`; prefix routes aside, which take all."""
-        return any(not entry.prefix and entry.matches(path) for entry in self.entries)
+    def knows_by_others(self, path: str, method: str) -> bool:
+        """Whether methods other than `method` are known for `path`; prefix routes aside, which take all."""
+        return any(
+            not entry.prefix and entry.method not in (method, "*") and entry.matches(path) for entry in self.entries
+        )

@@ -34,8 +34,8 @@ class Catalogue(Protocol):
     def unbuilt(self, method: str, path: str, major: int, query: Callable[[str], bool]) -> str | None:
         """What is known but not built for this request, as `METHOD path`; None if there is no such route."""
 
-    def knows(self, path: str) -> bool:
-        """Whether any method is known for `path`."""
+    def knows_by_others(self, path: str, method: str) -> bool:
+        """Whether methods other than `method` are known for `path`."""
 
 
 class Router(Resource):
@@ -149,7 +149,7 @@ class Router(Resource):
         unbuilt = None
         if catalogue is not None:
             unbuilt = catalogue.unbuilt(method, path, request.version.major, lambda name: given(request, name))
-            others = others or catalogue.knows(path)
+            others = others or catalogue.knows_by_others(path, method)
         if method == "OPTIONS" and request.settings.cors_origin is not None and (others or unbuilt is not None):
             return None
         if unbuilt is not None:

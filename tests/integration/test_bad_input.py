@@ -306,6 +306,10 @@ def test_what_is_no_object_of_json_is_400(service: Service, body: bytes) -> None
         ({"HostConfig": {"SecurityOpt": ["seccomp=[]"]}}, "seccomp"),
         ({"HostConfig": {"SecurityOpt": [f'seccomp={{"defaultAction": "{"x" * 70_000}"}}']}}, "seccomp"),
         ({"HostConfig": {"SecurityOpt": ['seccomp={"defaultAction": "SCMP_ACT_NOTIFY"}']}}, "seccomp"),
+        (
+            {"HostConfig": {"SecurityOpt": ['seccomp={"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"args": 5}]}']}},
+            "$.syscalls[0]",
+        ),
         ({"HostConfig": {"MaskedPaths": ["relative"]}}, "MaskedPaths"),
         ({"HostConfig": {"ReadonlyPaths": ["/a/../b"]}}, "ReadonlyPaths"),
         ({"HostConfig": {"RestartPolicy": {"Name": "x"}}}, "RestartPolicy"),
@@ -423,6 +427,11 @@ def test_what_is_missing_is_404_in_the_words_that_clients_match(
     status, body = service.request(method, path)
     assert status == 404
     assert words in json.loads(body)["message"]
+
+
+def test_a_name_that_is_no_utf_8_is_that_of_nothing(service: Service) -> None:
+    assert service.request("GET", "/containers/%ff/json")[0] == 404
+    assert service.request("PATCH", "/containers/x/json")[0] == 405
 
 
 def test_an_image_that_is_missing_is_404_so_that_clients_pull(service: Service) -> None:

@@ -116,8 +116,9 @@ def test_what_is_not_built_is_found_by_method_version_and_query() -> None:
     assert catalogue.unbuilt("POST", "/z", 1, none) is None
     assert catalogue.unbuilt("POST", "/z", 1, lambda name: name == "fromSrc") == "POST /z"
     assert catalogue.unbuilt("DELETE", "/any", 1, none) == "DELETE /any"
-    assert catalogue.knows("/y/a")
-    assert not catalogue.knows("/y")
+    assert catalogue.knows_by_others("/y/a", "GET")
+    assert not catalogue.knows_by_others("/y/a", "POST")
+    assert not catalogue.knows_by_others("/y", "GET")
 
 
 def test_dots_and_stars_in_a_template_are_taken_as_they_stand() -> None:
