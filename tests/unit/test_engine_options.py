@@ -243,7 +243,10 @@ def test_targets_are_clean() -> None:
     assert (mount.target, mount.source) == ("/a/b", "/c")
 
 
-@pytest.mark.parametrize(("text", "size"), [("10m", 10_000_000), ("1k", 1000), ("1.5G", 1_500_000_000), ("7", 7)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("10m", 10_000_000), ("1k", 1000), ("1.5G", 1_500_000_000), ("7", 7), ("10MB", 10_000_000), ("-1", -1)],
+)
 def test_the_size_of_a_log_is_in_decimal_units(text: str, size: int) -> None:
     assert validated(logging=Logging(options={"max-size": text})).logging.max_size_bytes == size
 

@@ -195,8 +195,6 @@ def test_an_endpoint_option_that_is_not_built_is_named(endpoint: dict[str, Any],
         ({"HostConfig": {"SecurityOpt": ["no-new-privileges=maybe"]}}, "no-new-privileges"),
         ({"HostConfig": {"LogConfig": {"Type": "foo"}}}, "LogConfig"),
         ({"HostConfig": {"LogConfig": {"Config": {"foo": "x"}}}}, "unknown log opt 'foo'"),
-        ({"HostConfig": {"LogConfig": {"Config": {"max-size": "x"}}}}, "max-size"),
-        ({"HostConfig": {"LogConfig": {"Config": {"max-file": "0"}}}}, "max-file"),
         ({"HostConfig": {"PidMode": "foo"}}, "invalid PID mode: foo"),
         ({"HostConfig": {"UTSMode": "foo"}}, "UTSMode"),
         ({"HostConfig": {"CgroupnsMode": "x"}}, "CgroupnsMode"),
@@ -394,14 +392,6 @@ def test_unconfined_system_paths_mask_nothing() -> None:
     assert (security.masked_paths, security.read_only_paths) == ((), ())
     assert with_host(MaskedPaths=["/x"]).security.masked_paths == ("/x",)
     assert with_host().security.masked_paths is None
-
-
-@pytest.mark.parametrize(
-    ("size", "bytes_"),
-    [("10m", 10 << 20), ("1.5k", 1536), ("1g", 1 << 30), ("100", 100), ("10MB", 10 << 20), ("-1", -1)],
-)
-def test_the_size_of_a_log_has_a_unit(size: str, bytes_: int) -> None:
-    assert with_host(LogConfig={"Type": "json-file", "Config": {"max-size": size}}).logging.max_size_bytes == bytes_
 
 
 def test_log_options_that_say_what_is_done_anyway_are_taken_and_shown() -> None:

@@ -49,7 +49,7 @@ def validated(logging: Logging) -> Logging:
             logging = replace(logging, max_size_bytes=_size(value))
         elif key == "max-file":
             if not (value.isascii() and value.isdecimal() and int(value[:10]) > 0):
-                raise InvalidParameter(f"log opt max-file: {value!r} is no positive number")
+                raise InvalidParameter(f"LogConfig.Config: log opt max-file: {value!r} is no positive number")
         elif key not in ("tag", "labels", "labels-regex", "env", "env-regex", "compress", "mode"):
             raise InvalidParameter(f"unknown log opt '{key}' for {logging.asked_as or logging.driver.value} log driver")
     return logging
@@ -61,5 +61,5 @@ def _size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     size = int(float(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
     if not 0 < size < 1 << 62:
-        raise InvalidParameter(f"log opt max-size: {text!r} is no size")
+        raise InvalidParameter(f"LogConfig.Config: log opt max-size: {text!r} is no size")
     return size

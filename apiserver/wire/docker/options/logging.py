@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from apiserver.engine.containers.options.logging import DEFAULT_MAX_SIZE, LogDriver, Logging
+from apiserver.engine.containers.options.logging import LogDriver, Logging
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.options.body import LogConfig
@@ -20,12 +18,10 @@ _NOT_BUILT_OPTIONS = frozenset(
 )
 _NO_CHANGE = {"mode": "blocking", "compress": "false"}
 """What options that are not built may say: it is what we do."""
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
-_UNITS = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
 
 
 def read_logging(config: LogConfig | None) -> Logging:
-    """No driver means the default one; `max-size` is bytes with a unit, `-1` for no bound."""
+    """No driver means the default one; what `max-size` and `max-file` say is read for both flavours alike."""
     config = config or LogConfig()
     options = config.config or {}
     name = config.type
@@ -41,29 +37,7 @@ def read_logging(config: LogConfig | None) -> Logging:
             raise NotImplementedYet(f"the option HostConfig.LogConfig.Config.{option} (--log-opt)")
         if option not in _OPTIONS | _NOT_BUILT_OPTIONS:
             raise InvalidParameter(f"HostConfig.LogConfig.Config: unknown log opt '{option}' for {driver} log driver")
-    if "max-file" in options and not _positive(options["max-file"]):
-        raise InvalidParameter("HostConfig.LogConfig.Config.max-file: it is a number of files, at least 1")
-    size = options.get("max-size", "")
-    return Logging(
-        LogDriver.K8S_FILE,
-        asked_as=name,
-        max_size_bytes=_size(size) if size else DEFAULT_MAX_SIZE,
-        options=options,
-    )
-
-
-def _positive(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) > 0
-
-
-def _size(text: str) -> int:
-    if text == "-1":
-        return -1
-    match = _SIZE.fullmatch(text)
-    size = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
-    if not 0 < size < 2**63:
-        raise InvalidParameter(f"HostConfig.LogConfig.Config.max-size: invalid size: '{text}'")
-    return size
+    return Logging(LogDriver.K8S_FILE, asked_as=name, options=options)
 
 
 def show_logging(logging: Logging) -> JsonObject:
