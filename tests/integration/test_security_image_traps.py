@@ -287,7 +287,6 @@ def says(path: Path, *words: bytes) -> bool:
         {"WorkingDir": "/a\nb"},
         {"Volumes": {"/proc": {}}},
         {"Volumes": {"/": {}}},
-        {"StopSignal": "SIGNOTHING"},
     ],
 )
 def test_a_configuration_that_a_client_might_not_send_is_refused_of_an_image_too(
