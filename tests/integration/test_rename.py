@@ -48,6 +48,8 @@ def test_a_name_that_is_taken_is_refused_to_both(docker: Docker, podman: Podman)
         assert said.code != 0
         assert "already in use" in said.stderr
     assert "No such container" in docker("rename", "nope", "new").stderr
+    assert "same name as its current name" in docker("rename", "box", "box").stderr
+    podman.ok("rename", "box", "box")
     assert sorted(docker.ok("ps", "--format", "{{.Names}}").split()) == ["box", "crate"]
 
 

@@ -97,6 +97,31 @@ def test_a_rename_that_is_refused_keeps_no_name(name: str, kind: type[EngineErro
     assert names(engine) == ["box", "two"]
 
 
+def test_to_podman_its_own_name_is_one_like_any_other_and_told_of() -> None:
+    engine = Engine()
+    engine.create()
+    result_of(engine.containers.rename.rename("box", "/box", to_its_own=True))
+    assert names(engine) == ["box"]
+    (told,) = [row.attributes for row in engine.records.rows if row.action.value == "rename"]
+    assert (told["oldName"], told["name"]) == ("/box", "box")
+
+
+def test_its_own_name_is_kept_for_one_that_was_given_another_before_its_turn() -> None:
+    engine = Engine()
+    engine.create()
+    held = engine.gates.hold("commit")
+    first = spawn(engine.containers.rename.rename("box", "crate"))
+    own = spawn(engine.containers.rename.rename("box", "box", to_its_own=True))
+    again = engine.gates.hold("commit")
+    held.callback(None)
+    result_of(first)
+    del engine.gates.held["commit"]
+    assert isinstance(failure_of(engine.containers.create.create("box", "busybox", NO_NETWORK)), NameTaken)
+    again.callback(None)
+    result_of(own)
+    assert names(engine) == ["box"]
+
+
 def test_a_rename_that_cannot_be_recorded_changes_nothing() -> None:
     engine = Engine()
     engine.create()

@@ -79,16 +79,16 @@ class ContainerLifeGroup:
 
     @app.route("/containers/<name:name>/rename", methods=["POST"])
     async def docker_rename(self, request: Request, name: str) -> bytes:
-        return await self._rename(request, name, asked_name(string(request, "name")))
+        return await self._rename(request, name, asked_name(string(request, "name")), to_its_own=False)
 
     @app.route("/libpod/containers/<name:name>/rename", methods=["POST"])
     async def libpod_rename(self, request: Request, name: str) -> bytes:
-        return await self._rename(request, name, string(request, "name"))
+        return await self._rename(request, name, string(request, "name"), to_its_own=True)
 
-    async def _rename(self, request: Request, name: str, new: str | None) -> bytes:
+    async def _rename(self, request: Request, name: str, new: str | None, *, to_its_own: bool) -> bytes:
         if not new:
             raise InvalidParameter("Neither old nor new names may be empty")
-        await to_the_end(self._containers.rename.rename(name, new))
+        await to_the_end(self._containers.rename.rename(name, new, to_its_own=to_its_own))
         return reply_empty(request)
 
     @app.route("/libpod/containers/<name:name>/init", methods=["POST"])
