@@ -104,6 +104,12 @@ class LockTimeout(Unavailable):
     cause = "lock timed out"
 
 
+class Declined(EngineError):
+    """The client asked for what cannot be, and its flavour has status 500 for it; nothing is broken here."""
+
+    cause = "declined"
+
+
 class HostError(EngineError):
     """The host cannot do it: a program is missing, or failed."""
 

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from apiserver.errors import EngineError, RegistryError
+from apiserver.errors import Declined, EngineError, RegistryError
 from apiserver.http import middleware
 from apiserver.http.errors import ClientGone, status_of
 from apiserver.http.reply import reply_error
@@ -100,7 +100,7 @@ def fail(request: Request, error: BaseException, failure: Failure | None = None)
     status = status_of(error)
     if isinstance(error, RegistryError) and status == 500:
         log.warn("{reference_id} a registry failed: {error}", reference_id=request.reference_id, error=str(error))
-    elif status == 500:
+    elif status == 500 and not isinstance(error, Declined):
         log.failure(
             "{reference_id} {method} {uri} failed",
             failure=failure or Failure(error),

@@ -6,6 +6,7 @@ from typing import Final
 
 from apiserver.errors import (
     Conflict,
+    Declined,
     EngineError,
     Forbidden,
     InvalidParameter,
@@ -71,6 +72,7 @@ _STATUS: Final = (
     (TooLarge, 413),
     (UnsupportedMedia, 415),
     (HeadersTooLarge, 431),
+    (Declined, 500),
     (NotImplementedYet, 501),
     (Unavailable, 503),
 )

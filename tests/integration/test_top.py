@@ -135,8 +135,11 @@ def test_a_stopped_one_is_refused_to_both(docker: Docker, service: Service) -> N
     docker.ok("wait", "box")
     said = docker("top", "box")
     assert (said.code, "is not running" in said.stderr) == (1, True)
-    status, body = service.request("GET", f"{LIBPOD}/box/top")
-    assert (status, json.loads(body)["cause"]) == (500, "container state improper")
+    words = "top can only be used on running containers"
+    for path in (f"{LIBPOD}/box/top", f"{LIBPOD}/box/top?stream=true"):
+        status, body = service.request("GET", path)
+        assert (status, json.loads(body)) == (500, {"cause": words, "message": words, "response": 500})
+    assert "Traceback" not in service.log()
 
 
 def test_a_stream_ends_with_the_container(docker: Docker, service: Service) -> None:

@@ -56,7 +56,7 @@ def test_one_that_does_not_run_is_409_to_docker_and_500_to_podman(api: Api) -> N
     assert (refused.status, refused.json()["message"]) == (409, f"container {container.id} is not running")
     for path in (LIBPOD, f"{LIBPOD}?stream=true"):
         refused = api.get(path)
-        assert (refused.status, refused.json()["cause"]) == (500, "container state improper")
+        assert (refused.status, refused.json()["cause"]) == (500, "top can only be used on running containers")
     assert api.get("/containers/nope/top").status == api.get("/v5.0.0/libpod/containers/nope/top").status == 404
 
 

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from apiserver.engine.containers.failures import ContainerNotRunning
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.ports.processes import ProcessTable
-from apiserver.errors import EngineError
+from apiserver.errors import Declined
 from apiserver.http.app import group_app
 from apiserver.http.query import integer, libpod_bool, string, strings
 from apiserver.http.reply import reply_json
@@ -22,10 +22,11 @@ SEPARATE = Version(4, 8)
 """From this version on a podman client sends each of its arguments as a `ps_args` of its own."""
 
 
-class TopOfStopped(EngineError):
-    """To podman clients this is a 500."""
+class TopOfStopped(Declined):
+    """Of a container that does not run, in Podman's words (pkg/domain/infra/abi/containers.go)."""
 
-    cause = "container state improper"
+    cause = "top can only be used on running containers"
+    libpod = "{cause}"
 
 
 class ContainerTopGroup:
@@ -64,7 +65,7 @@ class ContainerTopGroup:
                 async for each in shown:
                     await stream.write_json(each)
         except ContainerNotRunning:
-            raise TopOfStopped("top can only be used on running containers") from None
+            raise TopOfStopped(name) from None
         return None
 
 
