@@ -133,6 +133,34 @@ def test_an_image_without_a_list_that_is_for_another_platform_is_pulled_and_dock
     assert not any("error" in line for line in lines)
 
 
+def test_podman_pulls_the_platform_that_it_asks_for_where_another_is_here(
+    own: Service, registry: DockerRegistry, podman: Podman
+) -> None:
+    name = f"{registry.host}/several"
+    assert podman.ok("run", "--rm", "--network", "none", "--tls-verify=false", name, "cat", "/platform") == "own"
+    said = podman("create", "--network", "none", "--pull=never", "--arch", "arm", "--variant", "v6", name, "true")
+    assert (said.code, "image not known" in said.stderr) == (125, True)
+    for image, platform in ((V6, ("--arch", "arm", "--variant", "v6")), (FOREIGN, ("--arch", "s390x"))):
+        made = podman.ok("create", "--network", "none", "--tls-verify=false", *platform, name, "true")
+        assert podman.ok("inspect", "--format", "{{.Image}}", made.splitlines()[-1]) == image.id
+    own_again = ("--network", "none", "--tls-verify=false", "--arch", ARCHITECTURE, name, "cat", "/platform")
+    assert podman.ok("run", "--rm", *own_again).splitlines()[-1] == "own"
+    single = f"{registry.host}/single"
+    told = podman("create", "--network", "none", "--tls-verify=false", "--arch", "arm64", single, "true")
+    mismatch = "WARNING: image platform (linux/s390x) does not match the expected platform (linux/arm64)"
+    assert (told.code, mismatch in told.stderr) == (0, True)
+    own.remove_containers()
+
+
+def test_one_that_podman_asked_a_platform_for_is_made_of_what_is_here(own: Service) -> None:
+    assert own.request("POST", "/images/load?quiet=1", docker_archive(replace(FOREIGN, names=("single:1",))))[0] == 200
+    create = "/v5.0.0/libpod/containers/create"
+    body = {"image": "single:1", "command": ["true"], "image_arch": "arm64", "netns": {"nsmode": "none"}}
+    status, made = own.request("POST", create, body)
+    assert (status, json.loads(made)["Warnings"]) == (201, [])
+    own.remove_containers()
+
+
 def test_podman_runs_the_image_of_a_list_by_the_lists_digest(
     own: Service, registry: DockerRegistry, podman: Podman
 ) -> None:

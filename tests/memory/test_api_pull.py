@@ -107,6 +107,31 @@ def test_podman_asks_no_registry_for_what_is_there(api: Api, policy: str) -> Non
     assert (answer.json(), api.registry.looks) == ({"images": [BOX.id], "id": BOX.id}, 0)
 
 
+def test_an_image_that_is_here_for_another_platform_is_not_the_one_that_podman_asks_for(api: Api) -> None:
+    api.image_source.add(BOX)
+    query = {"reference": NAME, "Arch": "arm64", "OS": "linux"}
+    assert api.post("/v5.0.0/libpod/images/pull", **query, policy="never").status == 404
+    assert api.registry.looks == 0
+    for policy in ("missing", "newer"):
+        connection = api.open("POST", "/v5.0.0/libpod/images/pull", **query, policy=policy)
+        api.registry.fetches.pop()[2].callback(replace(BOX, architecture="arm64"))
+        assert connection.answer.lines()[-1]["id"] == BOX.id
+        api.image_source.add(BOX)
+    by_id = {"reference": BOX.id, "Arch": "arm64", "policy": "missing"}
+    assert api.post("/v5.0.0/libpod/images/pull", **by_id).json()["id"] == BOX.id
+
+
+def test_podman_asks_the_registry_for_a_platform_where_what_is_here_says_the_same(api: Api) -> None:
+    foreign = replace(BOX, architecture="arm64", manifest_digest="sha256:" + "e" * 64)
+    api.image_source.add(foreign)
+    query = {"reference": NAME, "policy": "missing"}
+    api.registry.failure = RegistryFailed("away")
+    for architecture in ("arm64", "amd64"):  # whose own, by what the machine says: images say that wrongly
+        assert api.post("/v5.0.0/libpod/images/pull", **query, Arch=architecture).json()["id"] == BOX.id
+    assert api.registry.looks == 2
+    assert api.post("/v5.0.0/libpod/images/pull", **query, Arch="s390x").status == 500
+
+
 def test_an_image_that_is_here_is_found_by_its_whole_id_which_is_no_name(api: Api) -> None:
     api.image_source.add(BOX)
     answer = api.post("/v5.0.0/libpod/images/pull", reference=BOX.id, policy="missing")

@@ -20,7 +20,7 @@ from apiserver.engine.ports.images import Healthcheck
 from apiserver.engine.ports.publish import PortRequest, Transport
 from apiserver.errors import InvalidParameter, NoSuchNetwork, NotImplementedYet
 from apiserver.http.body import decode_json
-from apiserver.wire.libpod.create import CreateBody, platform, read_create
+from apiserver.wire.libpod.create import CreateBody, read_create
 
 # What `podman --remote create busybox true` of podman 4.3.1 sends.
 CLI: dict[str, Any] = {
@@ -352,9 +352,3 @@ def test_what_is_wrong_is_refused_with_its_field(fields: dict[str, Any], named: 
 def test_a_network_that_is_not_there_is_its_own_error() -> None:
     with pytest.raises(NoSuchNetwork):
         read(Networks={"nope": {}})
-
-
-def test_a_platform_is_as_much_of_it_as_the_client_says() -> None:
-    assert platform(CreateBody()) == ""
-    assert platform(CreateBody(image_os="linux", image_arch="arm64")) == "linux/arm64"
-    assert platform(CreateBody(image_arch="arm64")) == "/arm64"

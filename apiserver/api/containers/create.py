@@ -11,7 +11,7 @@ from apiserver.http.app import group_app
 from apiserver.http.body import json_body
 from apiserver.http.reply import reply_json
 from apiserver.http.request import Request
-from apiserver.wire.libpod.create import CreateBody, created_json, platform, read_create
+from apiserver.wire.libpod.create import CreateBody, created_json, names_platform, read_create
 
 
 class ContainerCreateGroup:
@@ -29,6 +29,8 @@ class ContainerCreateGroup:
         body = await json_body(request, CreateBody)
         options = read_create(body, lambda name: self._networks.get(name).name, self._system.host.proxies)
         container = await to_the_end(
-            self._containers.create.create(body.name, body.image, options, platform(body) or None, LIBPOD_NAMES)
+            self._containers.create.create(
+                body.name, body.image, options, short_names=LIBPOD_NAMES, any_platform=names_platform(body)
+            )
         )
         return reply_json(request, created_json(container), 201)

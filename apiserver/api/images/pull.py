@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
-from apiserver.engine.images.lookup import is_short
-from apiserver.engine.images.platform import OtherPlatform, check_platform, parse_platform
+from apiserver.engine.images.lookup import is_id_of, is_short
+from apiserver.engine.images.platform import OtherPlatform, check_platform, fits, parse_platform
 from apiserver.engine.images.pull import Pull, Pulls
 from apiserver.engine.images.service import Images
 from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import Platform, RegistryAccess
+from apiserver.engine.system import System
 from apiserver.errors import (
     EngineError,
     InvalidParameter,
@@ -36,9 +37,10 @@ class ImagePullGroup:
 
     app = group_app()
 
-    def __init__(self, images: Images, pulls: Callable[[], Pulls]) -> None:
+    def __init__(self, images: Images, pulls: Callable[[], Pulls], system: System) -> None:
         self._images = images
         self._pulls = pulls
+        self._system = system
 
     @app.route("/images/create", methods=["POST"], query="fromImage")
     async def docker_pull(self, request: Request) -> None:
@@ -65,16 +67,19 @@ class ImagePullGroup:
         policy = libpod.policy(string(request, "policy"))
         if libpod_bool(request, "allTags"):
             raise NotImplementedYet("pulling all tags (allTags)")
-        parts = (string(request, "OS") or "linux", string(request, "Arch") or "", string(request, "Variant") or "")
-        platform = Platform(*parse_platform("/".join(parts).rstrip("/")))
+        parts = [string(request, part) or "" for part in ("OS", "Arch", "Variant")]
+        asked = "/".join([parts[0] or "linux", *parts[1:]]).rstrip("/") if any(parts) else ""
+        platform = Platform(*parse_platform(asked))
         tls_verify = libpod_bool(request, "tlsVerify") if given(request, "tlsVerify") else None
         access = RegistryAccess(sent_credentials(request), tls_verify)
         quiet, compat = libpod_bool(request, "quiet"), libpod_bool(request, "compatMode")
         if quiet and compat:
             raise InvalidParameter("'compatMode' and 'quiet' cannot be used simultaneously")
 
-        here = None if policy is libpod.Policy.ALWAYS else await self._here(name)
-        if here is not None and policy is not libpod.Policy.NEWER:
+        here = None if policy is libpod.Policy.ALWAYS else await self._here(name, asked)
+        if asked and policy is libpod.Policy.MISSING:
+            policy = libpod.Policy.NEWER  # as Podman has it: what an image says of its platform may be wrong
+        if here is not None and (policy is not libpod.Policy.NEWER or is_id_of(here, name)):
             return reply_json(request, libpod.last_line(here.id))
         if policy is libpod.Policy.NEVER:
             raise NoSuchImage(name)
@@ -100,16 +105,23 @@ class ImagePullGroup:
                 if await _docker_lines(stream, reference, pull):
                     await stream.write_json(libpod.last_line_of_compat(pull.pulled.image_id))
             else:
-                await _libpod_lines(open_stream(request, "application/json"), reference, pull)
+                stream = open_stream(request, "application/json")
+                if await _libpod_lines(stream, reference, pull):
+                    image = await self._images.find(pull.pulled.image_id)
+                    if not fits(image, asked, self._system.host.architecture):
+                        await stream.write_json(libpod.other_platform(image, platform))
+                    await stream.write_json(libpod.last_line(image.id))
             return None
         finally:
             pull.leave()
 
-    async def _here(self, name: str) -> Image | None:
+    async def _here(self, name: str, platform: str) -> Image | None:
+        """The image that a name means, where it is for that platform; who says an id knows what it is."""
         try:
-            return await self._images.find(name, LIBPOD_NAMES)
+            image = await self._images.find(name, LIBPOD_NAMES)
         except NoSuchImage:
             return None
+        return image if is_id_of(image, name) or fits(image, platform, self._system.host.architecture) else None
 
     async def _resolve(self, name: str) -> str:
         """The one full name of a short one; several are nobody's to choose from, and least of all who answers first."""
@@ -136,7 +148,8 @@ async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> boo
     return True
 
 
-async def _libpod_lines(stream: Stream, reference: Reference, pull: Pull) -> None:
+async def _libpod_lines(stream: Stream, reference: Reference, pull: Pull) -> bool:
+    """Whether it came to a good end."""
     layers = libpod.LayerLines()
     try:
         await stream.write_json(libpod.first_line(reference.canonical))
@@ -146,5 +159,5 @@ async def _libpod_lines(stream: Stream, reference: Reference, pull: Pull) -> Non
                     await stream.write_json(line)
     except EngineError as error:  # the status is out already
         await stream.write_json({"error": Flavour.LIBPOD.words(error)})
-        return
-    await stream.write_json(libpod.last_line(pull.pulled.image_id))
+        return False
+    return True

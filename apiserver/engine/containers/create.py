@@ -57,12 +57,15 @@ class Create:
         options: ContainerOptions,
         platform: str | None = None,
         short_names: ShortNames = DOCKER_NAMES,
+        *,
+        any_platform: bool = False,
     ) -> Container:
         """Record a new container; its warnings are on it.
 
         Args:
             name: None or empty for a random one.
             platform: `OS/ARCHITECTURE[/VARIANT]` that the image must have.
+            any_platform: the client has asked for one when it pulled, and takes what is here.
 
         Raises:
             InvalidParameter: the message names the option.
@@ -75,7 +78,7 @@ class Create:
             other = ""
             if platform:
                 check_platform(image_name, image, platform)
-            else:
+            elif not any_platform:
                 other = platform_warning(image, self._host.architecture)
             if short_names.resolved:
                 image_name = stored_name(image, image_name, short_names)

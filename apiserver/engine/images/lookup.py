@@ -33,6 +33,11 @@ def stored_name(image: Image, text: str, short_names: ShortNames) -> str:
     return name or next(iter(image.names), text)
 
 
+def is_id_of(image: Image, text: str) -> bool:
+    """Whether `text`, by which an image was found, is its id or the beginning of it."""
+    return image.id.startswith(text.removeprefix(_SHA256))
+
+
 def is_short(text: str) -> bool:
     """Whether a name, which may be an id as well, says no domain.
 

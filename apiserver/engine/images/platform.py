@@ -60,6 +60,24 @@ def parse_platform(text: str) -> tuple[str, str, str]:
     return system, architecture, "" if (architecture, variant) in _BASE else variant
 
 
+def fits(image: Image, platform: str, machine: str) -> bool:
+    """Whether an image that is here does for a platform that a podman client asks for.
+
+    What this machine is itself is not looked for: too many images say it wrongly (libimage/pull.go).
+
+    Args:
+        platform: as a client writes it; empty where it asks for none.
+        machine: as `platform_warning`.
+
+    Raises:
+        InvalidParameter
+    """
+    _, architecture, variant = parse_platform(platform)
+    own, _ = _SAME.get(machine, (_KERNELS.get(machine, machine), ""))
+    wanted = [("" if architecture == own else architecture, image.architecture), (variant, image.variant)]
+    return all(not asked or not has or asked == has for asked, has in wanted)
+
+
 def check_platform(name: str, image: Image, platform: str) -> None:
     """
     Args:

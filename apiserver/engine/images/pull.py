@@ -180,12 +180,13 @@ class Pulls:
     async def differs(self, image: Image, reference: Reference, access: RegistryAccess, platform: Platform) -> bool:
         """Whether a registry has something else under a reference than an image that is here.
 
+        Of a list the image for the platform counts: another of the same list came by the same digest as well.
+
         Raises:
             as `Registry.look`.
         """
         remote = await self.registry.look(reference.exact(), access, platform)
-        here = {image.manifest_digest, *image.manifest_digests}
-        return here.isdisjoint({remote.digest, remote.image_digest})
+        return remote.image_digest not in {image.manifest_digest, *image.manifest_digests}
 
     def _forget(self, key: object, work: _Work | None) -> None:
         # One that was left is forgotten at once, and ends later: the key may be a newer one's by then.

@@ -18,7 +18,7 @@ from apiserver.wire.libpod.options.process import read_process
 from apiserver.wire.libpod.options.security import read_security
 from apiserver.wire.libpod.options.unsupported import refuse_unsupported
 
-__all__ = ["CreateBody", "created_json", "platform", "read_create"]
+__all__ = ["CreateBody", "created_json", "names_platform", "read_create"]
 
 
 def read_create(body: CreateBody, name_of: NetworkName, proxies: Mapping[str, str]) -> ContainerOptions:
@@ -56,9 +56,9 @@ def read_create(body: CreateBody, name_of: NetworkName, proxies: Mapping[str, st
     )
 
 
-def platform(body: CreateBody) -> str:
-    """`OS/ARCHITECTURE[/VARIANT]`; a part that the client leaves open is empty."""
-    return "/".join((body.image_os, body.image_arch, body.image_variant)).rstrip("/")
+def names_platform(body: CreateBody) -> bool:
+    """Whether the client has asked for a platform; Podman looks at it here in lists of images alone."""
+    return any((body.image_os, body.image_arch, body.image_variant))
 
 
 def created_json(container: Container) -> JsonObject:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from apiserver.engine.names import short_id
-from apiserver.engine.ports.registry import LayerPhase, LayerProgress
+from apiserver.engine.ports.images import Image
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress, Platform
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.jsonvalue import JsonObject
 
@@ -75,6 +76,14 @@ class LayerLines:
 def last_line_of_compat(image_id: str) -> JsonObject:
     """What ends the lines in Docker's form (`compatMode`): podman-py takes the last id of all for the image's."""
     return {"status": "Download complete", "progressDetail": {}, "id": short_id(image_id)}
+
+
+def other_platform(image: Image, wanted: Platform) -> JsonObject:
+    """Said of an image that is not what was asked for; it stays all the same."""
+    has, asked = (
+        "/".join(part for part in (each.os, each.architecture, each.variant) if part) for each in (image, wanted)
+    )
+    return {"stream": f"WARNING: image platform ({has}) does not match the expected platform ({asked})\n"}
 
 
 def last_line(image_id: str) -> JsonObject:
