@@ -59,6 +59,12 @@ def test_a_missing_program_is_127_and_one_that_cannot_be_executed_126(podman: Po
     assert podman("exec", "box", "/etc").code == 126
 
 
+@pytest.mark.parametrize("user", ["nobody-here", "root:nobodys-group"])
+def test_a_user_that_there_is_not_is_125(podman: Podman, user: str) -> None:
+    said = podman("exec", "--user", user, "box", "true")
+    assert (said.code, "no matching entries in" in said.stderr) == (125, True)
+
+
 def test_what_cannot_be_run_in_is_125(podman: Podman, service: Service) -> None:
     missing = podman("exec", "nope", "true")
     assert (missing.code, "no such container" in missing.stderr) == (125, True)

@@ -143,6 +143,17 @@ def test_a_bind_may_be_read_only_and_its_source_is_there(podman: Podman, run: Ru
     assert f"{tmp_path}/no" in missing.stderr
 
 
+def test_a_device_that_is_none_is_refused_before_there_is_a_container(podman: Podman, service: Service) -> None:
+    for device, words in (
+        ("/dev/nothing-here", "stat /dev/nothing-here: no such file or directory"),
+        ("/etc/hostname", "/etc/hostname is not a valid device: not a device node"),
+    ):
+        said = podman("run", "--name", "devices", "--network", "none", "--device", device, "busybox", "true")
+        assert (said.code, words in said.stderr) == (125, True)
+        assert podman("container", "exists", "devices").code == 1
+    assert "Traceback" not in service.log()
+
+
 def test_what_is_mounted_below_a_bind_comes_along_unless_asked_otherwise(run: Run) -> None:
     script = "grep -q ' /h/pts ' /proc/mounts && echo along || echo alone"
     assert run("-v", "/dev:/h", script=script) == "along"

@@ -11,6 +11,7 @@ import pytest
 from apiserver.engine.containers.options import devices as options
 from apiserver.engine.containers.options.devices import Device, DeviceRule, Devices
 from apiserver.errors import HostError, InvalidParameter
+from apiserver.http.flavour import Flavour
 from apiserver.local.runs.spec import devices, host_devices
 
 NULL = os.makedev(1, 3)
@@ -113,9 +114,9 @@ def test_what_is_asked_for_last_counts(node: Path) -> None:
 
 def test_what_is_no_device_is_told_in_dockers_words(tmp_path: Path) -> None:
     def words(path: Path) -> str:
-        with pytest.raises(HostError) as raised:
+        with pytest.raises(host_devices.DeviceUnusable) as raised:
             host_devices.find([Device(str(path), "/dev/x")])
-        return raised.value.subject
+        return Flavour.DOCKER.words(raised.value)
 
     what = 'error gathering device information while adding custom device "{}": '
     missing, plain, empty, circle = (tmp_path / name for name in ("missing", "plain", "empty", "circle"))

@@ -308,6 +308,11 @@ def test_an_ended_exec_session_has_a_code(code: int | None, shown: int) -> None:
     assert exec_json(replace(SESSION, finished=AT, exit_code=code), "")["ExitCode"] == shown
 
 
+def test_a_session_that_the_runtime_never_saw_is_126_to_docker() -> None:
+    vain = replace(SESSION, finished=AT, exit_code=125, error="unable to find user")
+    assert (exec_json(vain, "")["ExitCode"], exec_json(replace(vain, error=""), "")["ExitCode"]) == (126, 125)
+
+
 def test_an_exec_session_without_a_user_is_its_containers_users() -> None:
     shown: Any = exec_json(replace(SESSION, user=""), "1000:1000")
     assert shown["ProcessConfig"]["user"] == "1000:1000"

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from apiserver.engine.containers.exec_streams import ExecStreams
 from apiserver.engine.containers.failures import ExecStarted, cannot_exec, not_running, paused
 from apiserver.engine.containers.ledger import Ledger
-from apiserver.engine.containers.model import Container, ExecSession, State
+from apiserver.engine.containers.model import NOT_RUN, Container, ExecSession, State
 from apiserver.engine.containers.options.process import (
     LONGEST_PATH,
     check_env,
@@ -191,7 +191,7 @@ class Execs:
                 await self._end(container, session, None, error=str(failed))
                 raise not_running(container) from None
             except BaseException as failed:
-                await self._end(container, session, 126, error=str(failed))
+                await self._end(container, session, NOT_RUN, error=str(failed))
                 raise
             started = self._event(container, Action.EXEC_START, session)
             try:

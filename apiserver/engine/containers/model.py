@@ -132,6 +132,10 @@ class Container(Struct, frozen=True):
         return tuple(m.source for m in self.options.mounts.mounts if m.kind is MountKind.VOLUME and m.source)
 
 
+NOT_RUN = 125
+"""The exit code of an exec session that the runtime was not even asked to run, as Podman has it."""
+
+
 class ExecSession(Struct, frozen=True):
     """A further process in a run of a container."""
 

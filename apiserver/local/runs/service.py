@@ -111,6 +111,10 @@ class LocalRuns:
             from apiserver.local.runs import timezones  # no start needs it
 
             await self.threads.run(timezones.read, options.process.timezone)  # raises where there is no such zone
+        if options.devices.checked and options.devices.devices:
+            from apiserver.local.runs.spec import host_devices  # few containers have any
+
+            await self.threads.run(host_devices.find, options.devices.devices)  # raises for what is none
         # Raises for a profile that is not there.
         security.apparmor_profile(options.security, self.machine.apparmor)
         missing = security.clamped(options.security, self.machine.capabilities)

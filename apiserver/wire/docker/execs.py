@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apiserver.engine.containers.model import ExecSession
+from apiserver.engine.containers.model import NOT_RUN, ExecSession
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.options.body import Body, Int64, Strings
 from apiserver.wire.docker.status import UNKNOWN_EXIT
@@ -51,6 +51,8 @@ def exec_json(session: ExecSession, container_user: str) -> JsonObject:
     code: int | None = None
     if session.finished is not None:
         code = UNKNOWN_EXIT if session.exit_code is None else session.exit_code
+        if session.error and code == NOT_RUN:
+            code = 126  # moby, daemon/exec.go: ContainerExecStart
     return {
         "ID": session.id,
         "Running": session.running,

@@ -37,6 +37,8 @@ class Devices(Struct, frozen=True):
     devices: tuple[Device, ...] = ()
     rules: tuple[DeviceRule, ...] = ()
     """What it may use of devices whose nodes come from elsewhere: made in there, or bound into it."""
+    checked: bool = False
+    """Looked for when the container is made, and not only when it starts."""
 
 
 def read_rule(text: str) -> DeviceRule:

@@ -43,6 +43,7 @@ def read_devices(body: CreateBody) -> Devices:
             DeviceRule(each.type, _number(each.major), _number(each.minor), each.access)
             for each in body.device_cgroup_rule or ()
         ),
+        checked=True,
     )
 
 
