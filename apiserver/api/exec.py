@@ -118,7 +118,7 @@ class ExecGroup:
             return reply_empty(request, 200)
         # The head goes out before the process starts: docker-py loses what comes in one piece with it.
         duplex = hijack(request, stream_type(request, terminal=session.terminal))
-        await open_and_carry(
+        detached = await open_and_carry(
             duplex,
             self._execs.start(exec_id, console_size=size),
             flavour=request.flavour,
@@ -126,4 +126,6 @@ class ExecGroup:
             stdin=session.attach_stdin,
             detach_keys=read_keys(session.detach_keys),
         )
+        if detached:
+            self._execs.detached(exec_id)
         return None

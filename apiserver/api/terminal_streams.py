@@ -62,7 +62,7 @@ async def open_and_carry(
     terminal: bool,
     stdin: bool,
     detach_keys: bytes | None = None,
-) -> None:
+) -> bool:
     """As `carry`, with the streams that `work` opens; why they could not be is said in the place of output.
 
     Docker says so on standard output where it is the program's fault, Podman always on standard error, as an error.
@@ -76,14 +76,15 @@ async def open_and_carry(
         as_output = flavour is Flavour.DOCKER and isinstance(error, StartFailed)
         await duplex.head_read()
         await duplex.write(said if terminal else frame(Stream.STDOUT if as_output else Stream.STDERR, said))
-        return
-    if streams is not None:
-        await carry(duplex, streams, terminal=terminal, stdin=stdin, detach_keys=detach_keys)
+        return False
+    if streams is None:
+        return False
+    return await carry(duplex, streams, terminal=terminal, stdin=stdin, detach_keys=detach_keys)
 
 
 async def carry(
     duplex: Duplex, streams: ProcessStreams, *, terminal: bool, stdin: bool, detach_keys: bytes | None = None
-) -> None:
+) -> bool:
     """Carry bytes both ways until the output ends, the client leaves, or it types the detach keys.
 
     The end of what the client sends is the end of standard input alone. The streams are closed in any case.
@@ -92,6 +93,9 @@ async def carry(
         terminal: output goes as it is; otherwise each piece is framed.
         stdin: what the client sends goes to the process; otherwise it is read and dropped.
         detach_keys: looked for in what the client sends, where there is a terminal.
+
+    Returns:
+        Whether it typed the detach keys.
     """
     scanner = DetachScanner(detach_keys) if detach_keys and terminal and stdin else None
     sending = Deferred.fromCoroutine(_send(duplex, streams, framed=not terminal))
@@ -113,6 +117,7 @@ async def carry(
     finally:
         feeding.cancel()
         streams.close()
+    return detached
 
 
 async def _send(duplex: Duplex, streams: ProcessStreams, *, framed: bool) -> None:

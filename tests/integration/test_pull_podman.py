@@ -87,7 +87,11 @@ def test_short_names_go_by_registries_conf_for_podman_and_to_docker_hub_for_dock
 def test_an_event_tells_of_the_pull(service: Service, registry: DockerRegistry) -> None:
     pull(service, f"{registry.host}/box")
     _, body = service.request("GET", f'/events?since=1&until={time.time() + 1:.0f}&filters={{"event":["pull"]}}')
-    assert json.loads(body.splitlines()[-1])["Actor"]["Attributes"]["name"] == f"{registry.host}/box:latest"
+    actor = json.loads(body.splitlines()[-1])["Actor"]
+    assert (actor["ID"], actor["Attributes"]["name"]) == (f"{registry.host}/box:latest", f"{registry.host}/box")
+    _, body = service.request("GET", '/v5.0.0/libpod/events?stream=false&filters={"event":["pull"]}')
+    actor = json.loads(body.splitlines()[-1])["Actor"]
+    assert (actor["ID"], actor["Attributes"]["name"]) == (busybox_image().id, f"{registry.host}/box:latest")
 
 
 def test_what_was_pulled_is_read_by_buildah(service: Service, registry: DockerRegistry) -> None:

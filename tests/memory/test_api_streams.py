@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
+from apiserver.engine.events.model import Action
 from apiserver.engine.ports.logs import LogRecord
 from apiserver.engine.ports.runs import RunEnd
 from apiserver.engine.ports.streams import Stream
@@ -102,6 +103,7 @@ def test_the_detach_keys_leave_and_the_container_runs_on(api: Api) -> None:
     assert connection.closed
     assert api.engine.process().heard == b"ls"
     assert api.get("/containers/box/json").json()["State"]["Running"]
+    assert [row.action for row in api.engine.records.rows[-2:]] == [Action.ATTACH, Action.DETACH]
 
 
 def test_other_detach_keys_can_be_asked_for(api: Api) -> None:
@@ -208,6 +210,8 @@ def test_an_execs_terminal_is_raw_and_its_detach_keys_leave(api: Api) -> None:
     assert connection.answer.body == b"# "
     connection.send(b"ls\x10\x11")
     assert (process.heard, connection.closed) == (b"ls", True)
+    told = api.engine.records.rows[-1]
+    assert (told.action, told.attributes["execID"]) == (Action.EXEC_DETACH, session)
 
 
 def test_an_exec_is_resized_and_inspected_while_it_runs(api: Api) -> None:

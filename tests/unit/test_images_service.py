@@ -190,7 +190,10 @@ def test_import_applies_the_changes_and_is_named() -> None:
     made = result_of(world.images.find("x:1"))
     assert (made.id, made.config.cmd, made.config.env) == (image_id, ("/bin/sh", "-c", "sleep 1"), ("A=b",))
     assert (made.architecture, made.variant, made.comment) == ("arm", "v7", "Imported from -")
-    assert world.journal.events == [(Action.IMPORT, image_id, "x:1")]
+    assert world.journal.events == [
+        (Action.TAG, image_id, "x:1"),
+        (Action.IMPORT, image_id, f"sha256:{image_id}"),
+    ]
 
 
 @pytest.mark.parametrize("platform", ["linux/", "a/b/c/d", "windows", "linux/a b", "linux/../x"])
@@ -215,7 +218,8 @@ def test_a_name_is_taken_away_and_the_last_one_takes_the_image_along() -> None:
     last = result_of(world.images.remove("foo"))
     assert (last.untagged, last.deleted) == ([f"{HUB}/foo:latest"], [FOO.id])
     assert world.names(FOO) is None
-    assert [action for action, *_ in world.journal.events] == [Action.UNTAG, Action.UNTAG, Action.REMOVE]
+    told = [action for action, *_ in world.journal.events]
+    assert told == [Action.UNTAG, Action.REMOVE_NAME, Action.UNTAG, Action.REMOVE]
 
 
 USED_BY_C = "image used by c{64}: image is in use by a container"

@@ -75,7 +75,8 @@ class ContainerAttachGroup:
         )
         try:
             duplex = hijack(request, stream_type(request, terminal=terminal))
-            await carry(duplex, streams, terminal=terminal, stdin=stdin, detach_keys=keys)
+            if await carry(duplex, streams, terminal=terminal, stdin=stdin, detach_keys=keys):
+                self._containers.attach.detached(container.id)
         finally:
             streams.close()
 

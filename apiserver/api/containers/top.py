@@ -40,7 +40,7 @@ class ContainerTopGroup:
     @app.route("/containers/<name:name>/top", methods=["GET"])
     async def docker_top(self, request: Request, name: str) -> bytes:
         arguments = string(request, "ps_args", "-ef") or ""
-        return reply_json(request, _table_json(await self._containers.top.table(name, arguments.split())))
+        return reply_json(request, _table_json(await self._containers.top.table(name, arguments.split(), told=True)))
 
     @app.route("/libpod/containers/<name:name>/top", methods=["GET"])
     async def libpod_top(self, request: Request, name: str) -> bytes | None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
-from twisted.python.failure import Failure
-
 from apiserver.engine.containers.attached import AttachedStreams
 from apiserver.engine.containers.failures import MarkedForRemoval, not_running, paused
 from apiserver.engine.containers.ledger import Ledger
@@ -15,8 +11,6 @@ from apiserver.engine.events.model import Action
 from apiserver.engine.ports.runs import NotRunning
 from apiserver.engine.ports.streams import ProcessStreams, Stream, Streams
 from apiserver.jsonvalue import JsonObject
-
-log = Logger()
 
 
 class Attach:
@@ -72,8 +66,13 @@ class Attach:
                 raise
         else:
             self._waiting.setdefault(container.id, []).append(session)
-        self._tell(container)
+        self._ledger.tell(self._ledger.event(container, Action.ATTACH))
         return session
+
+    def detached(self, container_id: str) -> None:
+        """A client has left by the keys for it."""
+        if container := self._ledger.registry.find(container_id):
+            self._ledger.tell(self._ledger.event(container, Action.DETACH))
 
     async def connect(self, container_id: str, plan: JsonObject) -> None:
         """A run is created and will be started: connect who waits for it, and from now on who comes.
@@ -139,12 +138,3 @@ class Attach:
             if not waiting:
                 del self._waiting[container_id]
                 self._sizes.pop(container_id, None)
-
-    def _tell(self, container: Container) -> None:
-        """Record the event; the client need not wait for the disk, since nothing else changes."""
-
-        def untold(failure: Failure) -> None:
-            log.failure("an attach to {id} is not among the events", failure, id=container.id)
-
-        event = self._ledger.event(container, Action.ATTACH)
-        Deferred.fromCoroutine(self._ledger.commit(event)).addErrback(untold)

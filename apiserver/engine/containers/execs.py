@@ -204,6 +204,13 @@ class Execs:
                 self._watch(container, session)
         return None if made.streams is None else ExecStreams(made.streams, session, lambda: self._ended(session.id))
 
+    def detached(self, exec_id: str) -> None:
+        """A client has left by the keys for it, and the process runs on."""
+        if (session := self._sessions.get(exec_id)) is None:
+            return
+        if container := self._ledger.registry.find(session.container_id):
+            self._ledger.tell(self._event(container, Action.EXEC_DETACH, session))
+
     async def resize(self, exec_id: str, height: int, width: int) -> None:
         """Raises: NoSuchExec, Conflict (it does not run), InvalidParameter."""
         check_size(height, width)
@@ -313,7 +320,9 @@ class Execs:
                 # Its files lie in the run's own directory, which goes with the run.
                 log.failure("exec session {id} left something", id=session.id)
         told: tuple[Event, ...] = ()
-        if session.started is not None and not error:
+        if error:
+            told = (self._event(container, Action.EXEC_FAILED, session),)
+        elif session.started is not None:
             exit_code = "255" if code is None else str(code)
             told = (self._event(container, Action.EXEC_DIED, session, exitCode=exit_code),)
         await self._put(ended, *told)
@@ -335,6 +344,7 @@ class Execs:
         return session
 
     def _event(self, container: Container, action: Action, session: ExecSession, **attributes: str) -> Event:
+        container = self._ledger.registry.find(container.id) or container  # which may be called otherwise by now
         return self._ledger.event(container, action, execID=session.id, command=_shown(session.argv), **attributes)
 
     def _running(self, container: Container) -> Container:

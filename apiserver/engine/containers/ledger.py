@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from apiserver.engine.containers.collaborators import Journal
 from apiserver.engine.containers.model import ALIVE, Container, State
@@ -14,6 +17,8 @@ from apiserver.engine.containers.undo import has_leftovers
 from apiserver.engine.events.model import Action, Event, Kind
 from apiserver.engine.ports.guard import Guard
 from apiserver.engine.ports.records import Change, DeleteContainer, PutContainer
+
+log = Logger()
 
 
 def unfinished(container: Container) -> bool:
@@ -68,6 +73,16 @@ class Ledger:
     async def commit(self, *changes: Change) -> None:
         """Commit what is no change of a container."""
         await self._journal.commit(*changes)
+
+    def tell(self, event: Event) -> None:
+        """Record an event alone, for who need not wait for the disk: nothing else changes."""
+
+        def untold(failure: Failure) -> None:
+            log.failure(
+                "{action} of {id} is not among the events", failure, action=event.action.value, id=event.subject
+            )
+
+        Deferred.fromCoroutine(self._journal.commit(event)).addErrback(untold)
 
     def event(self, container: Container, action: Action, /, **attributes: str) -> Event:
         """An event of a container, with its labels, image and name."""

@@ -119,7 +119,7 @@ def build_containers(
         execs=execs,
         sizes=Sizes(runs, images),
         inspect=Inspect(runs, images),
-        top=Top(registry, runs, wait, clock),
+        top=Top(ledger, runs, wait, clock),
         reconcile=Reconcile(
             ledger,
             locks,

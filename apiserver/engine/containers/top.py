@@ -9,9 +9,10 @@ from twisted.internet.defer import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from apiserver.engine.containers.failures import ContainerNotRunning, not_running
+from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.model import Container
-from apiserver.engine.containers.registry import Registry
 from apiserver.engine.containers.wait import Condition, Wait
+from apiserver.engine.events.model import Action
 from apiserver.engine.ports.processes import ProcessFacts, ProcessTable
 from apiserver.engine.ports.runs import NotRunning, Runs
 from apiserver.errors import NoSuchContainer
@@ -23,22 +24,27 @@ T = TypeVar("T")
 class Top:
     """Each raises NoSuchContainer, ContainerNotRunning, and HostError where the host cannot tell."""
 
-    def __init__(self, registry: Registry, runs: Runs, wait: Wait, clock: IReactorTime) -> None:
-        self._registry = registry
+    def __init__(self, ledger: Ledger, runs: Runs, wait: Wait, clock: IReactorTime) -> None:
+        self._ledger = ledger
+        self._registry = ledger.registry
         self._runs = runs
         self._wait = wait
         self._clock = clock
 
-    async def table(self, name_or_id: str, arguments: Sequence[str]) -> ProcessTable:
+    async def table(self, name_or_id: str, arguments: Sequence[str], *, told: bool = False) -> ProcessTable:
         """What the host's `ps` shows of them.
 
         Args:
             arguments: of `ps`; it is never asked to show an environment, or a stranger's process.
+            told: among the events.
 
         Raises:
             InvalidParameter: an argument that cannot be given.
         """
-        return await self._ask(name_or_id, lambda plan: self._runs.ps(plan, arguments))
+        table = await self._ask(name_or_id, lambda plan: self._runs.ps(plan, arguments))
+        if told:
+            await self._ledger.commit(self._ledger.event(self._registry.get(name_or_id), Action.TOP))
+        return table
 
     async def facts(self, name_or_id: str) -> tuple[ProcessFacts, ...]:
         """All of them, the first process first."""

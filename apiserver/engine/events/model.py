@@ -27,7 +27,9 @@ class Action(Enum):
     DIED = "died"
     DISCONNECT = "disconnect"
     EXEC_CREATE = "exec_create"
+    EXEC_DETACH = "exec_detach"
     EXEC_DIED = "exec_died"
+    EXEC_FAILED = "exec_failed"  # to start
     EXEC_START = "exec_start"
     IMPORT = "import"
     INIT = "init"
@@ -39,6 +41,7 @@ class Action(Enum):
     PULL_ERROR = "pull-error"
     PUSH = "push"
     REMOVE = "remove"
+    REMOVE_NAME = "remove-name"  # that was asked for, and the image had others
     RENAME = "rename"
     RESIZE = "resize"
     RESTART = "restart"
@@ -46,6 +49,7 @@ class Action(Enum):
     START = "start"
     STOP = "stop"
     TAG = "tag"
+    TOP = "top"
     UNMOUNT = "unmount"
     UNTAG = "untag"
 

@@ -53,6 +53,9 @@ class Told(Protocol):
 
     async def untagged(self, image: Image, name: str) -> None: ...
 
+    async def name_removed(self, image: Image, name: str) -> None:
+        """This was all of the removal: to Podman it is one all the same."""
+
     async def deleted(self, image: Image) -> None: ...
 
 
@@ -106,6 +109,7 @@ class Removal:
         await self._source.untag(image.id, name)
         self.removed.untagged.append(name)
         await self._told.untagged(image, name)
+        await self._told.name_removed(image, name)
 
     async def _delete(self, image: Image, *, prune: bool) -> None:
         deleted = await self._source.remove(image.id, keep=self._kept_ancestors(image, prune=prune))

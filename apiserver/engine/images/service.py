@@ -127,7 +127,9 @@ class Images:
             name,
         )
         if image := (await self._source.images()).get(image_id):
-            await self.tell(image, Action.IMPORT, familiar_name(name) if name else f"sha256:{image_id}", name or "")
+            if name:
+                await self.tell(image, Action.TAG, familiar_name(name), name)
+            await self.tell(image, Action.IMPORT, f"sha256:{image_id}")
         return image_id
 
     async def tag(self, text: str, name: str, short_names: ShortNames = DOCKER_NAMES) -> None:
@@ -182,6 +184,9 @@ class Images:
 
     async def untagged(self, image: Image, name: str) -> None:
         await self.tell(image, Action.UNTAG, f"sha256:{image.id}", name)
+
+    async def name_removed(self, image: Image, name: str) -> None:
+        await self.tell(image, Action.REMOVE_NAME, f"sha256:{image.id}", name)
 
     async def deleted(self, image: Image) -> None:
         await self.tell(image, Action.REMOVE, f"sha256:{image.id}", image.names[-1] if image.names else "")

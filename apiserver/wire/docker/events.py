@@ -6,15 +6,23 @@ from collections.abc import Mapping, Sequence
 
 from apiserver.engine.containers.options.network import DEFAULT
 from apiserver.engine.events.model import Action, Event, Kind
+from apiserver.engine.names import familiar_repository, parse_reference
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.versions import V1_52, Version
 from apiserver.wire.gojson import sorted_map, unix_nanoseconds
 
-_CONTAINER = {Action.DIED: "die", Action.EXEC_DIED: "exec_die", Action.INIT: "", Action.REMOVE: "destroy"}
-_IMAGE = {Action.PULL_ERROR: "", Action.REMOVE: "delete"}
+_CONTAINER = {
+    Action.DIED: "die",
+    Action.EXEC_DIED: "exec_die",
+    Action.EXEC_FAILED: "exec_start",
+    Action.INIT: "",
+    Action.REMOVE: "destroy",
+}
+_IMAGE = {Action.PULL_ERROR: "", Action.REMOVE: "delete", Action.REMOVE_NAME: ""}
+_AT_REGISTRIES = (Action.PULL, Action.PUSH)
 _HIDDEN = frozenset({"command", "reference"})
 _HIDDEN_AT_REMOVAL = _HIDDEN | {"exitCode"}
-_WITH_COMMAND = (Action.EXEC_CREATE, Action.EXEC_START)
+_WITH_COMMAND = (Action.EXEC_CREATE, Action.EXEC_FAILED, Action.EXEC_START)
 
 
 def is_told(event: Event) -> bool:
@@ -32,11 +40,15 @@ def action_word(event: Event) -> str:
 
 
 def event_json(event: Event, version: Version) -> JsonObject:
+    """One record of `GET /events`; what happens at a registry is about a name, all else of images about an id."""
     subject = f"sha256:{event.subject}" if event.kind is Kind.IMAGE and ":" not in event.subject else event.subject
     hidden = _HIDDEN_AT_REMOVAL if event.action is Action.DESTROY else _HIDDEN
     attributes = {name: value for name, value in event.attributes.items() if name not in hidden}
     if event.kind is Kind.NETWORK and attributes.get("name") == DEFAULT:
         attributes["name"] = "bridge"
+    if event.kind is Kind.IMAGE and event.action in _AT_REGISTRIES and "reference" in event.attributes:
+        reference = parse_reference(event.attributes["reference"])
+        subject, attributes["name"] = reference.familiar, familiar_repository(reference.repository)
     word, nanoseconds = action_word(event), unix_nanoseconds(event.time)
     shown: JsonObject = {
         "Type": event.kind.value,
