@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, FirstError, TimeoutError
@@ -104,3 +106,66 @@ class TimedLock:
 
     async def __aexit__(self, *_: object) -> None:
         self._lock.release()
+
+
+class SharedLock:
+    """Some at once, or one alone: first come first served, and nobody waits for longer than the limit.
+
+    Used as `async with lock.shared():` and `async with lock.alone():`; an async lock for one thread.
+    """
+
+    def __init__(self, what: str, clock: IReactorTime, limit: float = 60.0, at_once: int = 8) -> None:
+        """
+        Args:
+            what: is locked: the subject of the error.
+            limit: seconds that one may wait.
+            at_once: how many may share it.
+        """
+        self._what = what
+        self._clock = clock
+        self._limit = limit
+        self._places = self._free = at_once
+        self._waiting: deque[tuple[int, Deferred[None]]] = deque()
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncGenerator[None, None]:
+        """
+        Raises:
+            LockTimeout
+        """
+        async with self._taken(1):
+            yield
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[None, None]:
+        """
+        Raises:
+            LockTimeout
+        """
+        async with self._taken(self._places):
+            yield
+
+    @asynccontextmanager
+    async def _taken(self, places: int) -> AsyncGenerator[None, None]:
+        def leave(_: Deferred[None]) -> None:
+            self._waiting.remove(entry)
+            self._admit()  # one that wanted more places may have stood before others
+
+        entry: tuple[int, Deferred[None]] = (places, Deferred(leave))
+        self._waiting.append(entry)
+        self._admit()
+        try:
+            await entry[1].addTimeout(self._limit, self._clock)
+        except TimeoutError:
+            raise LockTimeout(self._what) from None
+        try:
+            yield
+        finally:
+            self._free += places
+            self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            places, waiter = self._waiting.popleft()
+            self._free -= places
+            waiter.callback(None)

@@ -249,3 +249,7 @@ class LocalEngine:
         if not await services.locks.quiet(QUIET_LIMIT):
             for held in services.locks.held():
                 log.warn("left unfinished: {purpose} of {name}", purpose=held.purpose, name=held.name)
+        try:
+            await services.networks.end()
+        except EngineError:
+            log.failure("not all of the networks that nobody is on is taken down")

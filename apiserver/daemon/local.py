@@ -65,6 +65,7 @@ def open_ports(paths: Paths, reactor: Any, registry_timeout: float | None = None
     runs = LocalRuns(reactor=reactor, paths=paths, host=host, programs=programs, layers=images)
 
     logs = LocalLogs(reactor, paths)
+    guard = LocalGuard(paths, programs, threads, Cgroups(runs.machine.monitor_hierarchies))
 
     def let_go() -> None:
         runs.close()
@@ -84,10 +85,10 @@ def open_ports(paths: Paths, reactor: Any, registry_timeout: float | None = None
         streams=LocalStreams(reactor, runs),
         logs=logs,
         images=images,
-        networks=LocalNetworks(paths, programs, reactor),
+        networks=LocalNetworks(paths, programs, reactor, guard),
         publisher=LocalPublisher(),
         volumes=LocalVolumes(paths, threads),
-        guard=LocalGuard(paths, programs, threads, Cgroups(runs.machine.monitor_hierarchies)),
+        guard=guard,
         host=facts,
         registry=registry,
         ask_versions=lambda: versions.ask(host.programs),

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.process import Child, Programs
 from apiserver.drivers.threads import Threads
+from apiserver.engine.ports.guard import BRIDGES
 from apiserver.errors import HostError
 from apiserver.local.paths import Paths
 from apiserver.local.runs.stepping_out import LEAF
@@ -37,14 +38,14 @@ class LocalGuard:
     def keep(self, container_ids: Collection[str]) -> None:
         with suppress(FileNotFoundError):
             for name in os.listdir(self._paths.unsettled):
-                if name not in container_ids:
+                if name != BRIDGES and name not in container_ids:
                     self.done(name)
 
-    def begin(self, container_id: str) -> None:
+    def begin(self, what: str) -> None:
         try:
             # Small files in the kernel's memory: they do not block.
             self._paths.unsettled.mkdir(mode=0o700, exist_ok=True)
-            os.close(os.open(self._paths.unsettled / container_id, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(os.open(self._paths.unsettled / what, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             log.warn("nobody would finish for us what is begun now: {error}", error=error)
         else:
@@ -56,9 +57,9 @@ class LocalGuard:
         except (OSError, HostError) as error:
             log.warn("nobody would go on for us: {error}", error=error)
 
-    def done(self, container_id: str) -> None:
+    def done(self, what: str) -> None:
         with suppress(FileNotFoundError):
-            os.unlink(self._paths.unsettled / container_id)
+            os.unlink(self._paths.unsettled / what)
 
     def _see_that_it_lives(self) -> None:
         if self._child is not None and self._child.code is None:

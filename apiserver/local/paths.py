@@ -63,6 +63,11 @@ class Paths(Struct, frozen=True):
         return self.runroot / "netns"
 
     @property
+    def bridges(self) -> Path:
+        """A file for each bridge that has a member of ours."""
+        return self.runroot / "bridges"
+
+    @property
     def exit_program(self) -> Path:
         return self.root / "libexec" / "exited"
 
@@ -77,7 +82,7 @@ class Paths(Struct, frozen=True):
 
     @property
     def unsettled(self) -> Path:
-        """An empty file for each container that something is being made or taken away for."""
+        """An empty file for each container that something is being made or taken away for, and one for idle bridges."""
         return self.runroot / "unsettled"
 
     def runtime_root(self, runtime: Path) -> Path:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from apiserver.drivers.process import Programs
 from apiserver.engine.names import new_id
@@ -15,6 +17,8 @@ from apiserver.engine.networks.leases import Leases
 from apiserver.engine.ports.networks import Attachment, Networks
 from apiserver.local.networks.service import LocalNetworks
 from apiserver.local.paths import Paths
+from tests.fakes.guard import FakeGuard
+from tests.fakes.machine import Machine
 from tests.fakes.networks import FakeNetworks
 
 
@@ -23,7 +27,9 @@ def networks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Network
     if request.param == "fake":
         yield FakeNetworks()
     else:
-        yield LocalNetworks(Paths(tmp_path, tmp_path), Programs(reactor), reactor)
+        local = LocalNetworks(Paths(tmp_path, tmp_path), Programs(reactor), reactor, FakeGuard(Machine(Clock())))
+        yield local
+        pytest_twisted.blockon(Deferred.fromCoroutine(local.end()))
 
 
 @pytest_twisted.ensureDeferred

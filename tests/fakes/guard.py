@@ -15,11 +15,11 @@ class FakeGuard:
         assert self._machine.unsettled >= set(container_ids), "nobody would have finished what an earlier one began"
         self._machine.unsettled = set(container_ids)
 
-    def begin(self, container_id: str) -> None:
-        self._machine.unsettled.add(container_id)
+    def begin(self, what: str) -> None:
+        self._machine.unsettled.add(what)
 
     def attend(self) -> None:
         self._machine.guarded = True
 
-    def done(self, container_id: str) -> None:
-        self._machine.unsettled.discard(container_id)
+    def done(self, what: str) -> None:
+        self._machine.unsettled.discard(what)

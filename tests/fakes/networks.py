@@ -66,6 +66,12 @@ class FakeNetworks:
             raise failure
         self.attached.pop((plan.container_id, plan.run), None)
 
+    async def begin(self) -> None:
+        """Nothing stands for longer than its runs."""
+
+    async def end(self) -> None:
+        """As above."""
+
     async def survey(self) -> Set[tuple[str, int]]:
         return frozenset(self.attached)
 

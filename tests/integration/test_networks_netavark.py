@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import subprocess
 from collections.abc import Callable, Coroutine
@@ -14,7 +15,7 @@ import pytest_twisted
 from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 
 from apiserver.config.host.programs import which
 from apiserver.drivers.linux import netns
@@ -23,11 +24,14 @@ from apiserver.drivers.netavark import Netavark
 from apiserver.drivers.process import Programs
 from apiserver.engine.names import new_id
 from apiserver.engine.networks.leases import Leases
+from apiserver.engine.ports.guard import BRIDGES
 from apiserver.engine.ports.networks import Attachment, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort, Transport
 from apiserver.errors import HostError, ProgramMissing
-from apiserver.local.networks.service import LocalNetworks, NetworkFailed
+from apiserver.local.networks.service import LINGER, LocalNetworks, NetworkFailed
 from apiserver.local.paths import Paths
+from tests.fakes.guard import FakeGuard
+from tests.fakes.machine import Machine
 
 Test = Callable[[Path], Coroutine[Any, Any, None]]
 
@@ -48,10 +52,17 @@ class World:
         paths = Paths(runroot / "root", runroot)
         self.netavark = Netavark(self.programs, runroot / "netavark")
         self.directory = paths.namespaces
-        self.networks = LocalNetworks(paths, self.programs, reactor)
+        self.clock = Clock()
+        self.machine = Machine(self.clock)
+        self.paths = paths
+        self.networks = self.again()
         self.leases = Leases()
         self.bridge: Network | None = None
         self.plans: list[NetworkPlan] = []
+
+    def again(self) -> LocalNetworks:
+        """Those of a service that is started after another was killed."""
+        return LocalNetworks(self.paths, self.programs, self.clock, FakeGuard(self.machine))
 
     async def plan(self, *ports: PublishedPort, run: int = 1) -> NetworkPlan:
         if self.bridge is None:
@@ -69,9 +80,30 @@ class World:
         assert self.bridge is not None
         return self.bridge.interface in run("ip", "-o", "link")
 
+    async def stands(self) -> None:
+        """Bring it to where a bridge stands and nobody is on it."""
+        plan = await self.plan()
+        await self.networks.attach(plan)
+        assert self.bridge is not None
+        record = self.paths.bridges / f"{self.bridge.interface}.json"
+        while not record.exists() or not json.loads(record.read_bytes())["whole"]:
+            await deferLater(reactor, 0.01)
+        await self.networks.detach(plan)
+        assert self.has_bridge()
+
+    def nothing_stands(self) -> None:
+        assert self.bridge is not None
+        assert not self.has_bridge()
+        assert not list(self.directory.iterdir())
+        assert not list(self.paths.bridges.iterdir())
+        rules = run("nft", "list", "ruleset", check=False) + run("iptables-save", check=False)
+        assert str(self.bridge.subnet) not in rules
+        assert self.bridge.interface not in rules
+
     async def end(self) -> None:
         for plan in self.plans:
             await self.networks.detach(plan)
+        await self.networks.end()
 
 
 @pytest.fixture
@@ -108,7 +140,7 @@ async def test_a_run_on_an_ipv4_network_has_no_ipv6_address_and_takes_none(world
 
 
 @pytest_twisted.ensureDeferred
-async def test_with_the_last_run_the_bridge_the_rules_and_the_namespace_go(world: World) -> None:
+async def test_with_each_run_its_rules_and_namespace_go_and_the_bridge_with_the_service(world: World) -> None:
     first, second = await world.plan(), await world.plan()
     for plan in (first, second):
         await world.networks.attach(plan)
@@ -117,9 +149,11 @@ async def test_with_the_last_run_the_bridge_the_rules_and_the_namespace_go(world
     await world.networks.detach(first)
     assert world.has_bridge()
     await world.networks.detach(second)
-    assert not world.has_bridge()
     assert not await world.rules(second)
     assert await world.networks.survey() == frozenset()
+    assert world.has_bridge()
+    await world.networks.end()
+    world.nothing_stands()
 
 
 @pytest_twisted.ensureDeferred
@@ -201,7 +235,102 @@ async def test_many_runs_at_once_all_come_and_all_go(world: World) -> None:
     done = await gatherResults([Deferred.fromCoroutine(world.networks.attach(plan)) for plan in plans])
     assert len({endpoint.address for (endpoint,) in done}) == 6
     await gatherResults([Deferred.fromCoroutine(world.networks.detach(plan)) for plan in plans])
+    await world.networks.end()
     assert not world.has_bridge()
+
+
+@pytest_twisted.ensureDeferred
+async def test_runs_come_and_go_beside_each_other_on_a_bridge_that_stands(world: World) -> None:
+    """Each has its own rules while it is there, and takes away no other's."""
+    await world.stands()
+
+    async def turns(number: int) -> None:
+        for turn in range(3):
+            plan = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18100 + 10 * number + turn))
+            (endpoint,) = await world.networks.attach(plan)
+            assert f"inet {endpoint.address}/16" in inside(plan, "ip", "addr", "show", "eth0")
+            assert await world.rules(plan)
+            await world.networks.detach(plan)
+            assert not await world.rules(plan)
+
+    await gatherResults([Deferred.fromCoroutine(turns(number)) for number in range(6)])
+    await world.networks.end()
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_bridge_that_nobody_is_on_stands_for_a_while(world: World) -> None:
+    await world.stands()
+    assert world.machine.unsettled == {BRIDGES}
+    world.clock.advance(LINGER - 1)
+    plan = await world.plan()
+    await world.networks.attach(plan)
+    assert world.machine.unsettled == set()
+    world.clock.advance(LINGER)
+    assert world.has_bridge()
+    await world.networks.detach(plan)
+    assert world.machine.unsettled == {BRIDGES}
+    world.clock.advance(LINGER)
+    while world.machine.unsettled:
+        await deferLater(reactor, 0.01)
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_later_service_takes_over_what_stands_with_or_without_runs(world: World) -> None:
+    await world.stands()
+    plan = await world.plan()
+    (endpoint,) = await world.networks.attach(plan)
+    world.networks = world.again()
+    await world.networks.begin()
+    await world.networks.end()  # it leaves, and the run stays
+    assert world.has_bridge()
+    inside(plan, "busybox", "ping", "-c1", "-W2", str(endpoint.gateway))
+    world.networks = world.again()
+    await world.networks.detach(plan)
+    await world.networks.begin()
+    assert (world.has_bridge(), world.machine.unsettled) == (True, {BRIDGES})
+    await world.networks.end()
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("cut", ["intended", "opened", "wired", "going", "gone"])
+async def test_what_was_cut_short_of_standing_is_taken_away(world: World, cut: str) -> None:
+    """Killed at any moment while a bridge is held up, or let go of: the next service has nothing left of it."""
+    await world.stands()
+    assert world.bridge is not None
+    record = world.paths.bridges / f"{world.bridge.interface}.json"
+    namespace = world.directory / f"bridge-{world.bridge.interface}"
+    whole = json.loads(record.read_bytes())
+    record.write_text(json.dumps(whole | {"whole": cut in ("going", "gone")}))
+    if cut in ("intended", "opened", "gone"):
+        netns.remove(namespace)
+    if cut == "opened":
+        await NetworkNamespaces(world.programs).create(namespace)
+    if cut == "going":
+        run("nsenter", f"--net={namespace}", "ip", "link", "del", "eth0")
+    if cut == "gone":
+        run("ip", "link", "del", world.bridge.interface)
+        await NetworkNamespaces(world.programs).create(namespace)
+    world.networks = world.again()
+    await world.networks.begin()
+    await world.networks.end()
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_bridge_that_somebody_deleted_is_made_again(world: World) -> None:
+    await world.stands()
+    assert world.bridge is not None
+    run("ip", "link", "del", world.bridge.interface)
+    plans = [await world.plan() for _ in range(3)]
+    await gatherResults([Deferred.fromCoroutine(world.networks.attach(plan)) for plan in plans])
+    inside(plans[0], "busybox", "ping", "-c1", "-W2", str(plans[2].attachments[0].lease.address))
+    for plan in plans:
+        await world.networks.detach(plan)
+    await world.networks.end()
+    world.nothing_stands()
 
 
 @pytest_twisted.ensureDeferred
@@ -237,7 +366,8 @@ async def test_without_netavark_nothing_is_made_and_what_was_not_made_can_be_tak
     for name in ("iptables", "iptables-save", "nft"):
         if path := which(name):
             (tools / name).symlink_to(path)
-    networks = LocalNetworks(Paths(tmp_path / "root", tmp_path), Programs(reactor, search_path=[str(tools)]), reactor)
+    paths, guard = Paths(tmp_path / "root", tmp_path), FakeGuard(Machine(Clock()))
+    networks = LocalNetworks(paths, Programs(reactor, search_path=[str(tools)]), Clock(), guard)
     with pytest.raises(ProgramMissing):
         await networks.attach(plan)
     assert await networks.survey() == {(world.plans[0].container_id, 1)}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import leftovers
 from tests.support.docker import Docker
 from tests.support.outside import Outside, alive, dead, rules_of, until
 from tests.support.service import Service
@@ -59,8 +60,8 @@ def test_a_start_that_is_cut_short_gives_all_back(service: Service, docker: Dock
     docker.ok("create", "--name", "short", "-p", "127.0.0.1::80", "busybox", "sleep", "60")
     identity = outside.container("short")["id"]
     reached: Callable[[], object] = {
-        "intended": begun(service),
-        "wired": lambda: list(service.runroot.glob("netns/*")),
+        "intended": (service.runroot / "unsettled" / identity).exists,
+        "wired": lambda: list(service.runroot.glob(f"netns/{identity}-*")),
         "created": lambda: list(service.runroot.glob(f"runs/{identity}/1/conmon.pid")),
     }[far]
     client = docker.start("start", "short")
@@ -75,6 +76,19 @@ def test_a_start_that_is_cut_short_gives_all_back(service: Service, docker: Dock
         until(lambda: not begun(service)(), "nothing is unfinished")
     docker.ok("start", "short")
     docker.ok("rm", "-f", "short")
+
+
+def test_a_bridge_that_nobody_is_on_goes_with_a_service_that_dies(
+    fresh_service: Service, docker_for: Callable[[Service], Docker]
+) -> None:
+    before = leftovers.interfaces()
+    docker_for(fresh_service).ok("run", "--rm", "busybox", "true")
+    until((fresh_service.runroot / "unsettled" / "bridges").exists, "nobody is on the bridge")
+    stands = leftovers.interfaces() - before
+    assert stands, "for the next"
+    with dead(fresh_service):
+        until(lambda: not leftovers.interfaces() & stands, "it is taken down")
+        until(lambda: not begun(fresh_service)(), "nothing is unfinished")
 
 
 def test_a_guard_that_was_killed_is_replaced_and_one_leaves_with_the_last_container(

@@ -205,7 +205,7 @@ def test_a_service_killed_in_the_middle_of_whole_runs_leaves_nothing(
     assert not list((service.root / "containers").iterdir())
     assert not list((service.runroot / "runs").iterdir())
     assert not list(service.runroot.glob("runtime/*/*"))
-    assert not list(service.runroot.glob("netns/*"))
+    until(lambda: not list(service.runroot.glob("netns/*")), "nobody is on the bridge any more, and it goes")
     left = leftovers.settled(lambda: leftovers.everything(service.folder), before)
     # Its guard stays as long as it does.
     left -= {each for each in left if each.pid == service.pid or "/libexec/guard " in each.name}

@@ -155,6 +155,15 @@ class Networks:
         for lease in self._leases.all():
             if (lease.container_id, lease.run) not in recorded:
                 self._leases.release(lease.container_id, lease.run)
+        await self._port.begin()
+
+    async def end(self) -> None:
+        """Nothing is attached or detached any more: take away what stands for the next run alone.
+
+        Raises:
+            HostError, LockTimeout: something is left, and the next start takes it away.
+        """
+        await self._port.end()
 
 
 def _plans(containers: Iterable[Container]) -> Mapping[tuple[str, int], NetworkPlan]:

@@ -139,6 +139,21 @@ class Networks(Protocol):
         """
         ...
 
+    async def begin(self) -> None:
+        """Know what an earlier service has left standing for the next run: once, when all runs are reconciled.
+
+        What cannot be taken over or away is logged.
+        """
+        ...
+
+    async def end(self) -> None:
+        """Take away what stands for the next run, unless there are runs: once, when nobody attaches or detaches more.
+
+        Raises:
+            HostError, LockTimeout: something is still there, and is taken over by the next `begin`.
+        """
+        ...
+
     async def survey(self) -> Set[tuple[str, int]]:
         """Which runs have something of a network here: container id and run, for reconcile to compare."""
         ...

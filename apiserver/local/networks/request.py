@@ -34,6 +34,20 @@ def request_json(plan: NetworkPlan) -> JsonObject:
     }
 
 
+def member_request(network: Network) -> JsonObject:
+    """What is told of a member of a network that has no address there, and no name: it is there to be one more."""
+    name = netavark_name(network)
+    described = _network(network) | {"dns_enabled": False, "ipam_options": {"driver": "none"}}
+    return {
+        "container_id": network.id,
+        "container_name": name,
+        "port_mappings": [],
+        "networks": {name: {"interface_name": "eth0"}},
+        "network_info": {name: described},
+        "dns_servers": [],
+    }
+
+
 def endpoints(plan: NetworkPlan, answer: Mapping[str, StatusJson]) -> tuple[Endpoint, ...]:
     """
     Raises:

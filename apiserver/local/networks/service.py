@@ -5,22 +5,27 @@ from __future__ import annotations
 import re
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence, Set
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from apiserver.deferreds import TimedLock
+from apiserver.deferreds import SharedLock
 from apiserver.drivers.linux import netns
 from apiserver.drivers.linux.netns import NetworkNamespaces
 from apiserver.drivers.netavark import Netavark
 from apiserver.drivers.process import ProgramFailed, Programs
+from apiserver.engine.ports.guard import BRIDGES, Guard
 from apiserver.engine.ports.networks import Attachment, Endpoint, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
-from apiserver.errors import HostError, ProgramMissing
+from apiserver.errors import EngineError, HostError, ProgramMissing
+from apiserver.local.networks.bridges import Bridges
 from apiserver.local.networks.request import endpoints, foreseen, request_json
 from apiserver.local.networks.routes import ROUTES, free_subnet, used_subnets
 from apiserver.local.paths import Paths
@@ -29,6 +34,9 @@ log = Logger()
 
 LOCK_LIMIT = 120.0
 """Seconds that one set-up waits for those before it: a thousand starts at once are to queue, not to fail."""
+
+LINGER = 10.0
+"""Seconds that a bridge stands after its last run has left."""
 
 _NAMESPACE = re.compile(r"([0-9a-f]{64})-(\d+)")
 
@@ -41,9 +49,10 @@ class NetworkFailed(HostError):
 
 
 class LocalNetworks:
-    """Fulfils `Networks`. One netavark at a time: they would queue on the firewall's own lock, and disturb each other.
+    """Fulfils `Networks`. One netavark at a time where a bridge comes or goes, several on one that stands.
 
     Args:
+        guard: told while bridges stand that nobody is on.
         now: the time of day.
         routes: the kernel's routing table.
     """
@@ -53,18 +62,24 @@ class LocalNetworks:
         paths: Paths,
         programs: Programs,
         reactor: IReactorTime,
+        guard: Guard,
         *,
         routes: Path = ROUTES,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._netavark = Netavark(programs, paths.runroot / "netavark")
         self._namespaces = NetworkNamespaces(programs)
+        self._bridges = Bridges(paths, self._netavark, self._namespaces)
         self._directory = paths.namespaces
-        self._lock = TimedLock("the network set-up", reactor, LOCK_LIMIT)
+        self._lock = SharedLock("the network set-up", reactor, LOCK_LIMIT)
+        self._reactor = reactor
+        self._guard = guard
         self._now = now
         self._routes = routes
         self._firewall = ""
         self._open: set[Path] = set()
+        self._rising: set[str] = set()
+        self._linger: Any = None
 
     async def propose_bridge(self, name: str, interface: str) -> Network:
         # A file of the kernel's memory: it does not block.
@@ -105,6 +120,7 @@ class LocalNetworks:
 
     async def open(self, plan: NetworkPlan) -> Sequence[Endpoint] | None:
         path = Path(plan.namespace)
+        self._expected()
         try:
             # One of this name would be a left-over: a run is set up once.
             await self._make_anew(path)
@@ -115,12 +131,13 @@ class LocalNetworks:
 
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
         path = Path(plan.namespace)
-        async with self._lock:
+        self._expected()
+        async with self._turn(plan):
             try:
                 if path not in self._open:
                     await self._make_anew(path)
                 answer = await self._netavark.setup(path, request_json(plan), plan.firewall)
-                return endpoints(plan, answer)
+                made = endpoints(plan, answer)
             except BaseException as failure:
                 with _logged("undoing a failed network set-up"):
                     await self._take_down(plan)
@@ -129,16 +146,89 @@ class LocalNetworks:
                 raise
             finally:
                 self._open.discard(path)
+        self._hold_up_bridges(plan)
+        return made
 
     async def detach(self, plan: NetworkPlan) -> None:
-        async with self._lock:
+        async with self._turn(plan):
             await self._take_down(plan)
+        self._see_who_is_left()
 
     async def survey(self) -> Set[tuple[str, int]]:
+        return self._there()
+
+    async def begin(self) -> None:
+        for bridge in self._bridges.take_over():
+            with _logged(f"taking down {bridge.interface}"):
+                async with self._lock.alone():
+                    await self._bridges.let_go(bridge)
+        self._guard.done(BRIDGES)
+        self._see_who_is_left()
+
+    async def end(self) -> None:
+        self._expected()
+        await self._let_go_of_bridges()
+
+    # --- bridges between one run and the next ---
+
+    @asynccontextmanager
+    async def _turn(self, plan: NetworkPlan) -> AsyncGenerator[None, None]:
+        async with self._lock.shared():
+            if self._bridges.independent(plan):
+                yield
+                return
+        async with self._lock.alone():
+            yield
+
+    def _hold_up_bridges(self, plan: NetworkPlan) -> None:
+        """Nobody waits for it: it is for who comes next."""
+        if self._bridges.stand(plan):
+            return
+        for attachment in plan.attachments:
+            if attachment.network.interface not in self._rising:
+                self._rising.add(attachment.network.interface)
+                _in_background(self._hold_up(attachment.network, plan.firewall))
+
+    async def _hold_up(self, network: Network, firewall: str) -> None:
+        try:
+            async with self._lock.alone():
+                if self._there():
+                    await self._bridges.hold_up(network, firewall)
+        finally:
+            self._rising.discard(network.interface)
+
+    def _see_who_is_left(self) -> None:
+        if self._bridges.all() and not self._there() and self._linger is None:
+            self._guard.begin(BRIDGES)
+            self._linger = self._reactor.callLater(LINGER, self._linger_is_over)
+
+    def _expected(self) -> None:
+        """Somebody comes, or we leave."""
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+            self._guard.done(BRIDGES)
+
+    def _linger_is_over(self) -> None:
+        self._linger = None
+        _in_background(self._let_go_of_bridges())
+
+    async def _let_go_of_bridges(self) -> None:
+        """Unless somebody is there by now: with him they are on their own."""
+        async with self._lock.alone():
+            for bridge in self._bridges.all():
+                if not self._there():
+                    await self._bridges.let_go(bridge)
+        self._guard.done(BRIDGES)
+
+    def _there(self) -> frozenset[tuple[str, int]]:
+        # A directory in the kernel's memory: it does not block.
         if not self._directory.is_dir():
             return frozenset()
         matches = (_NAMESPACE.fullmatch(path.name) for path in self._directory.iterdir())
         return frozenset((match[1], int(match[2])) for match in matches if match)
+
+    # --- taking down ---
 
     async def _take_down(self, plan: NetworkPlan) -> None:
         path = Path(plan.namespace)
@@ -213,3 +303,11 @@ def _logged(what: str) -> Iterator[None]:
         yield
     except (HostError, OSError) as error:
         log.error("{what}: {error}", what=what, error=error)
+
+
+def _in_background(work: Coroutine[Any, Any, None]) -> None:
+    def failed(failure: Failure) -> None:
+        failure.trap(EngineError, OSError)
+        log.error("a bridge that nobody is on: {why}", why=failure.getErrorMessage())
+
+    Deferred.fromCoroutine(work).addErrback(failed)

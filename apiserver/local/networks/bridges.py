@@ -1,0 +1,154 @@
+"""Bridges that stand between one run and the next.
+
+netavark makes a bridge and its rules with the first member of a network, and takes them down with the last, which takes
+longer than all the rest of a teardown. So each bridge has a member of ours, without a process or an address: it stands
+as long as that does. `RUNROOT/bridges/INTERFACE.json` says what was made for it; it is there before, and longer.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from twisted.logger import Logger
+
+from apiserver.drivers.linux import netns
+from apiserver.drivers.linux.netns import NetworkNamespaces
+from apiserver.drivers.netavark import NFTABLES, Netavark
+from apiserver.drivers.process import ProgramFailed
+from apiserver.engine.ports.networks import Network, NetworkPlan
+from apiserver.errors import HostError
+from apiserver.jsonvalue import JsonObject
+from apiserver.local.networks.request import member_request
+from apiserver.local.paths import Paths, write_whole
+
+log = Logger()
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A bridge with a member of ours.
+
+    Attributes:
+        firewall: the driver that wrote its rules.
+        whole: whether it was made to its end.
+    """
+
+    interface: str
+    firewall: str
+    request: JsonObject
+    whole: bool = False
+
+
+class Bridges:
+    """The caller sees to it that nobody else is at work on a bridge that is held up or let go."""
+
+    def __init__(self, paths: Paths, netavark: Netavark, namespaces: NetworkNamespaces) -> None:
+        self._netavark = netavark
+        self._namespaces = namespaces
+        self._records = paths.bridges
+        self._directory = paths.namespaces
+        self._standing: dict[str, Standing] = {}
+
+    def all(self) -> Sequence[Standing]:
+        return list(self._standing.values())
+
+    def stand(self, plan: NetworkPlan) -> bool:
+        """Whether all bridges of a plan do, with the rules that the plan's own driver writes."""
+        present = _interfaces()
+        return all(self._stands(each.network.interface, plan.firewall, present) for each in plan.attachments)
+
+    def independent(self, plan: NetworkPlan) -> bool:
+        """Whether netavark may work on a plan beside others.
+
+        On a bridge that stands, set-up and teardown touch what is the run's own alone, and `nft` takes each as a whole.
+        With iptables they are rows of single commands.
+        """
+        return plan.firewall == NFTABLES and bool(plan.attachments) and self.stand(plan)
+
+    async def hold_up(self, network: Network, firewall: str) -> None:
+        """Give a bridge that somebody is on a member of ours.
+
+        Raises:
+            HostError: there may be half of it, which the next one who tries, or lets go, takes away.
+        """
+        if network.interface in self._standing:
+            await self.let_go(self._standing[network.interface])
+        bridge = Standing(network.interface, firewall, member_request(network))
+        self._standing[network.interface] = bridge
+        self._record(bridge)
+        path = self._namespace(bridge)
+        await self._make_anew(path)
+        await self._netavark.setup(path, bridge.request, firewall)
+        bridge = self._standing[network.interface] = msgspec.structs.replace(bridge, whole=True)
+        self._record(bridge)
+
+    async def let_go(self, bridge: Standing) -> None:
+        """Take our member away: the bridge and its rules go with it, unless somebody else is there.
+
+        Raises:
+            HostError: something is left; call again later.
+        """
+        path = self._namespace(bridge)
+        self._standing[bridge.interface] = bridge = msgspec.structs.replace(bridge, whole=False)
+        if netns.exists(path):
+            try:
+                await self._netavark.teardown(path, bridge.request, bridge.firewall)
+            except ProgramFailed as error:
+                log.info("taking down {bridge}: {error}", bridge=bridge.interface, error=error.subject)
+                await self._take_down_anew(path, bridge)
+        elif bridge.interface in _interfaces():
+            await self._take_down_anew(path, bridge)
+        netns.remove(path)
+        self._file(bridge).unlink(missing_ok=True)
+        del self._standing[bridge.interface]
+
+    def take_over(self) -> Sequence[Standing]:
+        """Know what an earlier service has left standing; answers what is not whole and should be let go of."""
+        if not self._records.is_dir():
+            return ()
+        for file in self._records.glob("*.json"):
+            try:
+                bridge = msgspec.json.decode(file.read_bytes(), type=Standing)
+            except msgspec.DecodeError as error:
+                log.error("{file} is none of ours: {error}", file=str(file), error=error)
+                continue
+            self._standing[bridge.interface] = bridge
+        present = _interfaces()
+        return [each for each in self.all() if not self._stands(each.interface, each.firewall, present)]
+
+    def _stands(self, interface: str, firewall: str, present: frozenset[str]) -> bool:
+        bridge = self._standing.get(interface)
+        if bridge is None or not bridge.whole or bridge.firewall != firewall:
+            return False
+        # Somebody may have deleted one or the other by hand.
+        return interface in present and netns.exists(self._namespace(bridge))
+
+    async def _take_down_anew(self, path: Path, bridge: Standing) -> None:
+        """netavark takes down as a whole only what is there as a whole."""
+        await self._make_anew(path)
+        await self._netavark.setup(path, bridge.request, bridge.firewall)
+        await self._netavark.teardown(path, bridge.request, bridge.firewall)
+
+    async def _make_anew(self, path: Path) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        netns.remove(path)
+        try:
+            await self._namespaces.create(path)
+        except OSError as error:
+            raise HostError(f"no namespace: {error}") from error
+
+    def _namespace(self, bridge: Standing) -> Path:
+        return self._directory / f"bridge-{bridge.interface}"
+
+    def _file(self, bridge: Standing) -> Path:
+        return self._records / f"{bridge.interface}.json"
+
+    def _record(self, bridge: Standing) -> None:
+        self._records.mkdir(mode=0o700, exist_ok=True)
+        write_whole(self._file(bridge), msgspec.json.encode(bridge))
+
+
+def _interfaces() -> frozenset[str]:
+    return frozenset(name for _, name in socket.if_nameindex())
