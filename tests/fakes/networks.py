@@ -14,12 +14,16 @@ from apiserver.errors import HostError
 class FakeNetworks:
     """Attributes:
     attached: the plans carried out and not undone, by container id and run.
+    begun: whether it was asked what an earlier service left standing.
+    ended: whether nobody attaches more.
     fails: raised by the next `attach`, or `detach` where `detach_fails`.
     """
 
     def __init__(self, subnet: str = "10.89.0.0/16") -> None:
         self._subnet = IPv4Network(subnet)
         self.attached: dict[tuple[str, int], NetworkPlan] = {}
+        self.begun = False
+        self.ended = False
         self.fails: HostError | None = None
         self.detach_fails: HostError | None = None
 
@@ -67,10 +71,10 @@ class FakeNetworks:
         self.attached.pop((plan.container_id, plan.run), None)
 
     async def begin(self) -> None:
-        """Nothing stands for longer than its runs."""
+        self.begun = True
 
     async def end(self) -> None:
-        """As above."""
+        self.ended = True
 
     async def survey(self) -> Set[tuple[str, int]]:
         return frozenset(self.attached)

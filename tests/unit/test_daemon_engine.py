@@ -28,6 +28,8 @@ def test_what_is_heard_of_after_the_end_is_not_looked_at_and_the_root_is_free_la
         async def close(self) -> None:
             order.append(f"records closed, root free: {free()}")
 
+    networks = FakeNetworks()
+
     def free() -> bool:
         other = RootLock(tmp_path / "root")
         taken = other.try_acquire()
@@ -41,18 +43,19 @@ def test_what_is_heard_of_after_the_end_is_not_looked_at_and_the_root_is_free_la
             streams=Any,  # type: ignore[arg-type]  # nobody is connected
             logs=double.logs,
             images=FakeImageSource(),
-            networks=FakeNetworks(),
+            networks=networks,
             publisher=Any,  # type: ignore[arg-type]  # nothing is started
             volumes=double.volumes._source,
             guard=FakeGuard(double.machine),
             host=lambda: HOST_FACTS,
             registry=lambda: FakeRegistry(FakeImageSource()),
-            let_go=lambda: order.append("let go"),
+            let_go=lambda: order.append(f"let go, networks ended: {networks.ended}"),
         )
 
     engine = LocalEngine(Paths(tmp_path / "root", tmp_path / "run"), Clock(), ports)
     result_of(Deferred.fromCoroutine(engine.start()))
     assert not free()
+    assert (networks.begun, networks.ended) == (True, False)
     result_of(Deferred.fromCoroutine(engine.stop()))
-    assert order == ["let go", "records closed, root free: False"]
+    assert order == ["let go, networks ended: True", "records closed, root free: False"]
     assert free()
