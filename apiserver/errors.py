@@ -236,6 +236,10 @@ class RegistryFailed(RegistryError, HostError):
     """It broke off, answered with an error of its own, or sent something else than it had announced."""
 
 
+class ImageVanished(RegistryFailed):
+    """What was pulled is no longer in the store, or some of it: somebody removed it meanwhile."""
+
+
 class NoSuchRemoteImage(RegistryError, NotFound):
     """The registry has no such image."""
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
+import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +79,54 @@ def test_two_at_once_fetch_each_blob_once_and_both_get_the_image(
     assert sorted(fetched(slow)) == sorted(slow.blobs)
     one.close()
     two.close()
+
+
+SKOPEO = """#!{python}
+import os, socket, subprocess, sys
+
+done = subprocess.run([{skopeo!r}, *sys.argv[1:]])
+if "copy" in sys.argv and os.path.exists({removals!r}):
+    with open({removals!r}, "r+") as file:
+        left = int(file.read())
+        file.seek(0)
+        file.write(str(max(left - 1, 0)))
+    if left:
+        with socket.socket(socket.AF_UNIX) as service:
+            service.connect({socket!r})
+            service.sendall(b"DELETE /images/{name} HTTP/1.1\\r\\nHost: d\\r\\nConnection: close\\r\\n\\r\\n")
+            while service.recv(4096):
+                pass
+sys.exit(done.returncode)
+"""
+"""The real one, with a client that removes what was copied before the service looks at it."""
+
+
+@pytest.mark.parametrize(("removals", "status"), [(1, "Downloaded newer image"), (2, None)])
+def test_an_image_that_is_removed_while_it_is_pulled_is_pulled_once_more(
+    make_service: Callable[..., Service], slow: BadRegistry, tmp_path: Path, removals: int, status: str | None
+) -> None:
+    slow.going.set()
+    skopeo, real, left = (tmp_path / name for name in ("skopeo", "real", "removals"))
+    installed = shutil.which("skopeo")
+    assert installed is not None
+    shutil.copy(installed, real)
+    over = f'mount --bind {skopeo} {os.path.realpath(installed)} && exec "$@"'
+    service = make_service(
+        "--idle-timeout", "0", wrapper=("unshare", "--mount", "--propagation", "private", "sh", "-c", over, "sh")
+    )
+    words = {"python": sys.executable, "skopeo": str(real), "removals": str(left)}
+    skopeo.write_text(SKOPEO.format(**words, socket=str(service.socket), name=f"{slow.host}/box"))
+    skopeo.chmod(0o755)
+    left.write_text(str(removals))
+    service.start()
+    _, body = service.request("POST", DOCKER.format(slow.host))
+    said = json.loads(body.splitlines()[-1])
+    if status is not None:
+        assert status in said["status"]
+        assert service.request("GET", f"/images/{slow.host}/box/json")[0] == 200
+    else:
+        assert "was taken from the store while it was pulled" in said["error"]
+    assert left.read_text() == "0"
 
 
 def test_one_that_leaves_does_not_end_the_other_one(own: Service, slow: BadRegistry) -> None:

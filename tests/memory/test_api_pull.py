@@ -7,7 +7,14 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob, RemoteImage
-from apiserver.errors import NoSuchRemoteImage, RegistryDenies, RegistryFailed, RegistryForbids, RegistryRefused
+from apiserver.errors import (
+    ImageVanished,
+    NoSuchRemoteImage,
+    RegistryDenies,
+    RegistryFailed,
+    RegistryForbids,
+    RegistryRefused,
+)
 from tests.fakes.images import image
 from tests.support.api import Api
 
@@ -91,6 +98,19 @@ def test_a_later_error_is_in_the_stream(api: Api) -> None:
         api.registry.fetches.pop()[2].errback(RegistryFailed("it broke off"))
         assert connection.answer.status == 200
         assert connection.answer.lines()[-1]["error"].startswith("it broke off")
+
+
+def test_what_vanishes_meanwhile_is_fetched_once_more_and_no_other_failure_is(api: Api) -> None:
+    for failures in ([ImageVanished("gone")], [ImageVanished("gone"), ImageVanished("again")], [RegistryFailed("x")]):
+        connection = api.open("POST", "/images/create", fromImage="box")
+        for failure in failures:
+            api.registry.fetches.pop()[2].errback(failure)
+        if len(failures) == 1 and isinstance(failures[0], ImageVanished):
+            api.registry.fetches.pop()[2].callback(BOX)
+            assert connection.answer.lines()[-1] == {"status": "Status: Downloaded newer image for box:latest"}
+        else:
+            assert connection.answer.lines()[-1]["error"] == failures[-1].subject
+        assert api.registry.fetches == []
 
 
 def test_what_is_there_already_under_that_name_is_up_to_date(api: Api) -> None:

@@ -13,6 +13,7 @@ from apiserver.engine.names import Reference
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob
 from apiserver.errors import (
     EngineError,
+    ImageVanished,
     NoSuchRemoteImage,
     RegistryDenies,
     RegistryFailed,
@@ -131,6 +132,7 @@ def test_a_broken_registries_conf_is_an_error_and_not_an_empty_one(tmp_path: Pat
         ("reading manifest 1 in r.example/box: unauthorized: authentication required", RegistryRefused),
         ("pinging container registry r.example: dial tcp: connection refused", RegistryUnreachable),
         ("received unexpected HTTP status: 502 Bad Gateway", RegistryFailed),
+        ("committing the finished image: locating image with ID b2: image not known", ImageVanished),
         ("exceeded maximum allowed size of 4194304 bytes", BadManifest),
     ],
 )

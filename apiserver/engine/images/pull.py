@@ -15,7 +15,7 @@ from apiserver.engine.images.bell import Bell
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image, ImageSource
 from apiserver.engine.ports.registry import LayerProgress, Platform, Registry, RegistryAccess, RemoteImage
-from apiserver.errors import EngineError, ImageRemovedUnderneath
+from apiserver.errors import EngineError, ImageVanished
 
 
 class Told(Protocol):
@@ -206,12 +206,19 @@ class Pulls:
         before = {name: image for image in (await self._source.images()).values() for name in _names(image)}
         work.found(remote)
         had = before.get(reference.canonical)
+        try:
+            image = await self._fetched(work, reference, remote, access)
+        except ImageVanished:
+            image = await self._fetched(work, reference, remote, access)
+        await self._tell(image, Action.PULL, reference.familiar, reference.canonical)
+        return Pulled(image.id, remote.digest, had is None or had.id != image.id)
+
+    async def _fetched(self, work: _Work, reference: Reference, remote: RemoteImage, access: RegistryAccess) -> Image:
         image_id = await self.registry.fetch(reference, remote, access, work.show)
         image = (await self._source.images()).get(image_id)
         if image is None:
-            raise ImageRemovedUnderneath(f"sha256:{image_id}")
-        await self._tell(image, Action.PULL, reference.familiar, reference.canonical)
-        return Pulled(image_id, remote.digest, had is None or had.id != image_id)
+            raise ImageVanished(f"{reference.canonical} was taken from the store while it was pulled")
+        return image
 
 
 def _names(image: Image) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from apiserver.engine.ports.registry import (
     RemoteImage,
     RemoteManifest,
 )
-from apiserver.errors import NotImplementedYet, RegistryFailed
+from apiserver.errors import ImageVanished, NotImplementedYet, RegistryFailed
 from apiserver.local.images import realm, remote_manifest
 from apiserver.local.images.announced import check_sizes
 from apiserver.local.images.authfile import write_authfile
@@ -166,7 +166,7 @@ class LocalRegistry:
         name = reference.tagged().canonical
         image_id = await self._reader.id_by_stored_name(name)
         if image_id is None:
-            raise RegistryFailed(f"{name} was taken from the store while it was pulled")
+            raise ImageVanished(f"{name} was taken from the store while it was pulled")
         try:
             check_sizes(image, await self._reader.blobs())
         except RegistryFailed:

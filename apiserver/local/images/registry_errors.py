@@ -10,6 +10,7 @@ from apiserver.drivers.process import ProgramFailed
 from apiserver.engine.ports.registry import Reference
 from apiserver.errors import (
     EngineError,
+    ImageVanished,
     NoSuchRemoteImage,
     RegistryDenies,
     RegistryFailed,
@@ -50,6 +51,7 @@ _TOO_LARGE = "exceeded maximum allowed size of"
 _NOT_PARSING = re.compile(r'^Error parsing image name "(docker://[^"]*)": ')
 _WITHOUT_CODE = re.compile(r"(?<!unauthorized): authentication required$")
 """skopeo 1.18 leaves the registry's code out, 1.9 has it."""
+_VANISHED = re.compile(r"^committing the finished image: .*: (?:image|layer) not known$", re.DOTALL)
 _FILE = re.compile(r'storing blob to file "[^"]*": (?:happened during read: )?')
 
 
@@ -63,6 +65,8 @@ def registry_error(error: ProgramFailed, reference: Reference, temporary: Path) 
     said = _FILE.sub("", said).replace(str(temporary), "a temporary directory")
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
+    if _VANISHED.match(said):
+        return ImageVanished(said)
     bare = said.replace(reference.repository, "")  # a name may hold any of the words
     if _TOO_LARGE in bare:
         return BadManifest(said)
