@@ -66,8 +66,6 @@ UNBUILT_HOST: dict[str, Any] = {
 UNBUILT_VALUES: tuple[tuple[str, Any], ...] = (
     ("PidMode", "container:x"),
     ("IpcMode", "container:x"),
-    ("IpcMode", "shareable"),
-    ("IpcMode", "none"),
     ("UTSMode", "container:x"),
     ("NetworkMode", "container:x"),
     ("LogConfig", {"Type": "journald"}),

@@ -201,6 +201,16 @@ def test_namespaces_of_the_host_are_the_hosts(run: Run) -> None:
     assert run(script="readlink /proc/self/ns/net", network="host") == str(Path("/proc/self/ns/net").readlink())
 
 
+@pytest.mark.parametrize("mode", ["private", "shareable", "none"])
+def test_ipc_of_its_own_may_come_without_shared_memory(docker: Docker, run: Run, mode: str) -> None:
+    script = "readlink /proc/self/ns/ipc; ls -d /dev/shm 2>/dev/null; grep -c ' /dev/shm tmpfs ' /proc/mounts"
+    namespace, *shared = run("--ipc", mode, script=f"{script}; true").split()
+    assert namespace != str(Path("/proc/self/ns/ipc").readlink())
+    assert shared == (["0"] if mode == "none" else ["/dev/shm", "1"])
+    docker.ok("create", "--name", "ipc", "--network", "none", "--ipc", mode, "busybox")
+    assert docker.ok("inspect", "-f", "{{.HostConfig.IpcMode}}", "ipc") == mode
+
+
 def test_the_stop_signal_and_its_time(docker: Docker) -> None:
     script = "trap 'echo got it; exit 5' INT; while :; do sleep 0.1; done"
     docker.ok(

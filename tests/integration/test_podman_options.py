@@ -229,6 +229,14 @@ def test_a_namespace_of_the_host_is_the_hosts(run: Run, name: str) -> None:
     assert run(script=f"readlink /proc/self/ns/{name}") != mine
 
 
+@pytest.mark.parametrize(("mode", "shown"), [("", "shareable"), ("private", "private"), ("none", "none")])
+def test_ipc_of_its_own_may_come_without_shared_memory(podman: Podman, run: Run, mode: str, shown: str) -> None:
+    asked = ["--ipc", mode] if mode else []
+    assert run(*asked, script="ls -d /dev/shm 2>/dev/null || echo none") == ("none" if mode == "none" else "/dev/shm")
+    podman.ok("create", "--name", "ipc", "--network", "none", *asked, "busybox", "true")
+    assert podman.ok("inspect", "--format", "{{.HostConfig.IpcMode}}", "ipc") == shown
+
+
 def test_the_network_may_be_the_hosts(run: Run) -> None:
     assert run(script="readlink /proc/self/ns/net", network="host") == str(Path("/proc/self/ns/net").readlink())
 

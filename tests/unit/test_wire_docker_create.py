@@ -151,7 +151,7 @@ def test_unknown_keys_are_ignored() -> None:
         ({"VolumeDriver": "nfs"}, "VolumeDriver"),
         ({"NetworkMode": "container:x"}, "NetworkMode"),
         ({"PidMode": "container:x"}, "PidMode"),
-        ({"IpcMode": "shareable"}, "IpcMode"),
+        ({"IpcMode": "container:x"}, "IpcMode"),
         ({"LogConfig": {"Type": "journald"}}, "journald"),
         ({"LogConfig": {"Type": "syslog"}}, "syslog"),
         ({"LogConfig": {"Config": {"tag": "x"}}}, "tag"),
@@ -414,7 +414,10 @@ def test_namespaces_of_the_host() -> None:
     namespaces = with_host(PidMode="host", IpcMode="host", UTSMode="host", CgroupnsMode="private").namespaces
     assert (namespaces.pid, namespaces.ipc, namespaces.uts) == (Namespace.HOST,) * 3
     assert namespaces.cgroup is Namespace.PRIVATE
-    assert with_host(IpcMode="private").namespaces.ipc is Namespace.PRIVATE
+    for mode in (Namespace.PRIVATE, Namespace.SHAREABLE, Namespace.NONE):
+        assert with_host(IpcMode=mode.value).namespaces.ipc is mode
+    with pytest.raises(InvalidParameter, match="PidMode"):
+        with_host(PidMode="shareable")
 
 
 def test_limits_at_zero_are_not_asked_for() -> None:

@@ -59,7 +59,7 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str) -
         "ExtraHosts": list(network.extra_hosts),
         "HostsFile": "",
         "GroupAdd": list(security.supplementary_groups),
-        "IpcMode": "shareable" if namespaces.ipc is Namespace.PRIVATE else namespaces.ipc.value,
+        "IpcMode": namespaces.ipc.value,
         "Cgroup": "",
         "Cgroups": "default",
         "PidMode": namespaces.pid.value,

@@ -12,6 +12,10 @@ class Namespace(Enum):
 
     PRIVATE = "private"
     HOST = "host"
+    SHAREABLE = "shareable"
+    """Its own, of IPC: another container might join it, as none can yet."""
+    NONE = "none"
+    """Its own, of IPC, and nothing at /dev/shm."""
 
 
 class Namespaces(Struct, frozen=True):

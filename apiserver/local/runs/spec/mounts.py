@@ -47,17 +47,19 @@ def kernel_mounts(mounts: Mounts, *, privileged: bool, ipc: Namespace) -> list[P
     """/proc, /dev and /sys, as Docker mounts them."""
     write = "rw" if privileged else "ro"
     if ipc is Namespace.HOST:
-        shm = Placed(_SHM, "bind", _SHM, ("rbind", "rprivate", "nosuid", "noexec", "nodev"), ours=True)
+        shm = [Placed(_SHM, "bind", _SHM, ("rbind", "rprivate", "nosuid", "noexec", "nodev"), ours=True)]
+    elif ipc is Namespace.NONE:
+        shm = []
     else:
         options = ("nosuid", "noexec", "nodev", "mode=1777", f"size={mounts.shm_size_bytes}")
-        shm = Placed(_SHM, "tmpfs", "shm", options, ours=True)
+        shm = [Placed(_SHM, "tmpfs", "shm", options, ours=True)]
     pts = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
     return [
         Placed("/proc", "proc", "proc", ("nosuid", "noexec", "nodev"), ours=True),
         Placed("/dev", "tmpfs", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k"), ours=True),
         Placed("/dev/pts", "devpts", "devpts", pts, ours=True),
         Placed("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev"), ours=True),
-        shm,
+        *shm,
         Placed("/sys", "sysfs", "sysfs", ("nosuid", "noexec", "nodev", write), ours=True),
         Placed("/sys/fs/cgroup", "cgroup", "cgroup", ("nosuid", "noexec", "nodev", "relatime", write), ours=True),
     ]

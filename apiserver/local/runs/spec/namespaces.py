@@ -25,7 +25,7 @@ def entries(
     found: list[dict[str, JsonValue]] = [{"type": "mount"}]
     if namespaces.pid is Namespace.PRIVATE:
         found.append({"type": "pid"})
-    if namespaces.ipc is Namespace.PRIVATE:
+    if namespaces.ipc is not Namespace.HOST:
         found.append({"type": "ipc"})
     if namespaces.uts is Namespace.PRIVATE:
         found.append({"type": "uts"})

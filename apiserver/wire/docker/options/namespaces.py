@@ -12,20 +12,23 @@ from apiserver.wire.docker.options.body import HostConfig
 def read_namespaces(host: HostConfig) -> Namespaces:
     return Namespaces(
         pid=_read("PidMode", "PID", "--pid", host.pid_mode),
-        ipc=_read("IpcMode", "IPC", "--ipc", host.ipc_mode, private=("private",), unbuilt=("none", "shareable")),
+        ipc=_read("IpcMode", "IPC", "--ipc", host.ipc_mode, Namespace.PRIVATE, Namespace.SHAREABLE, Namespace.NONE),
         uts=_read("UTSMode", "UTS", "--uts", host.uts_mode),
         cgroup=_read_cgroup(host.cgroupns_mode),
     )
 
 
-def _read(
-    field: str, name: str, flag: str, mode: str, *, private: tuple[str, ...] = (), unbuilt: tuple[str, ...] = ()
-) -> Namespace:
-    if mode == "host":
-        return Namespace.HOST
-    if mode == "" or mode in private:
+def _read(field: str, name: str, flag: str, mode: str, *more: Namespace) -> Namespace:
+    """
+    Args:
+        more: modes beside the host's and none at all.
+    """
+    if mode == "":
         return Namespace.PRIVATE
-    if mode.startswith("container:") or mode in unbuilt:
+    for namespace in (Namespace.HOST, *more):
+        if mode == namespace.value:
+            return namespace
+    if mode.startswith("container:"):
         raise NotImplementedYet(f"the option HostConfig.{field}={mode} ({flag})")
     raise InvalidParameter(f"HostConfig.{field}: invalid {name} mode: {mode}")
 

@@ -13,21 +13,23 @@ _NOT_BUILT = ("container", "path", "pod", "none", "auto", "keep-id", "no-map", "
 def read_namespaces(body: CreateBody) -> Namespaces:
     return Namespaces(
         pid=_read("pidns", body.pidns) or Namespace.PRIVATE,
-        # What another container may join makes no difference here: none can yet.
-        ipc=_read("ipcns", body.ipcns, "shareable") or Namespace.PRIVATE,
+        ipc=_read("ipcns", body.ipcns, Namespace.SHAREABLE, Namespace.NONE) or Namespace.SHAREABLE,
         uts=_read("utsns", body.utsns) or Namespace.PRIVATE,
         cgroup=_read("cgroupns", body.cgroupns),
     )
 
 
-def _read(field: str, namespace: NamespaceBody, *private: str) -> Namespace | None:
+def _read(field: str, namespace: NamespaceBody, *more: Namespace) -> Namespace | None:
+    """
+    Args:
+        more: modes beside a private one and the host's.
+    """
     mode = namespace.nsmode
     if mode in ("", "default"):
         return None
-    if mode == "host":
-        return Namespace.HOST
-    if mode == "private" or mode in private:
-        return Namespace.PRIVATE
+    for each in (Namespace.PRIVATE, Namespace.HOST, *more):
+        if mode == each.value:
+            return each
     if mode in _NOT_BUILT:
         raise NotImplementedYet(f"the option {field}={mode}")
     raise InvalidParameter(f"{field}: invalid namespace mode: {mode[:100]!r}")
