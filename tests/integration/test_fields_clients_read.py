@@ -399,6 +399,16 @@ def test_names_of_images_are_dockers_and_all_fields_of_a_listing_are_there(call:
     call("DELETE", "/images/alias:2")
 
 
+def test_a_listing_says_what_images_share_where_it_is_asked_to(call: Call) -> None:
+    other = busybox_image("shares:1", Labels={"of": "another"})
+    assert call.service.request("POST", "/images/load?quiet=1", docker_archive(other))[0] == 200
+    listed = {each["RepoTags"][0]: each for each in call("GET", "/images/json?shared-size=1") if each["RepoTags"]}
+    call("DELETE", "/images/shares:1")
+    for entry in (listed[IMAGE], listed["shares:1"]):  # of one layer, and the same
+        assert entry["SharedSize"] == entry["Size"] > 0
+        assert entry["Containers"] >= 0
+
+
 def test_a_load_names_each_image_of_the_archive(call: Call) -> None:
     two = [busybox_image(name, Labels={"name": name}) for name in ("first:1", "quay.example/second:2")]
     status, said = call.service.request("POST", "/images/load", docker_archive(*two))

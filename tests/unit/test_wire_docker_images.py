@@ -32,7 +32,7 @@ STEP = Image(id="f" * 64, names=(), digests=(), created=NOW, size_bytes=1, confi
 
 
 def test_a_listing_has_the_keys_of_docker_and_familiar_names() -> None:
-    assert summary_json(IMAGE, -1, (1, 51)) == {
+    assert summary_json(IMAGE, -1, -1, (1, 51)) == {
         "Containers": -1,
         "Created": 1795518000,
         "Id": "sha256:" + "d" * 64,
@@ -46,14 +46,14 @@ def test_a_listing_has_the_keys_of_docker_and_familiar_names() -> None:
 
 
 def test_a_virtual_size_is_for_clients_below_1_44() -> None:
-    assert summary_json(IMAGE, -1, (1, 43))["VirtualSize"] == image_json(IMAGE, "overlay", (1, 43))["VirtualSize"]
+    assert summary_json(IMAGE, -1, -1, (1, 43))["VirtualSize"] == image_json(IMAGE, "overlay", (1, 43))["VirtualSize"]
     assert "VirtualSize" not in image_json(IMAGE, "overlay", (1, 44))
 
 
 def test_an_image_without_a_name_is_none_to_old_clients_and_empty_to_new_ones() -> None:
-    assert summary_json(DANGLING, -1, (1, 42))["RepoTags"] == ["<none>:<none>"]
-    assert summary_json(DANGLING, -1, (1, 43))["RepoTags"] == []
-    assert summary_json(DANGLING, -1, (1, 43))["ParentId"] == "sha256:" + "d" * 64
+    assert summary_json(DANGLING, -1, -1, (1, 42))["RepoTags"] == ["<none>:<none>"]
+    assert summary_json(DANGLING, -1, -1, (1, 43))["RepoTags"] == []
+    assert summary_json(DANGLING, -1, -1, (1, 43))["ParentId"] == "sha256:" + "d" * 64
 
 
 def test_inspect_has_what_clients_look_for() -> None:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from apiserver.api.containers.surroundings import now
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.images.service import Images
+from apiserver.engine.images.sizes import shared_bytes
 from apiserver.engine.names import DOCKER_NAMES, LIBPOD_NAMES, InvalidReference, ShortNames
 from apiserver.engine.ports.images import Image
 from apiserver.engine.system import System
@@ -47,19 +48,20 @@ class ImageListGroup:
         found = await self._named(
             (name for key in ("before", "since") for name in wanted.get(key, ())[-1:]), DOCKER_NAMES
         )
+        images = await self._images.all()
         chosen = select(
-            await self._images.all(),
+            images,
             wanted,
             found.__getitem__,
             now(self._clock),
             intermediate=docker_bool(request, "all"),
         )
-        uses = self._uses()
-        counted = docker_bool(request, "shared-size")
         newest = _newest_first(chosen)
+        if not docker_bool(request, "shared-size"):
+            return reply_json(request, [summary_json(image, -1, -1, request.version) for image in newest])
+        uses, shared = self._uses(), shared_bytes(images)
         return reply_json(
-            request,
-            [summary_json(image, uses[image.id] if counted else -1, request.version) for image in newest],
+            request, [summary_json(image, uses[image.id], shared[image.id], request.version) for image in newest]
         )
 
     @app.route("/images/<image:name>/json", methods=["GET"])

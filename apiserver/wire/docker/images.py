@@ -30,11 +30,12 @@ def new_name(repository: str, tag: str | None) -> str:
     return reference.tagged().canonical
 
 
-def summary_json(image: Image, containers: int, version: Version) -> JsonObject:
+def summary_json(image: Image, containers: int, shared_bytes: int, version: Version) -> JsonObject:
     """An entry of `GET /images/json`.
 
     Args:
         containers: how many are made of it; -1: not counted.
+        shared_bytes: of its layers that other images have, too; -1: not counted.
     """
     tags: list[JsonValue] = [familiar_name(name) for name in image.names]
     digests: list[JsonValue] = [familiar_name(name) for name in (*image.digests, *image.pulled)]
@@ -48,7 +49,7 @@ def summary_json(image: Image, containers: int, version: Version) -> JsonObject:
         "ParentId": image_id(image.parent) if image.parent else "",
         "RepoDigests": digests,
         "RepoTags": tags,
-        "SharedSize": -1,
+        "SharedSize": shared_bytes,
         "Size": image.size_bytes,
     }
     if version < V1_44:
