@@ -269,3 +269,42 @@ def test_podman_gets_streams_and_then_the_image(api: Api) -> None:
         {"stream": f"Copying blob {LAYER} skipped: already exists\n"},
         {"images": [BOX.id], "id": BOX.id},
     ]
+
+
+def test_podman_6_is_told_how_the_pull_stands_and_what_has_come_of_each_layer(api: Api) -> None:
+    query = {"reference": NAME, "pullProgress": "true"}
+    connection = api.open("POST", "/v6.0.0/libpod/images/pull", **query)
+    _, watch, done = api.registry.fetches[0]
+    for progress in (step(LayerPhase.WAITING), step(LayerPhase.DOWNLOADING, 40), step(LayerPhase.COMPLETE, 100)):
+        watch(progress)
+    done.callback(BOX)
+    begun = {"status": "pulling", "progressComponentID": LAYER, "total": 100}
+    assert connection.answer.lines() == [
+        {"status": "pulling", "stream": f"Trying to pull {NAME}...\n"},
+        {"status": "pulling", "stream": f"Copying blob {LAYER}\n"},
+        {"status": "pulling", "stream": "Starting to pull artifact", "pullProgress": begun},
+        {"status": "pulling", "stream": "Pulling artifact", "pullProgress": begun | {"current": 40}},
+        {
+            "status": "pulling",
+            "stream": "Artifact pulled successfully",
+            "pullProgress": begun | {"status": "success", "current": 100},
+        },
+        {"status": "success", "images": [BOX.id], "id": BOX.id},
+    ]
+
+
+def test_a_layer_that_is_here_is_skipped_and_the_end_of_a_failed_pull_is_an_error(api: Api) -> None:
+    connection = api.open("POST", "/v6.0.0/libpod/images/pull", reference=NAME, pullProgress="true")
+    _, watch, done = api.registry.fetches[0]
+    watch(step(LayerPhase.PRESENT, 0))
+    done.errback(RegistryFailed("it went away"))
+    *_, skipped, last = connection.answer.lines()
+    assert skipped["pullProgress"] == {"status": "skipped", "progressComponentID": LAYER}
+    assert last == {"status": "error", "error": "it went away"}
+
+
+@pytest.mark.parametrize("pair", [("quiet", "compatMode"), ("quiet", "pullProgress"), ("compatMode", "pullProgress")])
+def test_two_forms_of_the_answer_cannot_be_asked_for_at_once(api: Api, pair: tuple[str, str]) -> None:
+    answer = api.post("/v6.0.0/libpod/images/pull", reference=NAME, **dict.fromkeys(pair, "true"))
+    assert (answer.status, "cannot be used simultaneously" in answer.json()["message"]) == (400, True)
+    assert api.registry.fetches == []

@@ -15,7 +15,6 @@ from apiserver.engine.ports.registry import Platform, RegistryAccess
 from apiserver.engine.system import System
 from apiserver.errors import (
     EngineError,
-    InvalidParameter,
     NoSuchImage,
     NotImplementedYet,
     RegistryError,
@@ -73,14 +72,16 @@ class ImagePullGroup:
         tls_verify = libpod_bool(request, "tlsVerify") if given(request, "tlsVerify") else None
         access = RegistryAccess(sent_credentials(request), tls_verify)
         quiet, compat = libpod_bool(request, "quiet"), libpod_bool(request, "compatMode")
-        if quiet and compat:
-            raise InvalidParameter("'compatMode' and 'quiet' cannot be used simultaneously")
+        progress = libpod_bool(request, "pullProgress")
+        libpod.check_form(quiet=quiet, compat=compat, progress=progress)
+        lines = libpod.PullLines(request.version, progress=progress)
+        last_line = libpod.last_line if quiet or compat else lines.last
 
         here = None if policy is libpod.Policy.ALWAYS else await self._here(name, asked)
         if asked and policy is libpod.Policy.MISSING:
             policy = libpod.Policy.NEWER  # as Podman has it: what an image says of its platform may be wrong
         if here is not None and (policy is not libpod.Policy.NEWER or is_id_of(here, name)):
-            return reply_json(request, libpod.last_line(here.id))
+            return reply_json(request, last_line(here.id))
         if policy is libpod.Policy.NEVER:
             raise NoSuchImage(name)
         try:
@@ -92,25 +93,25 @@ class ImagePullGroup:
                 raise
             newer = False  # `newer` is content with what is here
         if here is not None and not newer:
-            return reply_json(request, libpod.last_line(here.id))
+            return reply_json(request, last_line(here.id))
         pull = self._pulls().join(reference, access, platform)
         try:
             await pull.found()
             if quiet:  # nothing goes out before the end, so that an error has its status
                 while await pull.progress() is not None:
                     pass
-                return reply_json(request, libpod.last_line(pull.pulled.image_id))
+                return reply_json(request, last_line(pull.pulled.image_id))
             if compat:
                 stream = open_stream(request, "application/json")
                 if await _docker_lines(stream, reference, pull):
                     await stream.write_json(libpod.last_line_of_compat(pull.pulled.image_id))
             else:
                 stream = open_stream(request, "application/json")
-                if await _libpod_lines(stream, reference, pull):
+                if await _libpod_lines(stream, lines, reference, pull):
                     image = await self._images.find(pull.pulled.image_id)
                     if not fits(image, asked, self._system.host.architecture):
-                        await stream.write_json(libpod.other_platform(image, platform))
-                    await stream.write_json(libpod.last_line(image.id))
+                        await stream.write_json(lines.other_platform(image, platform))
+                    await stream.write_json(last_line(image.id))
             return None
         finally:
             pull.leave()
@@ -148,16 +149,15 @@ async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> boo
     return True
 
 
-async def _libpod_lines(stream: Stream, reference: Reference, pull: Pull) -> bool:
+async def _libpod_lines(stream: Stream, lines: libpod.PullLines, reference: Reference, pull: Pull) -> bool:
     """Whether it came to a good end."""
-    layers = libpod.LayerLines()
     try:
-        await stream.write_json(libpod.first_line(reference.canonical))
+        await stream.write_json(lines.first(reference.canonical))
         while (news := await pull.progress()) is not None:
             for each in news:
-                for line in layers.lines(each):
+                for line in lines.layer(each):
                     await stream.write_json(line)
     except EngineError as error:  # the status is out already
-        await stream.write_json({"error": Flavour.LIBPOD.words(error)})
+        await stream.write_json(lines.error(Flavour.LIBPOD.words(error)))
         return False
     return True

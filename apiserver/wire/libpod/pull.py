@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+from msgspec.structs import replace
+
 from apiserver.engine.names import short_id
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, Platform
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.jsonvalue import JsonObject
+
+_V6 = (6, 0, 0)
+
+_STEPS = {
+    LayerPhase.PRESENT: ("Artifact already exists", "skipped"),
+    LayerPhase.DOWNLOADING: ("Pulling artifact", "pulling"),
+    LayerPhase.COMPLETE: ("Artifact pulled successfully", "success"),
+}
+"""Of a layer: the text, and the status, that Podman has."""
 
 
 class Policy(Enum):
@@ -30,6 +41,17 @@ def policy(text: str | None) -> Policy:
         return Policy((text or "always").lower())
     except ValueError:
         raise InvalidParameter(f"unsupported pull policy {text!r}") from None
+
+
+def check_form(*, quiet: bool, compat: bool, progress: bool) -> None:
+    """Each is a form of the answer; only one can be asked for.
+
+    Raises:
+        InvalidParameter
+    """
+    asked = [name for name, wanted in (("compatMode", compat), ("pullProgress", progress), ("quiet", quiet)) if wanted]
+    if len(asked) > 1:
+        raise InvalidParameter(f"'{asked[0]}' and '{asked[1]}' cannot be used simultaneously")
 
 
 def bare_reference(text: str) -> str:
@@ -56,21 +78,60 @@ def unresolved(short_name: str, candidates: Sequence[str]) -> str:
     return f"{said}may be any of {', '.join(candidates)}: {enforced}"
 
 
-def first_line(name: str) -> JsonObject:
-    return {"stream": f"Trying to pull {name}...\n"}
+class PullLines:
+    """The lines of one client.
 
+    Args:
+        version: since 6, each says whether the pull goes on (`pulling`) or has ended (`success`, `error`).
+        progress: wants the bytes of each layer as well (`pullProgress`).
+    """
 
-class LayerLines:
-    """A line for each layer that is begun, as Podman writes them where there is no terminal."""
-
-    def __init__(self) -> None:
+    def __init__(self, version: tuple[int, ...], *, progress: bool = False) -> None:
+        self._version = version
+        self._progress = progress
         self._begun: set[str] = set()
 
-    def lines(self, news: LayerProgress) -> Iterator[JsonObject]:
-        if news.phase is not LayerPhase.WAITING and news.digest not in self._begun:
+    def first(self, name: str) -> JsonObject:
+        return self._pulling(f"Trying to pull {name}...\n")
+
+    def layer(self, news: LayerProgress) -> Iterator[JsonObject]:
+        """One where a layer is begun, as Podman writes it where there is no terminal, and one for each step."""
+        if news.phase is LayerPhase.WAITING:
+            return
+        if news.digest not in self._begun:
             self._begun.add(news.digest)
             skipped = " skipped: already exists" if news.phase is LayerPhase.PRESENT else ""
-            yield {"stream": f"Copying blob {news.digest}{skipped}\n"}
+            yield self._pulling(f"Copying blob {news.digest}{skipped}\n")
+            if self._progress and not skipped:
+                yield self._step(replace(news, current=0), "Starting to pull artifact", "pulling")
+        if self._progress and news.phase in _STEPS:
+            yield self._step(news, *_STEPS[news.phase])
+
+    def other_platform(self, image: Image, wanted: Platform) -> JsonObject:
+        """Said of an image that is not what was asked for; it stays all the same."""
+        has, asked = (
+            "/".join(part for part in (each.os, each.architecture, each.variant) if part) for each in (image, wanted)
+        )
+        return self._pulling(f"WARNING: image platform ({has}) does not match the expected platform ({asked})\n")
+
+    def last(self, image_id: str) -> JsonObject:
+        return self._status("success") | last_line(image_id)
+
+    def error(self, message: str) -> JsonObject:
+        return self._status("error") | {"error": message}
+
+    def _step(self, news: LayerProgress, text: str, status: str) -> JsonObject:
+        detail: JsonObject = {"status": status, "progressComponentID": news.digest}
+        if news.phase is not LayerPhase.PRESENT:  # which has no bytes to come; a zero is left out of the others
+            sizes = {"current": news.current, "total": news.total}
+            detail |= {name: size for name, size in sizes.items() if size}
+        return self._pulling(text) | {"pullProgress": detail}
+
+    def _pulling(self, text: str) -> JsonObject:
+        return self._status("pulling") | {"stream": text}
+
+    def _status(self, word: str) -> JsonObject:
+        return {"status": word} if self._version >= _V6 else {}
 
 
 def last_line_of_compat(image_id: str) -> JsonObject:
@@ -78,13 +139,6 @@ def last_line_of_compat(image_id: str) -> JsonObject:
     return {"status": "Download complete", "progressDetail": {}, "id": short_id(image_id)}
 
 
-def other_platform(image: Image, wanted: Platform) -> JsonObject:
-    """Said of an image that is not what was asked for; it stays all the same."""
-    has, asked = (
-        "/".join(part for part in (each.os, each.architecture, each.variant) if part) for each in (image, wanted)
-    )
-    return {"stream": f"WARNING: image platform ({has}) does not match the expected platform ({asked})\n"}
-
-
 def last_line(image_id: str) -> JsonObject:
+    """All that is said of an image that was here, or in a quiet pull."""
     return {"images": [image_id], "id": image_id}
