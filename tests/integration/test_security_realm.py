@@ -28,13 +28,14 @@ class Registry:
 
     Attributes:
         plain: the token server without TLS, as a URL; `secure` has TLS.
+        token: the path of both.
         seen: what reached each, `(name, Authorization)`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.ca = make_certificate(folder)
         self.seen: list[tuple[str, str | None]] = []
-        self.realm = ""
+        self.realm, self.token = "", "/token"
         self._servers: list[http.server.ThreadingHTTPServer] = []
         self.plain = f"http://127.0.0.1:{self._serve('plain', None)}"
         self.secure = f"https://127.0.0.1:{self._serve('secure', folder)}"
@@ -57,7 +58,7 @@ class Registry:
                 body = b"" if name == "registry" else json.dumps({"token": "t", "access_token": "t"}).encode()
                 self.send_response(401 if name == "registry" else 200)
                 if name == "registry":
-                    self.send_header("WWW-Authenticate", f'Bearer realm="{registry.realm}/token",service="x"')
+                    self.send_header("WWW-Authenticate", f'Bearer realm="{registry.realm}{registry.token}",service="x"')
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -117,11 +118,13 @@ def say(service: Service, registry: Registry, way: str) -> tuple[int, str]:
     return status, str(said[0]["message"])
 
 
+@pytest.mark.parametrize("token", ["/token", "/v2/"])
 @pytest.mark.parametrize("way", ["pull", "push", "login"])
 def test_credentials_never_go_to_a_plain_realm_of_a_registry_behind_tls(
-    service: Service, registry: Registry, way: str
+    service: Service, registry: Registry, way: str, token: str
 ) -> None:
-    registry.realm = registry.plain
+    """Not even where its path is the one that each registry is asked first."""
+    registry.realm, registry.token = registry.plain, token
     status, message = say(service, registry, way)
     assert (status, f"wants credentials at {registry.plain}" in message) == (500, True)
     assert {authorization for name, authorization in registry.seen if name == "plain"} <= {None}

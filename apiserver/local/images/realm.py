@@ -44,7 +44,7 @@ def refuse_plain(asked: Sequence[str], reference: Reference) -> None:
     """
     tls = False
     for url in map(urlsplit, asked):
-        if url.path == "/v2/":
+        if url.path == "/v2/" and not url.query:  # a realm may have that path, and is asked with a query
             tls = url.scheme == "https"
         elif tls and url.scheme == "http":
             realm = f"{url.scheme}://{url.netloc}"
