@@ -45,7 +45,6 @@ UNBUILT_HOST: dict[str, Any] = {
     "BlkioWeightDevice": [{"Path": "/dev/sda", "Weight": 300}],
     "Capabilities": ["CAP_CHOWN"],
     "Cgroup": "container:x",
-    "CgroupParent": "/elsewhere",
     "CpuCount": 1,
     "CpuPercent": 50,
     "CpuRealtimePeriod": 1_000_000,
@@ -86,9 +85,9 @@ UNBUILT_VALUES: tuple[tuple[str, Any], ...] = (
 """Values that are not built, of keys of `HostConfig` that are."""
 
 BUILT_HOST = words(
-    "Annotations AutoRemove Binds CapAdd CapDrop CgroupnsMode ConsoleSize CpuPeriod CpuQuota CpuShares CpusetCpus"
-    " CpusetMems DeviceCgroupRules Devices Dns DnsOptions DnsSearch ExtraHosts GroupAdd Init IpcMode LogConfig"
-    " MaskedPaths Memory MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable"
+    "Annotations AutoRemove Binds CapAdd CapDrop CgroupParent CgroupnsMode ConsoleSize CpuPeriod CpuQuota CpuShares"
+    " CpusetCpus CpusetMems DeviceCgroupRules Devices Dns DnsOptions DnsSearch ExtraHosts GroupAdd Init IpcMode"
+    " LogConfig MaskedPaths Memory MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable"
     " OomScoreAdj PidMode PidsLimit PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs"
     " RestartPolicy Runtime SecurityOpt ShmSize Sysctls Tmpfs UTSMode Ulimits"
 )
@@ -189,7 +188,6 @@ def test_options_at_their_defaults_are_what_a_client_sends_for_nothing(service: 
         (("--log-driver", "journald"), "--log-driver"),
         (("--link", "other"), "--link"),
         (("--volumes-from", "other"), "--volumes-from"),
-        (("--cgroup-parent", "/x"), "--cgroup-parent"),
         (("--pid", "container:x"), "--pid"),
         (("--network", "container:x"), "--network"),
     ],
@@ -316,6 +314,10 @@ def test_what_is_no_object_of_json_is_400(service: Service, body: bytes) -> None
         ({"HostConfig": {"IpcMode": "x"}}, "IpcMode"),
         ({"HostConfig": {"UTSMode": "x"}}, "UTSMode"),
         ({"HostConfig": {"CgroupnsMode": "x"}}, "CgroupnsMode"),
+        ({"HostConfig": {"CgroupParent": "/a/../../b"}}, "CgroupParent"),
+        ({"HostConfig": {"CgroupParent": "a\nb"}}, "CgroupParent"),
+        ({"HostConfig": {"CgroupParent": "./apiserver/x"}}, "CgroupParent"),
+        ({"HostConfig": {"CgroupParent": "x" * 256}}, "CgroupParent"),
         ({"HostConfig": {"Isolation": "hyperv"}}, "Isolation"),
         ({"HostConfig": {"LogConfig": {"Type": "x"}}}, "LogConfig"),
         ({"HostConfig": {"LogConfig": {"Config": {"max-size": "x"}}}}, "max-size"),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from apiserver.config.host import read_host
+from apiserver.drivers.linux.cgroups import Cgroups
 from tests.support.docker import Docker
 from tests.support.service import Service
 
@@ -209,6 +211,28 @@ def test_ipc_of_its_own_may_come_without_shared_memory(docker: Docker, run: Run,
     assert shared == (["0"] if mode == "none" else ["/dev/shm", "1"])
     docker.ok("create", "--name", "ipc", "--network", "none", "--ipc", mode, "busybox")
     assert docker.ok("inspect", "-f", "{{.HostConfig.IpcMode}}", "ipc") == mode
+
+
+@pytest.mark.parametrize("asked", ["/for-tests/deep", "for-tests"])
+def test_a_cgroup_may_lie_elsewhere_below_the_root_and_only_what_was_there_before_stays(
+    docker: Docker, asked: str
+) -> None:
+    cgroups = Cgroups(read_host().hierarchies)
+    try:
+        options = ("--name", "box", "--network", "none", "--cgroup-parent", asked, "--memory", "64m")
+        box = docker.ok("run", "-d", *options, "busybox", "sleep", "1000")
+        docker.ok("exec", "-d", "box", "sleep", "1001")
+        place = f"/{asked.lstrip('/')}/{box}"
+        pid = int(docker.ok("inspect", "-f", "{{.State.Pid}}", "box"))
+        assert pid in cgroups.pids(place)
+        assert len(cgroups.pids(place)) == 2
+        assert not cgroups.exists(f"/apiserver/{box}")
+        assert docker.ok("inspect", "-f", "{{.HostConfig.CgroupParent}}", "box") == asked
+        assert f"{place}\n" in Path(f"/proc/{pid}/cgroup").read_text()
+        docker.ok("rm", "-f", "box")
+        assert (cgroups.exists(place), cgroups.exists(str(Path(place).parent))) == (False, True)
+    finally:
+        cgroups.remove("/for-tests")
 
 
 def test_the_stop_signal_and_its_time(docker: Docker) -> None:

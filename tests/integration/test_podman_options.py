@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from apiserver.config.host import read_host
+from apiserver.drivers.linux.cgroups import Cgroups
 from tests.integration.conftest import load_busybox
 from tests.support.image_archive import busybox_image, docker_archive
 from tests.support.podman import Podman
@@ -237,6 +239,21 @@ def test_ipc_of_its_own_may_come_without_shared_memory(podman: Podman, run: Run,
     assert podman.ok("inspect", "--format", "{{.HostConfig.IpcMode}}", "ipc") == shown
 
 
+def test_a_cgroup_may_lie_elsewhere_but_in_no_slice(podman: Podman) -> None:
+    cgroups = Cgroups(read_host().hierarchies)
+    try:
+        options = ("--name", "box", "--network", "none", "--cgroup-parent", "/for-tests/podman")
+        box = podman.ok("run", "-d", *options, "busybox", "sleep", "1000")
+        assert cgroups.pids(f"/for-tests/podman/{box}")
+        assert podman.ok("inspect", "--format", "{{.HostConfig.CgroupParent}}", "box") == "/for-tests/podman"
+        assert podman.ok("inspect", "--format", "{{.State.CgroupPath}}", "box") == f"/for-tests/podman/{box}"
+        podman.ok("rm", "-f", "-t", "0", "box")
+    finally:
+        cgroups.remove("/for-tests")
+    refused = podman("create", "--network", "none", "--cgroup-parent", "x.slice", "busybox", "true")
+    assert (refused.code, "systemd slice received as cgroup parent" in refused.stderr) == (125, True)
+
+
 def test_the_network_may_be_the_hosts(run: Run) -> None:
     assert run(script="readlink /proc/self/ns/net", network="host") == str(Path("/proc/self/ns/net").readlink())
 
@@ -303,7 +320,6 @@ def test_proxies_of_the_service_are_the_containers_unless_it_wants_none(
         (["--log-opt", "tag=x"], "log_configuration.options.tag"),
         (["--cgroups", "disabled"], "cgroups_mode=disabled"),
         (["--volumes-from", "x"], "volumes_from"),
-        (["--cgroup-parent", "/x"], "cgroup_parent"),
         (["--pod", "x"], "pod"),
     ],
 )

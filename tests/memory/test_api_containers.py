@@ -64,10 +64,10 @@ def test_a_name_that_is_taken_is_a_conflict_in_dockers_words(api: Api) -> None:
 
 
 def test_an_option_that_is_not_built_is_501_and_nothing_is_made(api: Api) -> None:
-    body = PLAIN | {"HostConfig": {"CgroupParent": "/x"}}
+    body = PLAIN | {"HostConfig": {"StorageOpt": {"size": "1G"}}}
     answer = api.post("/containers/create", body, name="box")
     assert answer.status == 501
-    assert "--cgroup-parent" in message(answer)
+    assert "--storage-opt" in message(answer)
     create(api)
 
 

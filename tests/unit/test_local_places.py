@@ -66,6 +66,16 @@ def test_a_plan_read_back_is_the_same(paths: Paths) -> None:
         RunPlan.from_json({"container": ID})
 
 
+@pytest.mark.parametrize(
+    ("parent", "cgroup"),
+    [("", "/apiserver/"), ("/", "/"), ("a", "/a/"), ("/a//./b/", "/a/b/"), ("/a.slice", "/a.slice/")],
+)
+def test_a_cgroup_is_below_the_root_of_cgroups_however_its_parent_is_written(
+    paths: Paths, parent: str, cgroup: str
+) -> None:
+    assert RunPlan.of(paths, RunKey(ID, 7), Path("/usr/bin/crun"), parent).cgroup == cgroup + ID
+
+
 def test_a_file_is_replaced_as_a_whole_with_its_mode(tmp_path: Path) -> None:
     write_whole(tmp_path / "f", b"one", 0o644)
     write_whole(tmp_path / "f", b"two")

@@ -142,7 +142,6 @@ def test_unknown_keys_are_ignored() -> None:
         ({"Links": ["a:b"]}, "Links"),
         ({"VolumesFrom": ["a"]}, "VolumesFrom"),
         ({"StorageOpt": {"size": "1G"}}, "StorageOpt"),
-        ({"CgroupParent": "/x"}, "CgroupParent"),
         ({"BlkioWeight": 10}, "BlkioWeight"),
         ({"BlkioDeviceReadIOps": [{"Path": "/dev/sda", "Rate": 1}]}, "BlkioDeviceReadIOps"),
         ({"CpuRealtimeRuntime": 1}, "CpuRealtimeRuntime"),

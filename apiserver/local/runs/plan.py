@@ -6,14 +6,20 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from apiserver.engine.containers.options.limits import SERVICE_CGROUP
 from apiserver.engine.ports.runs import RunKey
 from apiserver.errors import HostError
 from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import ContainerPaths, Paths, RunPaths
 
 
-def cgroup_of(key: RunKey) -> str:
-    return f"/apiserver/{key.container_id}"
+def cgroup_of(key: RunKey, parent: str = "") -> str:
+    """
+    Args:
+        parent: as `Limits.cgroup_parent`.
+    """
+    parts = [part for part in (parent or SERVICE_CGROUP).split("/") if part not in ("", ".")]
+    return "/" + "/".join([*parts, key.container_id])
 
 
 class RunPlan(Struct, frozen=True):
@@ -33,13 +39,13 @@ class RunPlan(Struct, frozen=True):
     container: ContainerPaths
 
     @classmethod
-    def of(cls, paths: Paths, key: RunKey, runtime: Path) -> RunPlan:
+    def of(cls, paths: Paths, key: RunKey, runtime: Path, cgroup_parent: str = "") -> RunPlan:
         return cls(
             key=key,
             runtime=runtime,
             runtime_root=paths.runtime_root(runtime),
-            cgroup=cgroup_of(key),
-            monitor_cgroup=f"/apiserver/conmon-{key.container_id}",
+            cgroup=cgroup_of(key, cgroup_parent),
+            monitor_cgroup=f"/{SERVICE_CGROUP}/conmon-{key.container_id}",
             run=paths.run(key.container_id, key.number),
             container=paths.container(key.container_id),
         )

@@ -131,7 +131,7 @@ class LocalRuns:
         path = self._runtime_path(runtime)
         if path is None:
             raise ProgramMissing(runtime)
-        return RunPlan.of(self._paths, key, path).to_json()
+        return RunPlan.of(self._paths, key, path, options.limits.cgroup_parent).to_json()
 
     async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> int | None:
         return await self._launch.create(spec, RunPlan.from_json(plan), held)
@@ -181,7 +181,7 @@ class LocalRuns:
     def facts(self, key: RunKey, options: ContainerOptions) -> RunFacts:
         from apiserver.local.runs.facts import run_facts  # no start needs it
 
-        return run_facts(self._paths, self.machine, key, options, cgroup_of(key))
+        return run_facts(self._paths, self.machine, key, options, cgroup_of(key, options.limits.cgroup_parent))
 
     def news(self, listener: Callable[[RunKey], None]) -> None:
         self.changes.tell(listener)

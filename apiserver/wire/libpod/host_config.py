@@ -74,7 +74,7 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str) -
         "Runtime": "oci",
         "ConsoleSize": list(options.process.console_size or (0, 0)),
         "Isolation": "",
-        "CgroupParent": "",
+        "CgroupParent": options.limits.cgroup_parent,
         "Devices": [
             {"PathOnHost": each.on_host, "PathInContainer": each.in_container, "CgroupPermissions": ""}
             for each in options.devices.devices

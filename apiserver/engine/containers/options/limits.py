@@ -8,11 +8,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from apiserver.engine.containers.options import ulimits
+from apiserver.engine.containers.options.process import LONGEST_PATH, check_names, too_long
 from apiserver.engine.containers.options.ulimits import Ulimit
 from apiserver.errors import InvalidParameter
 
 SMALLEST_MEMORY = 6 << 20
 """Docker's minimum: with less not even the runtime gets the process started."""
+SERVICE_CGROUP = "apiserver"
+"""Below it, at the root of cgroups, are those of all containers that ask for no other place."""
 _SET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*", re.ASCII)
 _LARGEST_CPU = 8191
 
@@ -37,6 +40,8 @@ class Limits(Struct, frozen=True):
     pids: int | None = None
     """None or -1: no limit."""
     ulimits: tuple[Ulimit, ...] = ()
+    cgroup_parent: str = ""
+    """Of the container's cgroup, from the root of cgroups, with or without `/` before it; empty: the service's own."""
 
 
 def validated(limits: Limits, *, processors: int) -> Limits:
@@ -54,7 +59,19 @@ def validated(limits: Limits, *, processors: int) -> Limits:
         raise InvalidParameter("PidsLimit: use a positive number, or -1 for no limit")
     if limits.pids in (0, -1):
         limits = replace(limits, pids=None)
+    _cgroup_parent(limits.cgroup_parent)
     return replace(limits, ulimits=ulimits.validated(limits.ulimits))
+
+
+def _cgroup_parent(path: str) -> None:
+    if too_long(path):
+        raise InvalidParameter(f"CgroupParent: it has more than {LONGEST_PATH} bytes")
+    check_names(path, "CgroupParent")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts or any(ord(letter) < 32 for letter in path):
+        raise InvalidParameter(f"CgroupParent: {path!r} is no path below the root of cgroups")
+    if parts[:1] == [SERVICE_CGROUP]:
+        raise InvalidParameter(f"CgroupParent: {path!r} is the service's own, which ends what is in there")
 
 
 def _memory(limits: Limits) -> Limits:

@@ -25,6 +25,7 @@ def read_limits(host: HostConfig) -> Limits:
         cpuset_mems=host.cpuset_mems,
         pids=host.pids_limit if host.pids_limit is not None and host.pids_limit > 0 else None,
         ulimits=tuple(Ulimit(each.name, each.soft, each.hard) for each in host.ulimits or () if each is not None),
+        cgroup_parent=host.cgroup_parent,
     )
 
 
@@ -36,7 +37,7 @@ def show_limits(limits: Limits) -> JsonObject:
         "CpuShares": limits.cpu_shares or 0,
         "Memory": memory,
         "NanoCpus": limits.nano_cpus or 0,
-        "CgroupParent": "",
+        "CgroupParent": limits.cgroup_parent,
         "BlkioWeight": 0,
         "BlkioWeightDevice": [],
         "BlkioDeviceReadBps": [],

@@ -21,7 +21,6 @@ def refuse_unsupported(body: CreateBody, host: HostConfig) -> None:
         (host.links, "HostConfig.Links (--link)"),
         (host.volumes_from, "HostConfig.VolumesFrom (--volumes-from)"),
         (host.storage_opt, "HostConfig.StorageOpt (--storage-opt)"),
-        (host.cgroup_parent, "HostConfig.CgroupParent (--cgroup-parent)"),
         (host.cgroup, "HostConfig.Cgroup"),
         (host.capabilities, "HostConfig.Capabilities"),
         (host.blkio_weight, "HostConfig.BlkioWeight (--blkio-weight)"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiserver.engine.containers.options import Devices, Limits
 from apiserver.engine.containers.options.devices import DeviceRule, read_device
 from apiserver.engine.containers.options.ulimits import Ulimit
-from apiserver.errors import NotImplementedYet
+from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.wire.libpod.options.body import CreateBody
 
 DEFAULT_PIDS = 2048
@@ -29,6 +29,7 @@ def read_limits(body: CreateBody) -> Limits:
         cpuset_mems=cpu.mems,
         pids=DEFAULT_PIDS if pids is None else pids or None,
         ulimits=tuple(Ulimit(each.type, each.soft, each.hard) for each in body.r_limits or ()),
+        cgroup_parent=_cgroup_parent(body.cgroup_parent),
     )
 
 
@@ -45,6 +46,12 @@ def read_devices(body: CreateBody) -> Devices:
         ),
         checked=True,
     )
+
+
+def _cgroup_parent(path: str) -> str:
+    if path.rstrip("/").endswith(".slice"):
+        raise InvalidParameter("cgroup_parent: systemd slice received as cgroup parent when using cgroupfs")
+    return path
 
 
 def _number(number: int | None) -> int | None:
