@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from apiserver.drivers.linux.held_writes import run_held
 from apiserver.drivers.process import Child, ProgramFailed, Programs, Sink
 
 _FATAL = re.compile(r'level=fatal msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
@@ -21,6 +22,7 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Begins the command line of what dies with us: nobody else would ever end it, or know what it did."""
 
 _REQUEST = re.compile(rb'msg="(?:GET|POST) (https?://[^" ]+)')
+_TO_BE_SENT = re.compile(rb'^time="[^"]*" level=debug msg="([A-Z]+) (https?://[^"]*)"', re.MULTILINE)
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -79,8 +81,7 @@ class RegistryCall(Struct, frozen=True):
 
     def head(self, fallback_policy: Path) -> list[str]:
         """Everything before the subcommand."""
-        words = [*_WITH_US, "skopeo"]
-        words += ["--policy", str(self.files.policy or fallback_policy), "--tmpdir", str(self.temporary)]
+        words = ["skopeo", "--policy", str(self.files.policy or fallback_policy), "--tmpdir", str(self.temporary)]
         if self.files.registries is not None:
             words += ["--registries-conf", str(self.files.registries)]
         for option, value in zip(("os", "arch", "variant"), self.platform, strict=True):
@@ -176,10 +177,10 @@ class Skopeo:
         Those of a registry that lets nobody in, and of what it names for tokens, are among them.
         """
         options = replace(call, authfile=None, files=replace(call.files, auth=None)).side("")
-        words = [*call.head(self._store.policy), "--debug", "inspect", "--raw", "--no-creds", *options]
+        words = [*_WITH_US, *call.head(self._store.policy), "--debug", "inspect", "--raw", "--no-creds", *options]
         done = await self._programs.run(
             [*words, f"docker://{reference}"],
-            env={**call.files.proxies, **self._store.environment(call.temporary)},
+            env=self._environment(call),
             time_limit=None,
             started=call.started,
             stdout_limit=MANIFEST_LIMIT,
@@ -200,18 +201,41 @@ class Skopeo:
         await self._run(call, ["copy", *call.side("src-"), f"docker://{reference}", target], said)
 
     async def copy_to_registry(
-        self, image_id: str, reference: str, call: RegistryCall, said: Sink, options: Sequence[str] = ()
+        self,
+        image_id: str,
+        reference: str,
+        call: RegistryCall,
+        said: Sink,
+        asks: Callable[[str, str], object],
+        options: Sequence[str] = (),
     ) -> None:
         """Copy an image of the store to `HOST/PATH:TAG`.
 
         Args:
+            asks: called with method and URL before skopeo sends a request there, for all but those that it is
+                redirected to. If it raises, skopeo is killed without sending it, and that is raised here.
             options: more of `skopeo copy`, `--digestfile FILE` for one.
 
         Raises:
             ProgramFailed: `reason` tells why.
         """
+
+        def heard(text: bytes) -> None:
+            for method, url in _TO_BE_SENT.findall(text):
+                asks(method.decode(), url.decode())
+
         source = f"containers-storage:[overlay@{self._store.root}+{self._store.runroot}]@{image_id}"
-        await self._run(call, ["copy", *call.side("dest-"), *options, source, f"docker://{reference}"], said)
+        words = ["copy", *call.side("dest-"), *options, source, f"docker://{reference}"]
+        await run_held(
+            self._programs,
+            _WITH_US,
+            [*call.head(self._store.policy), "--debug", *words],
+            heard,
+            env=self._environment(call),
+            stdout=said,
+            time_limit=None,
+            started=call.started,
+        )
 
     async def login(self, host: str, username: str, password: str, call: RegistryCall) -> None:
         """Let a registry look at credentials, and keep them in the call's own authfile.
@@ -222,10 +246,13 @@ class Skopeo:
         words = ["login", *call.side(""), "--username", username, "--password-stdin", host]
         await self._run(call, words, None, password.encode())
 
+    def _environment(self, call: RegistryCall) -> Mapping[str, str]:
+        return {**call.files.proxies, **self._store.environment(call.temporary)}
+
     async def _run(self, call: RegistryCall, words: list[str], said: Sink | None, stdin: bytes | None = None) -> bytes:
         done = await self._programs.run(
-            [*call.head(self._store.policy), "--debug", *words],  # only so does it say what it waits for
-            env={**call.files.proxies, **self._store.environment(call.temporary)},
+            [*_WITH_US, *call.head(self._store.policy), "--debug", *words],  # only so does it say what it waits for
+            env=self._environment(call),
             stdin=stdin,
             stdout=said,
             time_limit=None,

@@ -34,6 +34,7 @@ from apiserver.local.images.copy_progress import BytesSent, CopyProgress, growin
 from apiserver.local.images.platforms import wanted
 from apiserver.local.images.promised import promise
 from apiserver.local.images.pulled import PulledFile
+from apiserver.local.images.push_requests import PushRequests
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.registries_conf import (
     candidates,
@@ -200,16 +201,22 @@ class LocalRegistry:
             await self._mind_the_realm(reference, call)
             digest_file = call.temporary / "digest"
             options = ["--digestfile", str(digest_file), *_form_options(form)]
-            sent = BytesSent(call.temporary, watch)
+            sent, requests = BytesSent(call.temporary, watch), PushRequests(reference.domain)
             await self.watched(
                 lambda watched: self._skopeo.copy_to_registry(
-                    image_id, name, replace(watched, started=sent.also(watched.started)), unheard, options
+                    image_id,
+                    name,
+                    replace(watched, started=sent.also(watched.started)),
+                    unheard,
+                    requests.look,
+                    options,
                 ),
                 reference,
                 call,
                 sent.look,
                 sent.seen,
             )
+            requests.check_seen()
             digest = (await self._in_thread(digest_file.read_text)).strip()
             manifest = await self._manifest(reference, f"{reference.repository}@{digest}", call)
             await to_the_end(self._remember(image_id, f"{reference.repository}@{digest}"))

@@ -1,0 +1,175 @@
+"""A program is held at each write to its standard error until we have read it, and so before it does what it says.
+
+The kernel holds it: seccomp's user notification, with Linux 5.6 or later.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import struct
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from apiserver.drivers.linux import held_program
+from apiserver.drivers.linux.readiness import Descriptor
+from apiserver.drivers.linux.syscalls import PIDFD_GETFD, syscall
+from apiserver.drivers.process import Child, Completed, ProgramFailed, Programs
+from apiserver.errors import HostError
+
+_RECEIVE, _SEND = 0xC0502100, 0xC0182101
+_CONTINUE = 1
+_NOTIFICATION = struct.Struct("=QIIiIQ6Q")  # id, thread, flags; number, architecture, address, arguments of the call
+_ANSWER = struct.Struct("=QqiI")  # id, result, error, flags
+_LONGEST = 1 << 20
+"""Bytes of one write that are read."""
+
+
+async def run_held(
+    programs: Programs,
+    before: Sequence[str],
+    argv: Sequence[str],
+    heard: Callable[[bytes], object],
+    *,
+    started: Callable[[Child], object] | None = None,
+    **options: Any,
+) -> Completed:
+    """`Programs.run`, where the program waits at each write to its standard error until `heard` has returned.
+
+    Args:
+        before: a command that becomes the one that follows it, `setpriv ... --`; it is not held.
+        heard: called with the bytes of each write. If it raises, the program is killed without going on, and that is
+            raised here.
+        options: more of `Programs.run`.
+
+    Raises:
+        HostError: the kernel cannot hold it: another program of its kind does so already, or libseccomp is missing.
+        what `Programs.run` and `heard` raise.
+    """
+    children: list[Child] = []
+    wrong: list[BaseException] = []
+
+    def began(child: Child) -> None:
+        children.append(child)
+        if started is not None:
+            started(child)
+
+    def stop(failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            assert failure.value is not None
+            wrong.append(failure.value)
+            for child in children:
+                child.kill()
+
+    ours, theirs = os.pipe2(os.O_CLOEXEC)
+    holding = _Holding(programs, ours, children, heard)
+    serving = Deferred.fromCoroutine(holding.serve())
+    serving.addErrback(stop)
+    try:
+        becomes = [sys.executable, "-IS", held_program.__file__, str(theirs)]
+        done = await programs.run([*before, *becomes, *argv], pass_fds=(theirs,), started=began, **options)
+    except ProgramFailed as error:
+        if wrong:
+            raise wrong[0] from None
+        if not holding.begun:
+            said = error.stderr.decode(errors="replace").strip()
+            raise HostError(f"{argv[0]} cannot be held at what it says: {said}") from error
+        raise
+    finally:
+        serving.cancel()
+        os.close(theirs)
+    if wrong:
+        raise wrong[0]
+    return done
+
+
+class _Holding:
+    """
+    Args:
+        pipe: is written into once the program is held; closed here.
+        children: the program, as soon as it is started.
+
+    Attributes:
+        begun: it is held, and does nothing that was not heard.
+    """
+
+    def __init__(
+        self, programs: Programs, pipe: int, children: Sequence[Child], heard: Callable[[bytes], object]
+    ) -> None:
+        self._reactor = programs.reactor
+        self._pipe = Descriptor(self._reactor, pipe)
+        self._children = children
+        self._heard = heard
+        self.begun = False
+
+    async def serve(self) -> None:
+        """Returns when nobody is held any more."""
+        try:
+            await self._pipe.readable()
+            number = os.read(self._pipe.fileno(), 16)
+        finally:
+            self._pipe.close()
+        if not number:
+            return  # it could not be held, and has said why
+        self.begun = True
+        try:
+            held = Descriptor(self._reactor, _descriptor_of(self._children[0].pid, int(number)))
+        except OSError as error:
+            if error.errno in (errno.ESRCH, errno.EBADF):
+                return  # it was killed at this moment, and has let go of what it had
+            raise
+        try:
+            while True:
+                await held.readable()
+                happened = _poll(held.fileno())
+                if happened & select.POLLIN:
+                    _look(held.fileno(), self._heard)
+                elif happened:
+                    return
+        finally:
+            held.close()
+
+
+def _descriptor_of(pid: int, number: int) -> int:
+    """A descriptor of ours for what another process has."""
+    process = os.pidfd_open(pid)
+    try:
+        return syscall(PIDFD_GETFD, process, number, 0)
+    finally:
+        os.close(process)
+
+
+def _poll(descriptor: int) -> int:
+    """What has happened; to receive where nothing is held would block."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return next((happened for _, happened in poll.poll(0)), 0)
+
+
+def _look(descriptor: int, heard: Callable[[bytes], object]) -> None:
+    notification = bytearray(_NOTIFICATION.size)
+    with _interrupted_is_not_wrong():
+        fcntl.ioctl(descriptor, _RECEIVE, notification)
+        number, thread, _, _, _, _, _, address, size, *_ = _NOTIFICATION.unpack(notification)
+        with Path(f"/proc/{thread}/mem").open("rb", buffering=0) as memory:
+            memory.seek(address)
+            text = memory.read(min(size, _LONGEST))
+        heard(text)
+        fcntl.ioctl(descriptor, _SEND, _ANSWER.pack(number, 0, 0, _CONTINUE))
+
+
+@contextmanager
+def _interrupted_is_not_wrong() -> Iterator[None]:
+    """A signal ends the call that is held, which is made again; or its thread has ended."""
+    try:
+        yield
+    except (FileNotFoundError, ProcessLookupError, InterruptedError):
+        return
