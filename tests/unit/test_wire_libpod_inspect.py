@@ -188,6 +188,14 @@ def test_swap_is_shown_as_it_acts(limits: Limits, swap: int, swappiness: int) ->
     assert (config["MemorySwap"], config["MemorySwappiness"]) == (swap, swappiness)
 
 
+@pytest.mark.parametrize(
+    ("limits", "swappiness"), [(Limits(), None), (Limits(memory_bytes=64), None), (Limits(memory_swappiness=0), 0)]
+)
+def test_no_swappiness_of_its_own_is_null_since_version_6(limits: Limits, swappiness: int | None) -> None:
+    found: Any = container_json(with_options(limits=limits), Surroundings(), (6, 0, 0), 15)
+    assert found["HostConfig"]["MemorySwappiness"] == swappiness
+
+
 def test_capabilities_have_their_whole_names() -> None:
     config = shown(with_options(security=Security(cap_add=("net_admin", "all"), cap_drop=("MKNOD",))))["HostConfig"]
     assert (config["CapAdd"], config["CapDrop"]) == (["CAP_NET_ADMIN", "ALL"], ["CAP_MKNOD"])

@@ -23,9 +23,10 @@ _UNSET_NUMBERS = (
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  # it is shown, not bound
 _PERIOD_US = 100_000
 """In which processors are given out where the client says no other."""
+_V6 = (6, 0, 0)
 
 
-def host_config_json(container: Container, cgroup_manager: str, log_path: str) -> JsonObject:
+def host_config_json(container: Container, cgroup_manager: str, log_path: str, version: tuple[int, ...]) -> JsonObject:
     options = container.options
     security, network, mounts = options.security, options.network, options.mounts
     namespaces = options.namespaces
@@ -86,10 +87,10 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str) -
     }
     if options.lifecycle.init:
         config["Init"] = True
-    return config | _limits(options.limits) | dict.fromkeys(_UNSET_LISTS) | dict.fromkeys(_UNSET_NUMBERS, 0)
+    return config | _limits(options.limits, version) | dict.fromkeys(_UNSET_LISTS) | dict.fromkeys(_UNSET_NUMBERS, 0)
 
 
-def _limits(limits: Limits) -> JsonObject:
+def _limits(limits: Limits, version: tuple[int, ...]) -> JsonObject:
     return {
         "OomScoreAdj": limits.oom_score_adj or 0,
         "OomKillDisable": limits.oom_kill_disable,
@@ -102,7 +103,7 @@ def _limits(limits: Limits) -> JsonObject:
         "CpusetMems": limits.cpuset_mems,
         "MemoryReservation": limits.memory_reservation_bytes or 0,
         "MemorySwap": limits.memory_swap_bytes or 2 * (limits.memory_bytes or 0),
-        "MemorySwappiness": _swappiness(limits),
+        "MemorySwappiness": _swappiness(limits, version),
         "PidsLimit": limits.pids or 0,
     }
 
@@ -125,11 +126,13 @@ def _security_options(security: Security) -> list[str]:
     return shown
 
 
-def _swappiness(limits: Limits) -> int:
-    """-1 is Podman's word for the kernel's own, which it has where memory is limited in any way."""
+def _swappiness(limits: Limits, version: tuple[int, ...]) -> int | None:
+    """What was asked for; else null, or before 6 -1 where memory is limited in any way and 0 where it is not."""
     limited = limits.memory_bytes or limits.memory_reservation_bytes or limits.memory_swap_bytes
     if limits.memory_swappiness is not None:
         return limits.memory_swappiness
+    if version >= _V6:
+        return None
     return -1 if limited or limits.oom_kill_disable else 0
 
 

@@ -100,7 +100,7 @@ def container_json(
         "KubeExitCodePropagation": "invalid",
         "lockNumber": 0,
         "Config": _config(container, around.host_name, version, stop_signal),
-        "HostConfig": host_config_json(container, around.cgroup_manager, facts.log),
+        "HostConfig": host_config_json(container, around.cgroup_manager, facts.log, version),
         "UseImageHosts": "/etc/hosts" in container.options.network.image_files,
         "UseImageHostname": "/etc/hostname" in container.options.network.image_files,
     }
