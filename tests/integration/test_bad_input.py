@@ -58,7 +58,6 @@ UNBUILT_HOST: dict[str, Any] = {
     "StorageOpt": {"size": "1G"},
     "UsernsMode": "private",
     "VolumeDriver": "nfs",
-    "VolumesFrom": ["other"],
 }
 """Keys of `HostConfig` that no value but the default of is built."""
 
@@ -87,9 +86,9 @@ UNBUILT_VALUES: tuple[tuple[str, Any], ...] = (
 BUILT_HOST = words(
     "Annotations AutoRemove Binds CapAdd CapDrop CgroupParent CgroupnsMode ConsoleSize CpuPeriod CpuQuota CpuShares"
     " CpusetCpus CpusetMems DeviceCgroupRules Devices Dns DnsOptions DnsSearch ExtraHosts GroupAdd Init IpcMode"
-    " LogConfig MaskedPaths Memory MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode OomKillDisable"
-    " OomScoreAdj PidMode PidsLimit PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs"
-    " RestartPolicy Runtime SecurityOpt ShmSize Sysctls Tmpfs UTSMode Ulimits"
+    " LogConfig MaskedPaths Memory MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode"
+    " OomKillDisable OomScoreAdj PidMode PidsLimit PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs"
+    " RestartPolicy Runtime SecurityOpt ShmSize Sysctls Tmpfs UTSMode Ulimits VolumesFrom"
 )
 """They act, or a warning says that they do not yet; what they do is seen elsewhere."""
 
@@ -187,7 +186,6 @@ def test_options_at_their_defaults_are_what_a_client_sends_for_nothing(service: 
         (("--gpus", "all"), "--gpus"),
         (("--log-driver", "journald"), "--log-driver"),
         (("--link", "other"), "--link"),
-        (("--volumes-from", "other"), "--volumes-from"),
         (("--pid", "container:x"), "--pid"),
         (("--network", "container:x"), "--network"),
     ],
@@ -318,6 +316,9 @@ def test_what_is_no_object_of_json_is_400(service: Service, body: bytes) -> None
         ({"HostConfig": {"CgroupParent": "a\nb"}}, "CgroupParent"),
         ({"HostConfig": {"CgroupParent": "./apiserver/x"}}, "CgroupParent"),
         ({"HostConfig": {"CgroupParent": "x" * 256}}, "CgroupParent"),
+        ({"HostConfig": {"VolumesFrom": ["nobody"]}}, "No such container: nobody"),
+        ({"HostConfig": {"VolumesFrom": ["box:nocopy"]}}, "invalid mode: nocopy"),
+        ({"HostConfig": {"VolumesFrom": [":ro"]}}, "volumes-from"),
         ({"HostConfig": {"Isolation": "hyperv"}}, "Isolation"),
         ({"HostConfig": {"LogConfig": {"Type": "x"}}}, "LogConfig"),
         ({"HostConfig": {"LogConfig": {"Config": {"max-size": "x"}}}}, "max-size"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -233,6 +234,33 @@ def test_a_cgroup_may_lie_elsewhere_below_the_root_and_only_what_was_there_befor
         assert (cgroups.exists(place), cgroups.exists(str(Path(place).parent))) == (False, True)
     finally:
         cgroups.remove("/for-tests")
+
+
+def test_volumes_and_binds_of_another_container_come_along_and_stay_while_one_has_them(
+    docker: Docker, run: Run, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").write_text("bound\n")
+    options = ("-v", "/data", "-v", f"{tmp_path}:/bound:ro", "--tmpfs", "/memory")
+    docker.ok("run", "--name", "first", "--network", "none", *options, "busybox", "sh", "-c", "echo kept > /data/file")
+    from_first = ("--volumes-from", "first", "-v", "/data")
+    script = "cat /data/file /bound/file; touch /bound/x || echo refused; ls -d /memory || echo none"
+    assert run(*from_first, script=f"({script}) 2>/dev/null") == "kept\nbound\nrefused\nnone"
+    read_only = ("--volumes-from", "first:ro", "-v", f"{tmp_path}:/bound")
+    script = "touch /data/x || echo refused; touch /bound/made && echo made"
+    assert run(*read_only, script=f"({script}) 2>/dev/null") == "refused\nmade"
+    docker.ok("create", "--name", "second", "--network", "none", *from_first, "busybox", "cat", "/data/file")
+    shown = json.loads(docker.ok("inspect", "second"))[0]
+    assert (shown["HostConfig"]["VolumesFrom"], shown["HostConfig"]["Binds"]) == (["first"], None)
+    points = {each["Destination"]: (each["Type"], each["Mode"], each["RW"]) for each in shown["Mounts"]}
+    assert points == {"/data": ("volume", "", True), "/bound": ("bind", "", False)}
+    docker.ok("rm", "-v", "first")
+    assert docker.ok("start", "-a", "second") == "kept"
+    missing = docker("create", "--volumes-from", "first", "busybox")
+    assert (missing.code, "No such container: first" in missing.stderr) == (1, True)
+    volume = next(each["Name"] for each in shown["Mounts"] if each["Type"] == "volume")
+    docker.ok("rm", "-v", "second")
+    assert volume not in docker.ok("volume", "ls", "-q").split()
 
 
 def test_the_stop_signal_and_its_time(docker: Docker) -> None:

@@ -254,6 +254,23 @@ def test_a_cgroup_may_lie_elsewhere_but_in_no_slice(podman: Podman) -> None:
     assert (refused.code, "systemd slice received as cgroup parent" in refused.stderr) == (125, True)
 
 
+def test_volumes_of_another_container_come_along(podman: Podman, run: Run) -> None:
+    command = ("busybox", "sh", "-c", "echo kept > /data/file")
+    podman.ok("run", "--name", "first", "--network", "none", "-v", "named-for-tests:/data", *command)
+    script = "cat /data/file; touch /data/x 2>/dev/null || echo refused"
+    assert run("--volumes-from", "first", script=script) == "kept"
+    assert run("--volumes-from", "first:ro", script=script) == "kept\nrefused"
+    podman.ok("create", "--name", "second", "--network", "none", "--volumes-from", "first", "busybox", "true")
+    assert json.loads(podman.ok("inspect", "second"))[0]["HostConfig"]["VolumesFrom"] == ["first"]
+    refused = podman("create", "--volumes-from", "nobody", "busybox", "true")
+    words = (
+        'looking up container "nobody" for volumes-from: no container with name or ID "nobody" found: no such container'
+    )
+    assert (refused.code, words in refused.stderr) == (125, True)
+    podman.ok("rm", "first", "second")
+    podman.ok("volume", "rm", "named-for-tests")
+
+
 def test_the_network_may_be_the_hosts(run: Run) -> None:
     assert run(script="readlink /proc/self/ns/net", network="host") == str(Path("/proc/self/ns/net").readlink())
 
@@ -319,7 +336,6 @@ def test_proxies_of_the_service_are_the_containers_unless_it_wants_none(
         (["--userns", "auto"], "userns=auto"),
         (["--log-opt", "tag=x"], "log_configuration.options.tag"),
         (["--cgroups", "disabled"], "cgroups_mode=disabled"),
-        (["--volumes-from", "x"], "volumes_from"),
         (["--pod", "x"], "pod"),
     ],
 )

@@ -9,7 +9,13 @@ from msgspec.structs import replace
 
 from apiserver.engine.containers.merge import merged
 from apiserver.engine.containers.options import ContainerOptions, Mounts, Process
-from apiserver.engine.containers.options.mounts import ImageVolumes, Mount, MountKind
+from apiserver.engine.containers.options.mounts import (
+    ImageVolumes,
+    Mount,
+    MountKind,
+    read_volumes_from,
+    with_mounts_of_others,
+)
 from apiserver.engine.containers.options.process import validated
 from apiserver.engine.ports.images import ImageConfig
 from apiserver.errors import InvalidParameter, NotImplementedYet
@@ -64,6 +70,36 @@ def test_what_the_client_mounts_there_comes_instead(wanted: ImageVolumes) -> Non
     mine = Mount(MountKind.BIND, "/data/", source="/s")
     found = volumes(wanted, mine)
     assert (found[0], [each.target for each in found]) == (mine, ["/data/", "/more"])
+
+
+def test_of_two_mounts_at_one_target_the_clients_own_counts_and_of_others_the_later() -> None:
+    def volume(target: str, source: str = "", *, read_only: bool = False) -> Mount:
+        return Mount(MountKind.VOLUME, target, source=source, read_only=read_only, asked_as="x")
+
+    mine = Mounts((volume("/a", "mine"), volume("/b/")))
+    first = Mounts((volume("/a", "1"), volume("/b", "1"), volume("/c", "1"), Mount(MountKind.TMPFS, "/t")))
+    second = Mounts((volume("/c", "2"), volume("/d", "2", read_only=True)))
+    found = with_mounts_of_others(mine, [(first, True), (second, False)]).mounts
+    assert [(each.target, each.source, each.read_only, each.inherited) for each in found] == [
+        ("/a", "mine", False, False),
+        ("/b", "1", True, True),
+        ("/c", "2", False, True),
+        ("/d", "2", True, True),
+    ]
+    assert {each.asked_as for each in found[1:]} == {""}
+
+
+@pytest.mark.parametrize(
+    ("text", "read"), [("a", ("a", False)), ("a:", ("a", False)), ("a:ro,z", ("a", True)), ("a:rw", ("a", False))]
+)
+def test_how_it_is_said_whose_mounts_are_wanted(text: str, read: tuple[str, bool]) -> None:
+    assert read_volumes_from(text) == read
+
+
+@pytest.mark.parametrize("text", ["", ":ro", "a:x", "a:ro,rw", "a:ro,ro", "a:nocopy", "a:ro:z", "a:rslave"])
+def test_how_it_is_not_said(text: str) -> None:
+    with pytest.raises(InvalidParameter):
+        read_volumes_from(text)
 
 
 @pytest.mark.parametrize(

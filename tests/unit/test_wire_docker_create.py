@@ -140,7 +140,6 @@ def test_unknown_keys_are_ignored() -> None:
         ({"UsernsMode": "private"}, "UsernsMode"),
         ({"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, "--gpus"),
         ({"Links": ["a:b"]}, "Links"),
-        ({"VolumesFrom": ["a"]}, "VolumesFrom"),
         ({"StorageOpt": {"size": "1G"}}, "StorageOpt"),
         ({"BlkioWeight": 10}, "BlkioWeight"),
         ({"BlkioDeviceReadIOps": [{"Path": "/dev/sda", "Rate": 1}]}, "BlkioDeviceReadIOps"),

@@ -12,7 +12,7 @@ from apiserver.engine.containers.ledger import Ledger
 from apiserver.engine.containers.merge import merged
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options import ContainerOptions, checked
-from apiserver.engine.containers.options.mounts import MountKind, Mounts
+from apiserver.engine.containers.options.mounts import MountKind, Mounts, read_volumes_from, with_mounts_of_others
 from apiserver.engine.containers.registry import Reservation
 from apiserver.engine.events.model import Action
 from apiserver.engine.images.lookup import stored_name
@@ -23,7 +23,7 @@ from apiserver.engine.ports.host import HostFacts
 from apiserver.engine.ports.records import DeleteContainer, PutContainer
 from apiserver.engine.ports.runs import Runs
 from apiserver.engine.volumes.service import Making, Wanted
-from apiserver.errors import NoSuchNetwork
+from apiserver.errors import InvalidParameter, NoSuchContainer, NoSuchNetwork
 
 
 class Create:
@@ -82,7 +82,8 @@ class Create:
                 other = platform_warning(image, self._host.architecture)
             if short_names.resolved:
                 image_name = stored_name(image, image_name, short_names)
-            options = merged(await self._with_profile(options), image.config)
+            options = self._with_volumes_from(await self._with_profile(options))
+            options = merged(options, image.config)
             options = checked.validated(options, processors=self._host.processors, host_name=self._host.name)
             with suppress(NoSuchNetwork):  # as with Docker, start tells
                 self._networks.check(options.network)
@@ -113,6 +114,17 @@ class Create:
         if not path:
             return options
         return replace(options, security=replace(options.security, seccomp=await self._runs.seccomp_profile(path)))
+
+    def _with_volumes_from(self, options: ContainerOptions) -> ContainerOptions:
+        others = []
+        for name, read_only in map(read_volumes_from, options.mounts.volumes_from):
+            try:
+                other = self._ledger.registry.get(name)
+            except NoSuchContainer as error:  # the docker command takes a 404 for the image's
+                why = f'looking up container "{name}" for volumes-from: {error}'
+                raise InvalidParameter(why, f"No such container: {name}") from error
+            others.append((other.options.mounts, read_only))
+        return replace(options, mounts=with_mounts_of_others(options.mounts, others)) if others else options
 
     async def _record(self, container: Container, making: Making) -> Container:
         """With its volumes in one transaction: none of them is ever there without the container that it is for."""

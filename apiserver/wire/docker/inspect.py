@@ -99,7 +99,8 @@ def _config(container: Container, host_name: str, version: Version) -> JsonObjec
         "Hostname": options.hostname(container.id, host_name),
         "Domainname": options.identity.domainname,
         "Image": container.image_name,
-        "Volumes": {mount.target: {} for mount in options.mounts.mounts if _is_anonymous(mount)} or None,
+        "Volumes": {mount.target: {} for mount in options.mounts.mounts if _is_anonymous(mount) and not mount.inherited}
+        or None,
         "OnBuild": None,
         "Labels": sorted_map(options.identity.labels),
     }
@@ -125,7 +126,7 @@ def _host_config(container: Container, *, unified: bool) -> JsonObject:
         "RestartPolicy": show_restart(options.lifecycle.restart),
         "AutoRemove": options.lifecycle.auto_remove,
         "VolumeDriver": "",
-        "VolumesFrom": None,
+        "VolumesFrom": null_if_empty(options.mounts.volumes_from),
         "ConsoleSize": list(options.process.console_size or (0, 0)),
         "CapAdd": null_if_empty(security.cap_add),
         "CapDrop": null_if_empty(security.cap_drop),
@@ -152,7 +153,8 @@ def _host_config(container: Container, *, unified: bool) -> JsonObject:
     tmpfs = _tmpfs(mounts)
     if tmpfs:
         config["Tmpfs"] = tmpfs
-    objects = [show_mount(mount) for mount in mounts if not mount.asked_as and not _is_anonymous(mount)]
+    own = [mount for mount in mounts if not mount.asked_as and not mount.inherited]
+    objects = [show_mount(mount) for mount in own if not _is_anonymous(mount)]
     if objects:
         config["Mounts"] = objects
     if options.identity.annotations:

@@ -31,7 +31,7 @@ def _mount_point(mount: Mount, mountpoints: Mapping[str, str]) -> JsonObject:
     if mount.kind is MountKind.VOLUME:
         point["Driver"] = mount.volume_driver or "local"
     mode = bind_mode(mount)
-    if not mode and mount.kind is MountKind.VOLUME and not mount.anonymous:
+    if not mode and mount.kind is MountKind.VOLUME and not (mount.anonymous or mount.inherited):
         mode = "z"  # what Docker shows for a volume with a name, by `-v` or by `--mount`
     return point | {
         "Mode": mode,

@@ -11,7 +11,7 @@ from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.libpod.annotations import shown_annotations
 
 _UNSET_LISTS = (
-    *("VolumesFrom", "Links", "BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps"),
+    *("Links", "BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps"),
     *("BlkioDeviceReadIOps", "BlkioDeviceWriteIOps", "CgroupConf"),
 )
 _UNSET_NUMBERS = (
@@ -52,6 +52,7 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str, v
         "AutoRemoveImage": False,
         "Annotations": shown_annotations(container),
         "VolumeDriver": "",
+        "VolumesFrom": list(mounts.volumes_from) or None,
         "CapAdd": [full_name(name) for name in security.cap_add],
         "CapDrop": [full_name(name) for name in security.cap_drop],
         "Dns": list(network.dns_servers),

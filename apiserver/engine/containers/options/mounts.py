@@ -21,6 +21,7 @@ _FLAGS = (
     " strictatime nostrictatime mand nomand unbindable runbindable private rprivate shared rshared slave"
     " rslave tmpcopyup"
 )
+_FROM_MODES = frozenset({"ro", "rw", "z", "Z"})
 _TMPFS_FLAGS = frozenset(_FLAGS.split())
 _TMPFS_VALUES = {
     "size": re.compile(r"\d{1,15}([kmgKMG%]|)", re.ASCII),
@@ -68,6 +69,8 @@ class Mount(Struct, frozen=True):
     """volume: made for this container alone, removed with it (`rm -v`, auto-remove)."""
     from_image: bool = False
     """The image asked for it, not the client."""
+    inherited: bool = False
+    """It came along with another container's (`Mounts.volumes_from`)."""
     volume_driver: str = ""
     volume_labels: Mapping[str, str] = field(default_factory=dict)
     volume_options: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +87,8 @@ class Mounts(Struct, frozen=True):
     image_volumes: ImageVolumes = ImageVolumes.ANONYMOUS
     image_volume_flags: tuple[str, ...] = ()
     """`Mount.flags` of the volumes that the image asks for."""
+    volumes_from: tuple[str, ...] = ()
+    """Containers whose binds and volumes it gets as well, as given: `NAME[:MODE]`."""
     read_only_rootfs: bool = False
     shm_size_bytes: int = 64 << 20
 
@@ -169,6 +174,45 @@ def _check_tmpfs_option(option: str) -> None:
         return
     if not equals or name not in _TMPFS_VALUES or not _TMPFS_VALUES[name].fullmatch(value):
         raise InvalidParameter(f"invalid tmpfs option {option!r}")
+
+
+def read_volumes_from(text: str) -> tuple[str, bool]:
+    """A container's name or id, and whether what is taken from it is read-only here.
+
+    Raises:
+        InvalidParameter: in Docker's words.
+    """
+    name, _, mode = text.partition(":")
+    words = mode.split(",") if mode else []
+    if not name or len(words) != len(set(words)) or {"ro", "rw"} <= set(words) or not _FROM_MODES.issuperset(words):
+        raise InvalidParameter(f"invalid mode: {mode[:100]}" if name else "volumes-from specification cannot be empty")
+    return name, "ro" in words
+
+
+def with_mounts_of_others(mounts: Mounts, others: Sequence[tuple[Mounts, bool]]) -> Mounts:
+    """With the binds and volumes of others where the client itself mounts nothing, or no more than an anonymous volume;
+    of two at one target the later one's.
+
+    Args:
+        others: each with whether what is taken from it is read-only here.
+    """
+    own = {_same(mount.target) for mount in mounts.mounts if not _is_anonymous(mount)}
+    inherited = {
+        mount.target: replace(
+            mount,
+            read_only=mount.read_only or read_only,
+            create_source=False,
+            no_copy=True,
+            from_image=False,
+            inherited=True,
+            asked_as="",
+        )
+        for other, read_only in others
+        for mount in other.mounts
+        if mount.kind is not MountKind.TMPFS and mount.target not in own
+    }
+    kept = [mount for mount in mounts.mounts if _same(mount.target) not in inherited]
+    return replace(mounts, mounts=(*kept, *inherited.values()))
 
 
 def with_image_volumes(mounts: Mounts, paths: Sequence[str]) -> Mounts:

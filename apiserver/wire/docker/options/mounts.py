@@ -39,6 +39,7 @@ def read_mounts(body: CreateBody, host: HostConfig) -> Mounts:
         mounts.setdefault(target, Mount(MountKind.VOLUME, target, anonymous=True))
     return Mounts(
         mounts=tuple(mounts.values()),
+        volumes_from=tuple(host.volumes_from or ()),
         read_only_rootfs=host.readonly_rootfs,
         shm_size_bytes=host.shm_size or DEFAULT_SHM_SIZE,
     )

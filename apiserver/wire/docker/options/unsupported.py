@@ -19,7 +19,6 @@ def refuse_unsupported(body: CreateBody, host: HostConfig) -> None:
         (host.userns_mode not in ("", "host"), "HostConfig.UsernsMode (--userns)"),
         (host.device_requests, "HostConfig.DeviceRequests (--gpus)"),
         (host.links, "HostConfig.Links (--link)"),
-        (host.volumes_from, "HostConfig.VolumesFrom (--volumes-from)"),
         (host.storage_opt, "HostConfig.StorageOpt (--storage-opt)"),
         (host.cgroup, "HostConfig.Cgroup"),
         (host.capabilities, "HostConfig.Capabilities"),
