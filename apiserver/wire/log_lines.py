@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote_plus
 
 from apiserver.engine.ports.logs import LogRecord
 from apiserver.wire.frames import frame, frames
@@ -15,13 +16,13 @@ class LogLines:
     Args:
         terminal: the container has one: its output is not framed; some conmons drop the CR of each line.
         timestamps: each line begins with its time.
-        details: each line begins with the attributes that were asked for, of which we have none.
+        details: each line begins with these attributes, where they are not None.
     """
 
-    def __init__(self, *, terminal: bool, timestamps: bool, details: bool) -> None:
+    def __init__(self, *, terminal: bool, timestamps: bool, details: Mapping[str, str] | None = None) -> None:
         self._terminal = terminal
         self._timestamps = timestamps
-        self._details = details
+        self._details = b"" if details is None else _attributes(details) + b" "
         self._in_line: set[int] = set()
 
     def encode_all(self, records: Iterable[LogRecord]) -> bytes:
@@ -47,4 +48,9 @@ class LogLines:
 
     def _prefix(self, record: LogRecord) -> bytes:
         time = f"{fixed_time(record.time, record.nanosecond)} ".encode() if self._timestamps else b""
-        return time + (b" " if self._details else b"")
+        return time + self._details
+
+
+def _attributes(details: Mapping[str, str]) -> bytes:
+    """By name, escaped as in a URL's query, which leaves no letter that could end one."""
+    return ",".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in sorted(details.items())).encode()

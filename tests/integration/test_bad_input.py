@@ -68,7 +68,7 @@ UNBUILT_VALUES: tuple[tuple[str, Any], ...] = (
     ("NetworkMode", "container:x"),
     ("LogConfig", {"Type": "journald"}),
     ("LogConfig", {"Type": "syslog"}),
-    ("LogConfig", {"Type": "json-file", "Config": {"labels": "a"}}),
+    ("LogConfig", {"Type": "json-file", "Config": {"labels-regex": "a"}}),
     ("LogConfig", {"Type": "json-file", "Config": {"compress": "true"}}),
     ("SecurityOpt", ["label=type:svirt_t"]),
     ("SecurityOpt", ["writable-cgroups=true"]),

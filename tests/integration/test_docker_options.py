@@ -263,6 +263,17 @@ def test_volumes_and_binds_of_another_container_come_along_and_stay_while_one_ha
     assert volume not in docker.ok("volume", "ls", "-q").split()
 
 
+def test_the_details_of_a_log_are_the_labels_the_environment_and_the_tag_that_were_asked_for(docker: Docker) -> None:
+    asked = ("labels=c.d,none", "env=A", "tag={{.Name}}/{{ .ImageName }}")
+    options = ("--label", "c.d=1 &2", "--label", "e=f", "-e", "A=x=y,z", "-e", "B=c", "--name", "told")
+    logged = [word for each in asked for word in ("--log-opt", each)]
+    docker.ok("run", "--network", "none", *options, *logged, "busybox", "echo", "hi")
+    assert docker.ok("logs", "told") == "hi"
+    assert docker.ok("logs", "--details", "told") == "A=x%3Dy%2Cz,c.d=1+%262,tag=told%2Fbusybox hi"
+    docker.ok("run", "--network", "none", "--name", "untold", "busybox", "echo", "hi")
+    assert docker.binary("logs", "--details", "untold").stdout == b" hi\n"
+
+
 def test_the_stop_signal_and_its_time(docker: Docker) -> None:
     script = "trap 'echo got it; exit 5' INT; while :; do sleep 0.1; done"
     docker.ok(

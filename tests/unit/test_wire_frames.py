@@ -26,17 +26,17 @@ def test_a_frame_is_the_stream_three_zeros_and_a_big_endian_length() -> None:
 
 
 def test_lines_of_a_container_without_terminal_are_framed() -> None:
-    lines = LogLines(terminal=False, timestamps=False, details=False)
+    lines = LogLines(terminal=False, timestamps=False)
     assert lines.encode(record(b"\xff\0", stream=Stream.STDERR)) == b"\x02\0\0\0\0\0\0\x03\xff\0\n"
 
 
 def test_a_terminals_lines_are_raw_and_get_their_carriage_return_back() -> None:
-    lines = LogLines(terminal=True, timestamps=False, details=False)
+    lines = LogLines(terminal=True, timestamps=False)
     assert (lines.encode(record(b"hi")), lines.encode(record(b"hi\r"))) == (b"hi\r\n", b"hi\r\n")
 
 
 def test_a_line_in_parts_has_one_time_in_front() -> None:
-    lines = LogLines(terminal=True, timestamps=True, details=False)
+    lines = LogLines(terminal=True, timestamps=True)
     parts = [record(b"a", partial=True), record(b"b"), record(b"c")]
     time = b"2026-01-02T03:04:05.000000007Z "
     assert b"".join(lines.encode(part) for part in parts) == time + b"ab\r\n" + time + b"c\r\n"
@@ -52,12 +52,20 @@ def test_many_records_are_what_each_of_them_is(
     said: list[tuple[bytes, Stream, bool]], terminal: bool, timestamps: bool, details: bool
 ) -> None:
     records = [record(data, stream=stream, partial=partial) for data, stream, partial in said]
-    one, all_at_once = (LogLines(terminal=terminal, timestamps=timestamps, details=details) for _ in range(2))
+    attributes = {"a": "b"} if details else None
+    one, all_at_once = (LogLines(terminal=terminal, timestamps=timestamps, details=attributes) for _ in range(2))
     assert all_at_once.encode_all(records) == b"".join(one.encode(each) for each in records)
 
 
 def test_details_are_a_space_where_none_were_asked_for() -> None:
-    assert LogLines(terminal=True, timestamps=False, details=True).encode(record(b"x")) == b" x\r\n"
+    assert LogLines(terminal=True, timestamps=False, details={}).encode(record(b"x")) == b" x\r\n"
+
+
+def test_details_are_attributes_by_name_in_which_nothing_ends_them() -> None:
+    details = {"b": "x=y,z\n", "a b": "1&2"}
+    assert LogLines(terminal=True, timestamps=False, details=details).encode(record(b"x")) == (
+        b"a+b=1%262,b=x%3Dy%2Cz%0A x\r\n"
+    )
 
 
 def test_detach_keys_are_letters_and_control_keys() -> None:

@@ -14,6 +14,7 @@ from apiserver.http.app import group_app
 from apiserver.http.query import docker_bool, libpod_bool, string
 from apiserver.http.request import Request
 from apiserver.http.stream import open_stream
+from apiserver.wire.docker.options.logging import log_attributes
 from apiserver.wire.docker.versions import V1_42
 from apiserver.wire.frames import MULTIPLEXED, RAW
 from apiserver.wire.gojson import ZERO_TIME, parse_moment
@@ -43,7 +44,9 @@ class ContainerLogsGroup:
         until = string(request, "until") or "0"
         terminal = container.options.process.terminal
         lines = LogLines(
-            terminal=terminal, timestamps=docker_bool(request, "timestamps"), details=docker_bool(request, "details")
+            terminal=terminal,
+            timestamps=docker_bool(request, "timestamps"),
+            details=log_attributes(container) if docker_bool(request, "details") else None,
         )
         framed = not terminal and request.version >= V1_42
         batches = self._containers.logs.read(
@@ -68,7 +71,7 @@ class ContainerLogsGroup:
         if not (stdout or stderr):
             raise InvalidParameter("you must choose at least one stream")
         follow, moment = libpod_bool(request, "follow"), now(self._clock)
-        lines = LogLines(terminal=False, timestamps=libpod_bool(request, "timestamps"), details=False)
+        lines = LogLines(terminal=False, timestamps=libpod_bool(request, "timestamps"))
         batches = self._containers.logs.read(
             container.id,
             stdout=stdout,
