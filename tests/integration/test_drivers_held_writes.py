@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,15 @@ SAYS_AND_DOES = "import os, sys\nfor each in sys.argv[1:]:\n  os.write(2, each.e
 @pytest.fixture
 def programs() -> Programs:
     return Programs(reactor)
+
+
+def open_descriptors() -> set[tuple[str, str]]:
+    """Number and what it is of each descriptor of ours."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the descriptor of this very listing
+            found.add((name, os.readlink(f"/proc/self/fd/{name}")))
+    return found
 
 
 def says_and_does(*files: Path) -> Sequence[str]:
@@ -75,7 +86,7 @@ async def test_its_end_and_its_failure_are_those_of_a_program(programs: Programs
 
 @pytest_twisted.ensureDeferred
 async def test_cancelled_it_ends_and_leaves_no_descriptor(programs: Programs) -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     children: list[Child] = []
     begun: Deferred[None] = Deferred()
     command = ["python3", "-c", "import os, time; os.write(2, b'.'); time.sleep(60)"]
@@ -87,7 +98,7 @@ async def test_cancelled_it_ends_and_leaves_no_descriptor(programs: Programs) ->
     with pytest.raises(CancelledError):
         await running
     assert await children[0].exited() == 137
-    assert set(os.listdir("/proc/self/fd")) <= before
+    assert open_descriptors() <= before
 
 
 @pytest_twisted.ensureDeferred
@@ -111,3 +122,33 @@ async def test_where_the_kernel_cannot_hold_it_that_is_an_error_and_it_does_noth
         await run_held(programs, [], ["nosuchprogram"], lambda _: None)
     with pytest.raises(HostError, match=r"cannot be held at what it says: .*nosuchcommand"):
         await run_held(programs, ["env", "nosuchcommand"], ["true"], lambda _: None)
+
+
+@contextmanager
+def without_capability(number: int) -> Iterator[None]:
+    """In this thread."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    of_this_thread = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    before = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice
+    assert libc.capget(of_this_thread, before) == 0
+    less = (ctypes.c_uint32 * 6)(*before)
+    less[number // 32 * 3] &= ~(1 << number % 32)
+    assert libc.capset(of_this_thread, less) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(of_this_thread, before) == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_we_may_not_look_into_it_that_is_an_error_and_it_does_nothing(
+    programs: Programs, tmp_path: Path
+) -> None:
+    cap_sys_ptrace = 19
+    running = Deferred.fromCoroutine(run_held(programs, [], says_and_does(tmp_path / "a"), lambda _: None))
+    with (
+        without_capability(cap_sys_ptrace),
+        pytest.raises(HostError, match=r"cannot be held at what it says: .*denied"),
+    ):
+        await running
+    assert os.listdir(tmp_path) == []

@@ -12,11 +12,11 @@ import select
 import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from apiserver.drivers.linux import held_program
@@ -51,7 +51,8 @@ async def run_held(
         options: more of `Programs.run`.
 
     Raises:
-        HostError: the kernel cannot hold it: another program of its kind does so already, or libseccomp is missing.
+        HostError: it cannot be held: a filter before us does so already, nobody may look into other processes
+            (kernel.yama.ptrace_scope=3), or libseccomp is missing.
         what `Programs.run` and `heard` raise.
     """
     children: list[Child] = []
@@ -62,12 +63,14 @@ async def run_held(
         if started is not None:
             started(child)
 
+    def cannot(why: object) -> HostError:
+        return HostError(f"{argv[0]} cannot be held at what it says: {why}")
+
     def stop(failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            assert failure.value is not None
-            wrong.append(failure.value)
-            for child in children:
-                child.kill()
+        assert failure.value is not None
+        wrong.append(cannot(failure.value) if failure.check(_NotSeen) else failure.value)
+        for child in children:
+            child.kill()
 
     ours, theirs = os.pipe2(os.O_CLOEXEC)
     holding = _Holding(programs, ours, children, heard)
@@ -80,15 +83,18 @@ async def run_held(
         if wrong:
             raise wrong[0] from None
         if not holding.begun:
-            said = error.stderr.decode(errors="replace").strip()
-            raise HostError(f"{argv[0]} cannot be held at what it says: {said}") from error
+            raise cannot(error.stderr.decode(errors="replace").strip()) from None
         raise
     finally:
-        serving.cancel()
+        holding.close()
         os.close(theirs)
     if wrong:
         raise wrong[0]
     return done
+
+
+class _NotSeen(Exception):
+    """We may not look into the program."""
 
 
 class _Holding:
@@ -106,36 +112,66 @@ class _Holding:
     ) -> None:
         self._reactor = programs.reactor
         self._pipe = Descriptor(self._reactor, pipe)
+        self._held: Descriptor | None = None
         self._children = children
         self._heard = heard
         self.begun = False
 
+    def close(self) -> None:
+        """The program has ended, or been killed; `serve` returns, even where it is `heard` that has this called."""
+        self._pipe.close()
+        if self._held is not None:
+            self._held.close()
+
     async def serve(self) -> None:
         """Returns when nobody is held any more."""
-        try:
-            await self._pipe.readable()
-            number = os.read(self._pipe.fileno(), 16)
-        finally:
-            self._pipe.close()
+        await self._pipe.readable()
+        number = b"" if self._pipe.closed else os.read(self._pipe.fileno(), 16)
         if not number:
             return  # it could not be held, and has said why
         self.begun = True
         try:
-            held = Descriptor(self._reactor, _descriptor_of(self._children[0].pid, int(number)))
+            held = self._held = Descriptor(self._reactor, _descriptor_of(self._children[0].pid, int(number)))
         except OSError as error:
             if error.errno in (errno.ESRCH, errno.EBADF):
                 return  # it was killed at this moment, and has let go of what it had
-            raise
-        try:
-            while True:
-                await held.readable()
-                happened = _poll(held.fileno())
-                if happened & select.POLLIN:
-                    _look(held.fileno(), self._heard)
-                elif happened:
-                    return
-        finally:
-            held.close()
+            raise _NotSeen(error) from error
+        while True:
+            await held.readable()
+            if held.closed:
+                return
+            happened = _poll(held.fileno())
+            if happened & select.POLLIN:
+                self._look(held)
+            elif happened:
+                return
+
+    def _look(self, held: Descriptor) -> None:
+        for number, text in _received(held.fileno()):
+            self._heard(text)
+            if not held.closed:
+                _let_go(held.fileno(), number)
+
+
+def _received(descriptor: int) -> Iterator[tuple[int, bytes]]:
+    """The id and the bytes of what is held; of nothing, where a signal has ended it meanwhile: it is made again."""
+    notification = bytearray(_NOTIFICATION.size)
+    try:
+        fcntl.ioctl(descriptor, _RECEIVE, notification)
+        number, thread, _, _, _, _, _, address, size, *_ = _NOTIFICATION.unpack(notification)
+        with Path(f"/proc/{thread}/mem").open("rb", buffering=0) as memory:
+            memory.seek(address)
+            text = memory.read(min(size, _LONGEST))
+    except (FileNotFoundError, ProcessLookupError, InterruptedError):
+        return
+    except OSError as error:
+        raise _NotSeen(error) from error
+    yield number, text
+
+
+def _let_go(descriptor: int, number: int) -> None:
+    with suppress(FileNotFoundError):  # as above
+        fcntl.ioctl(descriptor, _SEND, _ANSWER.pack(number, 0, 0, _CONTINUE))
 
 
 def _descriptor_of(pid: int, number: int) -> int:
@@ -152,24 +188,3 @@ def _poll(descriptor: int) -> int:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return next((happened for _, happened in poll.poll(0)), 0)
-
-
-def _look(descriptor: int, heard: Callable[[bytes], object]) -> None:
-    notification = bytearray(_NOTIFICATION.size)
-    with _interrupted_is_not_wrong():
-        fcntl.ioctl(descriptor, _RECEIVE, notification)
-        number, thread, _, _, _, _, _, address, size, *_ = _NOTIFICATION.unpack(notification)
-        with Path(f"/proc/{thread}/mem").open("rb", buffering=0) as memory:
-            memory.seek(address)
-            text = memory.read(min(size, _LONGEST))
-        heard(text)
-        fcntl.ioctl(descriptor, _SEND, _ANSWER.pack(number, 0, 0, _CONTINUE))
-
-
-@contextmanager
-def _interrupted_is_not_wrong() -> Iterator[None]:
-    """A signal ends the call that is held, which is made again; or its thread has ended."""
-    try:
-        yield
-    except (FileNotFoundError, ProcessLookupError, InterruptedError):
-        return
