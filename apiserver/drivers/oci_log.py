@@ -39,9 +39,15 @@ def last_message(log: bytes | str) -> str | None:
     Lines that are no JSON (the same in words, on stderr) count only where there is no entry at all; None when the log
     is empty.
     """
+    entries, words = _read(log)
+    return entries[-1][1] if entries else "\n".join(words) or None
+
+
+def _read(log: bytes | str) -> tuple[list[tuple[object, str]], list[str]]:
+    """Level and message of each entry, and the lines beside them."""
     text = log.decode(errors="replace") if isinstance(log, bytes) else log
     decoder = json.JSONDecoder()
-    message: str | None = None
+    entries: list[tuple[object, str]] = []
     words: list[str] = []
     while text := text.lstrip():
         try:
@@ -51,9 +57,9 @@ def last_message(log: bytes | str) -> str | None:
             words.append(line.rstrip())
             continue
         text = text[end:]
-        if isinstance(value, dict) and isinstance(value.get("msg"), str):
-            message = value["msg"]
-    return message or "\n".join(words) or None
+        if isinstance(value, dict) and isinstance(value.get("msg"), str) and value["msg"]:
+            entries.append((value.get("level"), value["msg"]))
+    return entries, words
 
 
 def failure(message: str) -> EngineError:
@@ -72,15 +78,31 @@ def failure(message: str) -> EngineError:
     return RuntimeFailed(text or "it ended without a message")
 
 
-def read_last_message(*logs: Path) -> str | None:
-    """The last message of the first of these logs that holds one; each may be missing."""
+def read_failure(*logs: Path, otherwise: str) -> EngineError:
+    """What the first of these logs that holds a message tells of; each may be missing.
+
+    Args:
+        otherwise: the message where none of them holds one.
+    """
     for log in logs:
         try:
             with log.open("rb") as file:
                 file.seek(max(0, log.stat().st_size - _READ_LIMIT))
-                message = last_message(file.read(_READ_LIMIT))
+                text = file.read(_READ_LIMIT)
         except FileNotFoundError:
             continue
-        if message:
-            return message
-    return None
+        if message := last_message(text):
+            return _with_reason(failure(message), text)
+    return failure(otherwise)
+
+
+def _with_reason(error: EngineError, log: bytes) -> EngineError:
+    """With the reason that runc's first program in the container gives, where runc itself only knows that it is gone.
+
+    runc 1.1 logs what that program says before it ends as fatal, and then "waiting for init preliminary setup: read
+    init-p: connection reset by peer" as the error.
+    """
+    reasons = [message for level, message in _read(log)[0][:-1] if level == "fatal"]
+    if type(error) is not RuntimeFailed or not reasons:
+        return error
+    return RuntimeFailed(f"{error.subject}: {reasons[-1]}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiserver.drivers.oci_log import failure, last_message, read_last_message
-from apiserver.errors import CommandNotExecutable, CommandNotFound, RuntimeFailed, WorkingDirUnusable
+from apiserver.drivers.oci_log import failure, last_message, read_failure
+from apiserver.errors import CommandNotExecutable, CommandNotFound, EngineError, RuntimeFailed, WorkingDirUnusable
 
 
 def test_the_last_entry_counts() -> None:
@@ -102,14 +103,45 @@ def test_anything_else_is_125(message: str) -> None:
     assert error.subject
 
 
+def subject(error: EngineError) -> object:
+    return error.subject
+
+
 def test_the_first_log_that_says_something_is_read(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "said").write_text("words\n")
-    assert read_last_message(tmp_path / "missing", tmp_path / "empty", tmp_path / "said") == "words"
-    assert read_last_message(tmp_path / "missing") is None
+    logs = (tmp_path / "missing", tmp_path / "empty", tmp_path / "said")
+    assert subject(read_failure(*logs, otherwise="silence")) == "words"
+    assert subject(read_failure(*logs[:2], otherwise="silence")) == "silence"
 
 
 def test_an_endless_log_is_read_from_near_its_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b'{"msg":"old"}\n' * 200_000 + b'{"msg":"new"}\n')
-    assert read_last_message(log) == "new"
+    assert subject(read_failure(log, otherwise="silence")) == "new"
+
+
+RESET = "runc create failed: unable to start container process: waiting for init preliminary setup: read init-p: reset"
+CLONED = "nsexec[30]: could not ensure we are a cloned binary: Permission denied"
+
+
+def log_of(file: Path, *entries: tuple[str, str]) -> Path:
+    file.write_text("\n".join(json.dumps({"level": level, "msg": message}) for level, message in entries))
+    return file
+
+
+def test_why_the_runtimes_own_program_ended_is_said_with_that_it_did(tmp_path: Path) -> None:
+    """As runc 1.1.15 logs it. The words of the reason are not taken for those of a command that cannot be run."""
+    said = read_failure(log_of(tmp_path / "log", ("fatal", CLONED), ("error", RESET)), otherwise="silence")
+    assert isinstance(said, RuntimeFailed)
+    assert (said.exit_code, said.subject) == (125, f"{RESET}: {CLONED}")
+
+
+def test_what_is_no_reason_or_needs_none_stands_alone(tmp_path: Path) -> None:
+    warned = read_failure(log_of(tmp_path / "warned", ("warning", "careful"), ("error", RESET)), otherwise="silence")
+    assert isinstance(warned, RuntimeFailed)
+    assert warned.subject == RESET
+    missing = 'exec: "nope": executable file not found in $PATH'
+    unusable = read_failure(log_of(tmp_path / "unusable", ("fatal", CLONED), ("error", missing)), otherwise="silence")
+    assert isinstance(unusable, CommandNotFound)
+    assert unusable.subject == missing

@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError
 from apiserver.drivers.conmon.argv import CreateOptions, Monitored, create_argv
 from apiserver.drivers.linux.readiness import Reactor
 from apiserver.drivers.linux.seqpacket import PacketSocket
-from apiserver.drivers.oci_log import failure, read_last_message
+from apiserver.drivers.oci_log import read_failure
 from apiserver.drivers.process import Child, Programs
 from apiserver.errors import EngineError, RuntimeFailed
 
@@ -183,12 +183,11 @@ class Handshake:
         answer = json.loads(packet)
         number = answer.get("data")
         if not isinstance(number, int) or number < 0:
-            raise failure(read_last_message(self._options.oci_log) or str(answer.get("message") or ""))
+            raise read_failure(self._options.oci_log, otherwise=str(answer.get("message") or ""))
         return number
 
     def _said_nothing(self, otherwise: str = "conmon ended without a message") -> EngineError:
-        message = read_last_message(self._options.oci_log, self._options.conmon_log)
-        return failure(message or otherwise)
+        return read_failure(self._options.oci_log, self._options.conmon_log, otherwise=otherwise)
 
 
 class _Limit:
