@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import pytest_twisted
 from msgspec.structs import replace
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.containers.options import ContainerOptions, Logging, Network, Process
 from apiserver.engine.containers.options.logging import LogDriver
 from apiserver.engine.ports.facts import RunFacts
+from apiserver.engine.ports.processes import ProcessFacts
 from apiserver.engine.ports.publish import HeldPorts
 from apiserver.engine.ports.runs import (
     CommandUnusable,
@@ -129,6 +131,16 @@ class Place:
         key, plan = await self.created(argv)
         await self.runs.start(plan)
         return key, plan
+
+    async def executed(self, plan: JsonObject, argv: Sequence[str]) -> ProcessFacts:
+        """The only process of a run, once it is what was asked for: a start leaves the runtime on its way there."""
+        deadline = time.monotonic() + 20
+        while True:
+            (first,) = await self.runs.processes(plan)
+            if first.arguments == tuple(argv):
+                return first
+            assert time.monotonic() < deadline, first.arguments
+            await deferLater(reactor, 0.01)
 
 
 @pytest.fixture(params=["memory", "this machine"])
@@ -283,7 +295,7 @@ async def test_what_a_container_wrote_counts_until_it_is_forgotten(place: Place)
 @pytest_twisted.ensureDeferred
 async def test_the_processes_of_what_runs_are_told_and_of_what_has_ended_none(place: Place) -> None:
     _, plan = await place.started(SLEEPS)
-    (first,) = await place.runs.processes(plan)
+    first = await place.executed(plan, SLEEPS)
     assert (first.pid, first.arguments[-1], first.parent) == (1, "1000", 0)
     table = await place.runs.ps(plan, ["-ef"])
     (row,) = table.rows
