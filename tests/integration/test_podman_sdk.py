@@ -12,6 +12,7 @@ import podman.errors
 import pytest
 
 from tests.support.image_archive import busybox_image, docker_archive
+from tests.support.outside import until
 from tests.support.service import Service
 
 # podman-py leaves the connections of streams to the garbage collector.
@@ -84,8 +85,10 @@ def test_a_containers_life(sdk: Any) -> None:
 
 
 def test_a_killed_container_says_by_what(sdk: Any) -> None:
-    container = create(sdk, "sleep", "100", init=True)
+    container = create(sdk, "sh", "-c", "echo started; exec sleep 100", init=True)
     container.start()
+    # Before the runtime has run the init, a SIGTERM ends the runtime's own first program, or nothing.
+    until(lambda: list(container.logs()), "the container's program runs")
     container.kill("TERM")
     assert container.wait(condition="exited") == 143
     container.remove()
