@@ -155,5 +155,5 @@ def test_a_failed_pull_is_an_event_for_podman(service: Service, registry: Docker
     libpod_pull(service, f"reference={registry.host}/gone&tlsVerify=false")
     _, body = service.request("GET", '/v5.0.0/libpod/events?stream=false&filters={"event":["pull-error"]}')
     attributes = json.loads(body.splitlines()[-1])["Actor"]["Attributes"]
-    assert attributes["name"] == f"{registry.host}/gone:latest"
+    assert attributes["name"] == f"{registry.host}/gone"
     assert "manifest unknown" in attributes["error"]

@@ -198,9 +198,11 @@ def test_a_pull_that_fails_is_told_of_to_podmans_clients_alone(api: Api) -> None
     )
     api.registry.failure = RegistryFailed("it broke")
     api.post("/images/create", fromImage="box")
-    (event,) = podman.answer.lines()
-    assert (event["Action"], event["Actor"]["ID"]) == ("pull-error", "")
-    assert event["Actor"]["Attributes"] | {"name": NAME, "error": "it broke"} == event["Actor"]["Attributes"]
+    api.post("/v5.0.0/libpod/images/pull", reference="r.example/box")
+    dockers, podmans = podman.answer.lines()
+    assert (dockers["Action"], dockers["Actor"]["ID"]) == ("pull-error", "")
+    assert dockers["Actor"]["Attributes"] | {"name": NAME, "error": "it broke"} == dockers["Actor"]["Attributes"]
+    assert podmans["Actor"]["Attributes"]["name"] == "r.example/box"  # with no tag that nobody asked for
     assert docker.answer.lines() == []
     podman.hang_up()
     docker.hang_up()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.lookup import is_id_of, is_short
 from apiserver.engine.images.platform import OtherPlatform, check_platform, fits, parse_platform
@@ -26,6 +28,7 @@ from apiserver.http.query import given, libpod_bool, string
 from apiserver.http.reply import reply_json
 from apiserver.http.request import Request
 from apiserver.http.stream import Stream, open_stream
+from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker import pull as docker
 from apiserver.wire.libpod import pull as libpod
 from apiserver.wire.progress import error_line
@@ -62,59 +65,48 @@ class ImagePullGroup:
 
     @app.route("/libpod/images/pull", methods=["POST"])
     async def libpod_pull(self, request: Request) -> bytes | None:
-        name = libpod.bare_reference(string(request, "reference") or "")
-        policy = libpod.policy(string(request, "policy"))
-        if libpod_bool(request, "allTags"):
-            raise NotImplementedYet("pulling all tags (allTags)")
-        parts = [string(request, part) or "" for part in ("OS", "Arch", "Variant")]
-        asked = "/".join([parts[0] or "linux", *parts[1:]]).rstrip("/") if any(parts) else ""
-        platform = Platform(*parse_platform(asked))
-        tls_verify = libpod_bool(request, "tlsVerify") if given(request, "tlsVerify") else None
-        access = RegistryAccess(sent_credentials(request), tls_verify)
-        quiet, compat = libpod_bool(request, "quiet"), libpod_bool(request, "compatMode")
-        progress = libpod_bool(request, "pullProgress")
-        libpod.check_form(quiet=quiet, compat=compat, progress=progress)
-        lines = libpod.PullLines(request.version, progress=progress)
-        last_line = libpod.last_line if quiet or compat else lines.last
-
-        here = None if policy is libpod.Policy.ALWAYS else await self._here(name, asked)
-        if asked and policy is libpod.Policy.MISSING:
-            policy = libpod.Policy.NEWER  # as Podman has it: what an image says of its platform may be wrong
-        if here is not None and (policy is not libpod.Policy.NEWER or is_id_of(here, name)):
-            return reply_json(request, last_line(here.id))
-        if policy is libpod.Policy.NEVER:
-            raise NoSuchImage(name)
-        try:
-            full = await self._resolve(name) if is_short(name) else name
-            reference = parse_reference(full).exact()
-            newer = here is None or await self._pulls().differs(here, reference, access, platform)
-        except (RegistryError, ShortNameUnresolved):
-            if here is None:
-                raise
-            newer = False  # `newer` is content with what is here
-        if here is not None and not newer:
-            return reply_json(request, last_line(here.id))
-        pull = self._pulls().join(reference, access, platform)
+        asked = _asked(request)
+        found = await self._image_or_reference(asked)
+        if isinstance(found, Image):
+            return reply_json(request, asked.last_line(found.id))
+        pull = self._pulls().join(found, asked.access, asked.platform)
         try:
             await pull.found()
-            if quiet:  # nothing goes out before the end, so that an error has its status
+            if asked.quiet:  # nothing goes out before the end, so that an error has its status
                 while await pull.progress() is not None:
                     pass
-                return reply_json(request, last_line(pull.pulled.image_id))
-            if compat:
-                stream = open_stream(request, "application/json")
-                if await _docker_lines(stream, reference, pull):
+                return reply_json(request, asked.last_line(pull.pulled.image_id))
+            stream = open_stream(request, "application/json")
+            if asked.compat:
+                if await _docker_lines(stream, found.exact(), pull):
                     await stream.write_json(libpod.last_line_of_compat(pull.pulled.image_id))
-            else:
-                stream = open_stream(request, "application/json")
-                if await _libpod_lines(stream, lines, reference, pull):
-                    image = await self._images.find(pull.pulled.image_id)
-                    if not fits(image, asked, self._system.host.architecture):
-                        await stream.write_json(lines.other_platform(image, platform))
-                    await stream.write_json(last_line(image.id))
+            elif await _libpod_lines(stream, asked.lines, found.exact(), pull):
+                image = await self._images.find(pull.pulled.image_id)
+                if not fits(image, asked.platform_text, self._system.host.architecture):
+                    await stream.write_json(asked.lines.other_platform(image, asked.platform))
+                await stream.write_json(asked.last_line(image.id))
             return None
         finally:
             pull.leave()
+
+    async def _image_or_reference(self, asked: _Asked) -> Image | Reference:
+        """The image that is here, where the policy is content with it; else what to pull."""
+        policy = asked.policy
+        here = None if policy is libpod.Policy.ALWAYS else await self._here(asked.name, asked.platform_text)
+        if asked.platform_text and policy is libpod.Policy.MISSING:
+            policy = libpod.Policy.NEWER  # as Podman has it: what an image says of its platform may be wrong
+        if here is not None and (policy is not libpod.Policy.NEWER or is_id_of(here, asked.name)):
+            return here
+        if policy is libpod.Policy.NEVER:
+            raise NoSuchImage(asked.name)
+        try:
+            reference = parse_reference(await self._resolve(asked.name) if is_short(asked.name) else asked.name)
+            if here is None or await self._pulls().differs(here, reference, asked.access, asked.platform):
+                return reference
+        except (RegistryError, ShortNameUnresolved):
+            if here is None:
+                raise
+        return here  # `newer` is content with it also where no registry can say
 
     async def _here(self, name: str, platform: str) -> Image | None:
         """The image that a name means, where it is for that platform; who says an id knows what it is."""
@@ -130,6 +122,57 @@ class ImagePullGroup:
         if len(found) != 1:
             raise ShortNameUnresolved(libpod.unresolved(name, found))
         return found[0]
+
+
+class _Asked(Struct, frozen=True):
+    """A pull as a libpod client asks for it.
+
+    Attributes:
+        platform_text: `os/architecture/variant`, as far as the client says; empty where it leaves it to this machine.
+        quiet: one answer at the end, with the status.
+        compat: Docker's lines.
+        lines: of the answer that is neither.
+    """
+
+    name: str
+    policy: libpod.Policy
+    platform_text: str
+    access: RegistryAccess
+    quiet: bool
+    compat: bool
+    lines: libpod.PullLines
+
+    @property
+    def platform(self) -> Platform:
+        return Platform(*parse_platform(self.platform_text))
+
+    def last_line(self, image_id: str) -> JsonObject:
+        return libpod.last_line(image_id) if self.quiet or self.compat else self.lines.last(image_id)
+
+
+def _asked(request: Request) -> _Asked:
+    """
+    Raises:
+        InvalidParameter, NotImplementedYet
+    """
+    if libpod_bool(request, "allTags"):
+        raise NotImplementedYet("pulling all tags (allTags)")
+    parts = [string(request, part) or "" for part in ("OS", "Arch", "Variant")]
+    tls_verify = libpod_bool(request, "tlsVerify") if given(request, "tlsVerify") else None
+    quiet, compat = libpod_bool(request, "quiet"), libpod_bool(request, "compatMode")
+    progress = libpod_bool(request, "pullProgress")
+    libpod.check_form(quiet=quiet, compat=compat, progress=progress)
+    asked = _Asked(
+        name=libpod.bare_reference(string(request, "reference") or ""),
+        policy=libpod.policy(string(request, "policy")),
+        platform_text="/".join([parts[0] or "linux", *parts[1:]]).rstrip("/") if any(parts) else "",
+        access=RegistryAccess(sent_credentials(request), tls_verify),
+        quiet=quiet,
+        compat=compat,
+        lines=libpod.PullLines(request.version, progress=progress),
+    )
+    parse_platform(asked.platform_text)
+    return asked
 
 
 async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> bool:

@@ -166,8 +166,7 @@ class Pulls:
 
     def join(self, reference: Reference, access: RegistryAccess, platform: Platform) -> Pull:
         """Begin a pull, or join the one that is under way for the same reference, credentials and platform."""
-        reference = reference.exact()
-        key = (reference.canonical, access.key(), platform.os, platform.architecture, platform.variant)
+        key = (reference.exact().canonical, access.key(), platform.os, platform.architecture, platform.variant)
         work = self._works.get(key)
         if work is None:
             work = self._works[key] = _Work(lambda: self._forget(key, work))
@@ -193,12 +192,12 @@ class Pulls:
         if self._works.get(key) is work:
             del self._works[key]
 
-    async def _pull(self, work: _Work, reference: Reference, access: RegistryAccess, platform: Platform) -> Pulled:
-        with self._background.hold(f"pulling {reference.canonical}"):
+    async def _pull(self, work: _Work, asked: Reference, access: RegistryAccess, platform: Platform) -> Pulled:
+        with self._background.hold(f"pulling {asked.canonical}"):
             try:
-                return await self._pull_it(work, reference, access, platform)
+                return await self._pull_it(work, asked.exact(), access, platform)
             except EngineError as error:
-                await self._tell_failed(reference.canonical, str(error))
+                await self._tell_failed(asked.canonical, str(error))
                 raise
 
     async def _pull_it(self, work: _Work, reference: Reference, access: RegistryAccess, platform: Platform) -> Pulled:

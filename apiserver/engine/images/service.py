@@ -212,7 +212,7 @@ class Images:
     async def tell_failed_pull(self, reference: str, why: str) -> None:
         """
         Args:
-            reference: canonical.
+            reference: canonical, with no more of a tag or digest than was asked for.
         """
         attributes = {"name": reference, "error": why}
         await self._journal.commit(Event(Kind.IMAGE, Action.PULL_ERROR, "", self._now(), attributes))
