@@ -19,12 +19,12 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from apiserver.drivers.linux import held_program
 from apiserver.drivers.linux.readiness import Descriptor
 from apiserver.drivers.linux.syscalls import PIDFD_GETFD, syscall
 from apiserver.drivers.process import Child, Completed, ProgramFailed, Programs
 from apiserver.errors import HostError
 
+_PROGRAM = Path(__file__).with_name("held_program.py")
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _CONTINUE = 1
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")  # id, thread, flags; number, architecture, address, arguments of the call
@@ -77,7 +77,7 @@ async def run_held(
     serving = Deferred.fromCoroutine(holding.serve())
     serving.addErrback(stop)
     try:
-        becomes = [sys.executable, "-IS", held_program.__file__, str(theirs)]
+        becomes = [sys.executable, "-IS", str(_PROGRAM), str(theirs)]
         done = await programs.run([*before, *becomes, *argv], pass_fds=(theirs,), started=began, **options)
     except ProgramFailed as error:
         if wrong:
