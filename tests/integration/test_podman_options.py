@@ -271,6 +271,15 @@ def test_volumes_of_another_container_come_along(podman: Podman, run: Run) -> No
     podman.ok("volume", "rm", "named-for-tests")
 
 
+def test_variables_of_the_image_go_into_those_of_the_client(podman: Podman, run: Run) -> None:
+    merged = ("--env-merge", "PATH=${PATH}:/more", "--env-merge", "A=${A:-none}-$PATH", "-e", "B=client")
+    said = run(*merged, "--env-merge", "B=$PATH", script="echo $PATH; echo $A; echo $B").split()
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/more"
+    assert said == [path, f"none-{path}", "client"]
+    refused = podman("create", "--network", "none", "--env-merge", "A", "busybox", "true")
+    assert (refused.code, "missing `=` for --env-merge substitution A" in refused.stderr) == (125, True)
+
+
 def test_the_network_may_be_the_hosts(run: Run) -> None:
     assert run(script="readlink /proc/self/ns/net", network="host") == str(Path("/proc/self/ns/net").readlink())
 

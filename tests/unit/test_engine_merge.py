@@ -17,6 +17,7 @@ from apiserver.engine.containers.options.mounts import (
     with_mounts_of_others,
 )
 from apiserver.engine.containers.options.process import validated
+from apiserver.engine.containers.words import substituted
 from apiserver.engine.ports.images import ImageConfig
 from apiserver.errors import InvalidParameter, NotImplementedYet
 
@@ -35,6 +36,45 @@ def test_the_default_environment_is_below_the_images_and_that_below_the_clients(
 
 def test_without_the_images_environment_the_clients_alone_is_left() -> None:
     assert env(default_env=("C=default",), image_env=False, env=("D=client",)) == {"D=client"}
+
+
+def test_what_is_merged_is_between_the_images_and_the_clients_and_each_knows_those_before_it() -> None:
+    assert env(env_merge=("A=${A}-more", "C=$A", "B=$D"), env=("B=client",)) == {
+        "A=image-more",
+        "C=image-more",
+        "B=client",
+    }
+    assert env(env_merge=("PATH=$PATH:/mine",), env=("B", "A")) == {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/mine"
+    }
+    assert env(env_merge=("A=$A-more",), image_env=False) == set()
+    with pytest.raises(InvalidParameter, match="missing `=`"):
+        env(env_merge=("A",))
+
+
+@pytest.mark.parametrize(
+    ("word", "read"),
+    [
+        ("$X-${X}-$XY-${none}$", "x-x--$"),
+        ("${N:-a$X}${X:-b}${N:+c}${X:+d}${X:?e}${N:?f}", "axxdxf"),
+        ('\'$X\' "$X" "\'\\$X\\a" \\$X\\', "$X x '$X\\a $X"),
+        ("$1$X", "x"),
+        ("${N:-'}'}", "}"),
+    ],
+)
+def test_variables_and_quotes_in_a_word(word: str, read: str) -> None:
+    assert substituted(word, {"X": "x"}) == read
+
+
+@pytest.mark.parametrize("word", ["${X", "${X:-", "'", '"', "${N:?}", "${X:=a}", "${X!}", "${N:-" * 60 + "}" * 60])
+def test_a_word_that_breaks_off_or_says_something_else_is_refused(word: str) -> None:
+    with pytest.raises(InvalidParameter, match="unable to process"):
+        substituted(word, {"X": "x"})
+
+
+def test_taking_patterns_out_of_a_value_is_not_built() -> None:
+    with pytest.raises(NotImplementedYet, match="X#"):
+        substituted("${X#a}", {"X": "ab"})
 
 
 def test_a_port_or_a_stop_signal_that_there_is_none_of_is_left_out_of_what_an_image_says() -> None:

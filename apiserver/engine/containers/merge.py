@@ -8,8 +8,9 @@ from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.containers.options.lifecycle import Lifecycle
 from apiserver.engine.containers.options.mounts import with_image_volumes
 from apiserver.engine.containers.options.network import exposed_ports
-from apiserver.engine.containers.options.process import Process
+from apiserver.engine.containers.options.process import DEFAULT_PATH, Process
 from apiserver.engine.containers.signals import InvalidSignal, signal_number
+from apiserver.engine.containers.words import substituted
 from apiserver.engine.ports.images import Healthcheck, ImageConfig
 from apiserver.errors import InvalidParameter
 
@@ -46,6 +47,7 @@ def _process(process: Process, image: ImageConfig) -> Process:
         command=command or (),
         env=merged_env(_env_below(process, image), process.env),
         default_env=(),
+        env_merge=(),
         working_dir=process.working_dir or image.working_dir,
         user=process.user or image.user,
         stop_signal=process.stop_signal or (image.stop_signal if _is_signal(image.stop_signal) else ""),
@@ -67,7 +69,19 @@ def _is_signal(text: str) -> bool:
 
 
 def _env_below(process: Process, image: ImageConfig) -> tuple[str, ...]:
-    return merged_env(process.default_env, image.env) if process.image_env else ()
+    """As Podman has it (specgen/generate/container.go), what is merged goes with what it is merged into."""
+    known = {"PATH": DEFAULT_PATH}
+    known |= dict(entry.split("=", 1) for entry in merged_env(process.default_env, image.env) if "=" in entry)
+    found: dict[str, str] = {}
+    for text in process.env_merge:
+        name, equals, value = substituted(text, known).partition("=")
+        if not equals or not name:
+            raise InvalidParameter(f"missing `=` for --env-merge substitution {text[:100]}")
+        known[name] = found[name] = value
+    if not process.image_env:
+        return ()
+    below = merged_env(process.default_env, image.env)
+    return merged_env(below, tuple(f"{name}={value}" for name, value in found.items()))
 
 
 def merged_env(below: tuple[str, ...], above: tuple[str, ...]) -> tuple[str, ...]:

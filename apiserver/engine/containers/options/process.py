@@ -19,6 +19,8 @@ LONGEST_PATH = 4095
 each other."""
 LONGEST_NAME = 255
 """Bytes of one component of a path, NAME_MAX of every file system that holds containers."""
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where neither the client nor the image says one."""
 _INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 LARGEST_ID = 2**31 - 1
 """Docker's own limit: the kernel's -1 (4,294,967,295) means "no change" and must never get there."""
@@ -33,6 +35,8 @@ class Process(Struct, frozen=True):
     """`NAME=value`, in order, each name once after create."""
     default_env: tuple[str, ...] = ()
     """What the image's and the client's environment go over; empty after create, as it is in `env` then."""
+    env_merge: tuple[str, ...] = ()
+    """`NAME=value` with variables of what is below the client's in it, which they go over; empty after create."""
     image_env: bool = True
     """False: of the image's environment, and of the default one, nothing is taken."""
     working_dir: str = ""

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from apiserver.engine.containers.options.process import DEFAULT_PATH
 from apiserver.errors import InvalidParameter
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.local.runs.spec.security import capability_sets
 from apiserver.local.runs.spec.users import User
 
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 

@@ -28,6 +28,7 @@ def read_process(body: CreateBody, proxies: Mapping[str, str]) -> Process:
         command=tuple(body.command) if body.command else None,
         env=tuple(_env(body)),
         default_env=(CONTAINER, *(f"{name}={value}" for name, value in proxies.items() if body.httpproxy)),
+        env_merge=tuple(body.envmerge or ()),
         image_env=not body.unsetenvall,
         working_dir=body.work_dir,
         user=body.user,

@@ -6,7 +6,7 @@ from apiserver.errors import NotImplementedYet
 from apiserver.wire.libpod.options.body import CreateBody
 
 _FIELDS = (
-    "rootfs rootfs_overlay rootfs_mapping rootfs_propagation storage_opts env_host envmerge hostusers"
+    "rootfs rootfs_overlay rootfs_mapping rootfs_propagation storage_opts env_host hostusers"
     " passwd_entry group_entry init_path personality overlay_volumes image_volumes"
     " artifact_volumes chroot_directories secrets secret_env shm_size_systemd devices_from gpus"
     " network_options base_hosts_file"
