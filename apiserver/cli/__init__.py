@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -40,5 +41,8 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("command", choices=_COMMANDS, metavar="command", help="one of those below")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own; --help shows them")
     chosen = parser.parse_args(list(arguments))
-    status: int = import_module(f"apiserver.cli.{chosen.command}").main(chosen.arguments)
+    gc.disable()  # nearly all that is made while importing stays
+    command = import_module(f"apiserver.cli.{chosen.command}")
+    gc.enable()
+    status: int = command.main(chosen.arguments)
     return status

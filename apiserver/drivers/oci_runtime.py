@@ -16,16 +16,15 @@ from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.errors import ContainerNotRunning, EngineError, NoSuchContainer
 from apiserver.jsonvalue import JsonValue
 
-_NO_SUCH = re.compile(
-    r"container .{0,200}does not exist|opening file .{0,4096}/status.: No such file"
-    r"|cannot open directory .{0,4096}: No such file",
-    re.IGNORECASE | re.DOTALL,
+# Compiled when they are first needed, as those in `oci_log`.
+_NO_SUCH = (
+    r"(?is)container .{0,200}does not exist|opening file .{0,4096}/status.: No such file"
+    r"|cannot open directory .{0,4096}: No such file"
 )
-_NOT_RUNNING = re.compile(
-    r"not running|process already finished|not in .?(?:created|running).? state|cannot start a container that has"
+_NOT_RUNNING = (
+    r"(?i)not running|process already finished|not in .?(?:created|running).? state|cannot start a container that has"
     r"|container (?:is )?stopped|in an? (?:in)?appropriate state|No such process|not paused|already paused"
-    r"|in the state .(?:stopped|created).",
-    re.IGNORECASE,
+    r"|in the state .(?:stopped|created)."
 )
 
 
@@ -117,9 +116,9 @@ class OciRuntime:
 
     def _failure(self, id: str, error: ProgramFailed) -> EngineError:
         message = last_message(error.stderr) or error.subject
-        if _NO_SUCH.search(message):
+        if re.search(_NO_SUCH, message):
             return NoSuchContainer(id)
-        if _NOT_RUNNING.search(message):
+        if re.search(_NOT_RUNNING, message):
             return ContainerNotRunning(id)
         return failure(message)
 

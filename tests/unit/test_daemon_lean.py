@@ -9,7 +9,8 @@ import pytest
 
 UNWANTED = (
     *("OpenSSL", "cryptography", "service_identity", "werkzeug.serving", "werkzeug.test", "http.client", "treq"),
-    *("klein._form", "klein._session", "tomllib", "asyncio.base_events", "ssl"),
+    *("klein._form", "klein._session", "tomllib", "asyncio.base_events", "ssl", "twisted.spread.banana"),
+    *("werkzeug.datastructures.headers", "werkzeug.sansio.http", "mimetypes"),
 )
 
 
@@ -41,13 +42,39 @@ def test_with_tls_openssl_can_be_imported() -> None:
     assert "OpenSSL" in modules
 
 
-@pytest.mark.parametrize("what", ["http.cookiejar", "urllib.request", "werkzeug", "klein", "asyncio.base_events"])
+REDIRECTED = """
+from werkzeug.routing import Map, RequestRedirect, Rule
+try:
+    Map([Rule('/a/', endpoint='a')]).bind('d').match('/a')
+except RequestRedirect as redirect:
+    answer = redirect.get_response({})
+assert (answer.status_code, answer.headers['Location']) == (308, 'http://d/a/')
+"""
+PUT_OFF = (
+    *("http.cookiejar", "urllib.request", "werkzeug", "klein", "asyncio.base_events", "werkzeug.http"),
+    *(
+        "werkzeug.urls",
+        "werkzeug.utils",
+        "werkzeug.sansio.http",
+        "werkzeug.datastructures.headers",
+        "twisted.spread.banana",
+    ),
+)
+
+
+@pytest.mark.parametrize("what", PUT_OFF)
 def test_what_is_put_off_is_there_when_somebody_wants_it(what: str) -> None:
     use = {
         "http.cookiejar": "import http.cookiejar as m; m.CookieJar",
         "urllib.request": "import urllib.request; urllib.request.Request('http://a/')",
         "werkzeug": "import werkzeug.routing as m; m.Map",
         "klein": "import klein._app as m; m.Klein",
+        "werkzeug.http": "from werkzeug.http import parse_set_header as m; assert 'a' in m('a, b')",
+        "werkzeug.urls": "from werkzeug.urls import uri_to_iri as m; assert m('/%C3%A4') == m(m('/%C3%A4')) == '/ä'",
+        "werkzeug.utils": REDIRECTED,
+        "werkzeug.sansio.http": "from werkzeug.datastructures import Accept, HeaderSet; str(HeaderSet(['a b']))",
+        "werkzeug.datastructures.headers": "import werkzeug.datastructures as m; m.Headers({'a': 'b'})",
+        "twisted.spread.banana": "from twisted.spread.pb import Copyable as m, PBClientFactory",
         "asyncio.base_events": "import asyncio as m; m.run(m.sleep(0)); assert m.Future is m.futures.Future",
     }
     assert what in imported(f"from apiserver.daemon.lean import import_lean; import_lean(tls=False)\n{use[what]}")
