@@ -61,7 +61,7 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str, v
         "ExtraHosts": list(network.extra_hosts),
         "HostsFile": "",
         "GroupAdd": list(security.supplementary_groups),
-        "IpcMode": namespaces.ipc.value,
+        "IpcMode": (namespaces.ipc or Namespace.SHAREABLE).value,
         "Cgroup": "",
         "Cgroups": "default",
         "PidMode": namespaces.pid.value,

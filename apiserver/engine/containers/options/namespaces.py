@@ -20,7 +20,8 @@ class Namespace(Enum):
 
 class Namespaces(Struct, frozen=True):
     pid: Namespace = Namespace.PRIVATE
-    ipc: Namespace = Namespace.PRIVATE
+    ipc: Namespace | None = None
+    """None: its own, which Docker calls private and Podman shareable."""
     uts: Namespace = Namespace.PRIVATE
     cgroup: Namespace | None = None
     """None: private on a unified hierarchy, else the host's, as Docker decides."""

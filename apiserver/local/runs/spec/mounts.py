@@ -43,7 +43,7 @@ class Placed(Struct, frozen=True):
         return {"destination": self.target, "type": self.type, "source": self.source, "options": list(self.options)}
 
 
-def kernel_mounts(mounts: Mounts, *, privileged: bool, ipc: Namespace) -> list[Placed]:
+def kernel_mounts(mounts: Mounts, *, privileged: bool, ipc: Namespace | None) -> list[Placed]:
     """/proc, /dev and /sys, as Docker mounts them."""
     write = "rw" if privileged else "ro"
     if ipc is Namespace.HOST:

@@ -8,11 +8,13 @@ from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.docker.options.body import HostConfig
 
+_IPC = (Namespace.PRIVATE, Namespace.SHAREABLE, Namespace.NONE)
+
 
 def read_namespaces(host: HostConfig) -> Namespaces:
     return Namespaces(
         pid=_read("PidMode", "PID", "--pid", host.pid_mode),
-        ipc=_read("IpcMode", "IPC", "--ipc", host.ipc_mode, Namespace.PRIVATE, Namespace.SHAREABLE, Namespace.NONE),
+        ipc=_read("IpcMode", "IPC", "--ipc", host.ipc_mode, *_IPC) if host.ipc_mode else None,
         uts=_read("UTSMode", "UTS", "--uts", host.uts_mode),
         cgroup=_read_cgroup(host.cgroupns_mode),
     )
@@ -53,7 +55,7 @@ def show_namespaces(namespaces: Namespaces, *, unified: bool) -> JsonObject:
     cgroup = namespaces.cgroup or (Namespace.PRIVATE if unified else Namespace.HOST)
     return {
         "CgroupnsMode": cgroup.value,
-        "IpcMode": namespaces.ipc.value,
+        "IpcMode": (namespaces.ipc or Namespace.PRIVATE).value,
         "PidMode": "host" if namespaces.pid is Namespace.HOST else "",
         "UTSMode": "host" if namespaces.uts is Namespace.HOST else "",
         "UsernsMode": "",

@@ -13,7 +13,7 @@ _NOT_BUILT = ("container", "path", "pod", "none", "auto", "keep-id", "no-map", "
 def read_namespaces(body: CreateBody) -> Namespaces:
     return Namespaces(
         pid=_read("pidns", body.pidns) or Namespace.PRIVATE,
-        ipc=_read("ipcns", body.ipcns, Namespace.SHAREABLE, Namespace.NONE) or Namespace.SHAREABLE,
+        ipc=_read("ipcns", body.ipcns, Namespace.SHAREABLE, Namespace.NONE),
         uts=_read("utsns", body.utsns) or Namespace.PRIVATE,
         cgroup=_read("cgroupns", body.cgroupns),
     )
