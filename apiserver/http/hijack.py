@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -18,8 +19,8 @@ from apiserver.http.sockets import unread_bytes
 if TYPE_CHECKING:
     from apiserver.http.request import Request
 
-_PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.5)
-"""Seconds between looks whether the head was read: a second in all, for clients on a busy machine."""
+_PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256)
+"""Seconds between looks whether the head was read, the last again and again: on a busy machine it may take long."""
 
 
 class Wire(Protocol):
@@ -83,14 +84,14 @@ class Duplex:
             await self._wire.drain.wait()
 
     async def head_read(self) -> None:
-        """Return once the client has read the head of the hijack, or after a moment.
+        """Return once the client has read the head of the hijack, or the connection is lost.
 
         docker-py, for one, loses what it finds in one read with the head. On TCP only its arrival is known.
         """
         handle = getattr(self._wire.transport, "socket", None)
         if handle is None or self._lost:
             return
-        for pause in _PAUSES:
+        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
             await deferLater(self._wire.clock, pause, lambda: None)
             # What the kernel does not have yet is not among the unread bytes either.
             if self._lost or not (unwritten(self._wire.transport) or unread_bytes(handle)):
