@@ -159,7 +159,7 @@ def test_a_load_whose_service_is_killed_ends_with_it_and_leaves_nothing_and_the_
     until(lambda: whole(own), "a layer is stored")
     with dead(own):
         loading.join()
-        until(lambda: not skopeos(own), "skopeo ends", seconds=2)
+        until(lambda: not skopeos(own), "skopeo ends")
         assert len(whole(own)) == 1
     nothing_left(own)
     assert own.request("POST", "/images/load?quiet=1", archive)[0] == 200
@@ -180,7 +180,7 @@ def test_of_a_load_of_several_images_whose_service_is_killed_those_stay_that_wer
     until(lambda: len(whole(own)) == 2, "the second image has a layer")
     with dead(own):
         loading.join()
-        until(lambda: not skopeos(own), "skopeo ends", seconds=2)
+        until(lambda: not skopeos(own), "skopeo ends")
     until(lambda: not list((own.root / "copies").iterdir()), "layers are removed")
     assert [image["RepoTags"] for image in json.loads(own.request("GET", "/images/json?all=1")[1])] == [["first:1"]]
     assert len(layers(own)) == 1
