@@ -80,12 +80,10 @@ def cleared(service: Service) -> Iterator[None]:
 
 
 def test_the_containers_terminal_is_as_large_as_the_clients_also_after_a_resize(docker: Docker) -> None:
-    script = "sleep 1; stty size; read line; sleep 1; stty size"
+    script = "for s in '33 77' '44 88'; do until [ \"$(stty size)\" = \"$s\" ]; do sleep 0.1; done; stty size; done"
     with Terminal(docker, "run", "--rm", "-it", "--network", "none", "busybox", "sh", "-c", script) as terminal:
         terminal.until(b"33 77\r\n")
         terminal.resize(44, 88)
-        time.sleep(0.5)
-        terminal.type(b"\n")
         terminal.until(b"44 88\r\n")
         assert terminal.ended() == 0
 
