@@ -15,6 +15,7 @@ import pytest
 from apiserver.config.host import read_host
 from apiserver.drivers.linux.cgroups import Cgroups
 from tests.support.docker import Docker
+from tests.support.outside import until
 from tests.support.service import Service
 
 
@@ -275,13 +276,13 @@ def test_the_details_of_a_log_are_the_labels_the_environment_and_the_tag_that_we
 
 
 def test_the_stop_signal_and_its_time(docker: Docker) -> None:
-    script = "trap 'echo got it; exit 5' INT; while :; do sleep 0.1; done"
+    script = "trap 'echo got it; exit 5' INT; echo ready; while :; do sleep 0.1; done"
     docker.ok(
         "run", "-d", "--name", "polite", "--network", "none", "--stop-signal", "INT", "busybox", "sh", "-c", script
     )
-    time.sleep(0.5)
+    until(lambda: docker.ok("logs", "polite") == "ready", "the signal is waited for")
     docker.ok("stop", "polite")
-    assert docker.ok("logs", "polite") == "got it"
+    assert docker.ok("logs", "polite") == "ready\ngot it"
     assert docker.ok("inspect", "-f", "{{.State.ExitCode}}", "polite") == "5"
     docker.ok("run", "-d", "--name", "deaf", "--network", "none", "--stop-timeout", "1", "busybox", "sleep", "100")
     begin = time.monotonic()
