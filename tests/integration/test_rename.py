@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.support.docker import Docker
+from tests.support.outside import until
 from tests.support.podman import Podman
 from tests.support.service import Service
 
@@ -79,7 +79,7 @@ def test_a_service_that_is_killed_while_it_renames_knows_the_container_by_one_na
 
     renaming = threading.Thread(target=rename)
     renaming.start()
-    time.sleep(0.3)
+    until(lambda: answered[0] > 9, "some are answered")
     service.kill()
     renaming.join(20)
     service.start()
