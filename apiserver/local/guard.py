@@ -42,14 +42,13 @@ class LocalGuard:
                     self.done(name)
 
     def begin(self, what: str) -> None:
+        self.attend()  # first: a file that nobody reads would stay if we died before there is somebody
         try:
             # Small files in the kernel's memory: they do not block.
             self._paths.unsettled.mkdir(mode=0o700, exist_ok=True)
             os.close(os.open(self._paths.unsettled / what, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             log.warn("nobody would finish for us what is begun now: {error}", error=error)
-        else:
-            self.attend()
 
     def attend(self) -> None:
         try:
