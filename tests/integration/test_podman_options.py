@@ -50,7 +50,7 @@ TMPFS = "grep -o ' /t tmpfs [^ ]*' /proc/mounts"
 @pytest.mark.parametrize(
     ("options", "script", "said"),
     [
-        (["-e", "A=b c", "-w", "/made/here"], "echo $A; pwd; echo $PATH | grep -c /bin", "b c\n/made/here\n1"),
+        (["-e", "A=b c", "-w", "/sys/class"], "echo $A; pwd; echo $PATH | grep -c /bin", "b c\n/sys/class\n1"),
         (["--unsetenv", "container"], "echo ${container:-gone}", "gone"),
         ([], "echo $container", "podman"),
         (["--hostname", "db"], "hostname; cat /etc/hostname", "db\ndb"),
@@ -86,6 +86,20 @@ TMPFS = "grep -o ' /t tmpfs [^ ]*' /proc/mounts"
 )
 def test_an_option_acts_inside(run: Run, options: list[str], script: str, said: str) -> None:
     assert run(*options, script=script).strip() == said
+
+
+def test_a_working_directory_that_a_client_asks_for_has_to_be_there(podman: Podman, run: Run, tmp_path: Path) -> None:
+    refused = podman("run", "--rm", "--network", "none", "-w", "/made/here", "busybox", "true")
+    assert refused.code == 126
+    assert 'workdir "/made/here" does not exist on container' in refused.stderr
+    (tmp_path / "there").mkdir()
+    assert run("-v", f"{tmp_path}:/h", "-w", "/h/there", script="pwd") == "/h/there"
+
+
+def test_the_working_directory_of_an_image_is_made(service: Service, run: Run) -> None:
+    archive = docker_archive(busybox_image("localhost/works:latest", WorkingDir="/made/here"))
+    assert service.request("POST", "/v5.0.0/libpod/images/load", archive)[0] == 200
+    assert run(image="works", script="pwd") == "/made/here"
 
 
 def test_a_container_is_killed_after_its_time_out(podman: Podman) -> None:

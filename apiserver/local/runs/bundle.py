@@ -118,7 +118,9 @@ class Bundles:
         """Make what mounts and the first process stand on, and find out who that is."""
         inside.make_targets(merged, targets)
         user = self._user(spec, merged, placed)
-        inside.make_working_dir(merged, placed, cwd)
+        create = spec.options.process.create_working_dir
+        missing = "" if create else f'workdir "{cwd}" does not exist on container {spec.key.container_id}'
+        inside.settle_working_dir(merged, placed, cwd, missing=missing)
         return user
 
     def _user(self, spec: RunSpec, merged: Path, placed: Sequence[Placed]) -> users.User:

@@ -123,11 +123,14 @@ def read_accounts(root: Inside, path: str, name: str) -> bytes:
     return root.read(path, ACCOUNTS_LIMIT) or b""
 
 
-def make_working_dir(rootfs: Path, placed: Sequence[Placed], cwd: str) -> None:
+def settle_working_dir(rootfs: Path, placed: Sequence[Placed], cwd: str, *, missing: str = "") -> None:
     """Make the working directory where there is none: in the root, or in the volume that it lies in.
 
+    Args:
+        missing: the refusal where there is none; empty: it is made.
+
     Raises:
-        InvalidParameter: a file is there, or links lead into /proc.
+        InvalidParameter: a file is there, or links lead into /proc; or `missing`.
     """
     if cwd == "/" or cwd == "/proc":
         return
@@ -136,7 +139,11 @@ def make_working_dir(rootfs: Path, placed: Sequence[Placed], cwd: str) -> None:
         raise InvalidParameter(f"the working directory {cwd!r} is not a directory")
     with Inside(base) as root:
         try:
-            descriptor = root.make_directories(rest)
+            descriptor = root.open(rest, os.O_PATH | os.O_DIRECTORY) if missing else root.make_directories(rest)
+        except FileNotFoundError as error:
+            if not missing or any(not mount.is_bind and cwd.startswith(f"{mount.target}/") for mount in placed):
+                return  # what is in there the kernel makes: /sys, for example
+            raise InvalidParameter(missing) from error
         except NotADirectoryError as error:
             raise InvalidParameter(f"Cannot mkdir: {cwd} is not a directory") from error
         except OSError:

@@ -41,6 +41,8 @@ class Process(Struct, frozen=True):
     """False: of the image's environment, and of the default one, nothing is taken."""
     working_dir: str = ""
     """Absolute after create ("/" where neither the client nor the image says)."""
+    create_working_dir: bool = True
+    """False: a start fails where it is missing."""
     user: str = ""
     """`USER[:GROUP]`, names or numbers, as given; resolved in the container's own passwd and group at start."""
     terminal: bool = False

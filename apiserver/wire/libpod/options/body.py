@@ -1,8 +1,8 @@
 """The body of a create request: podman's SpecGenerator (pkg/specgen/specgen.go), each known field with its type.
 
 A null is what a missing field is, as Go decodes it. Unknown keys are ignored. So are these known ones, as they make no
-difference here: `volatile` (how much is synced to disk), `create_working_dir` (it always is), `networkOrder` (there is
-one network), `host_device_list` (Podman's own, out of `devices`), `raw_image_name` (how the client named the image).
+difference here: `volatile` (how much is synced to disk), `networkOrder` (there is one network), `host_device_list`
+(Podman's own, out of `devices`), `raw_image_name` (how the client named the image).
 """
 
 from __future__ import annotations
@@ -167,6 +167,7 @@ class CreateBody(Struct):
     unsetenv: Strings = None
     unsetenvall: bool = False
     work_dir: str = ""
+    create_working_dir: bool = False
     user: str = ""
     groups: Strings = None
     hostusers: Strings = None

@@ -31,6 +31,7 @@ def read_process(body: CreateBody, proxies: Mapping[str, str]) -> Process:
         env_merge=tuple(body.envmerge or ()),
         image_env=not body.unsetenvall,
         working_dir=body.work_dir,
+        create_working_dir=body.create_working_dir or not body.work_dir,
         user=body.user,
         terminal=body.terminal,
         stdin_open=body.stdin,
