@@ -140,6 +140,25 @@ def test_of_an_image_those_names_alone_are_listed_that_a_filter_finds(pattern: s
     assert set(shown.names) == names
 
 
+@pytest.mark.parametrize(
+    ("pattern", "tags", "digests"),
+    [
+        ("quay.io/a/b", ["quay.io/a/b:v1"], ["quay.io/a/b@sha256:" + "1" * 64]),
+        ("quay.io/a/b:v1", ["quay.io/a/b:v1"], []),
+        ("quay.io/a/b@sha256:" + "1" * 64, [], ["quay.io/a/b@sha256:" + "1" * 64]),
+        ("quay.io/c/d", [], ["quay.io/c/d@sha256:" + "2" * 64]),
+    ],
+)
+def test_of_the_digests_of_an_image_those_alone_are_listed_that_a_filter_finds(
+    pattern: str, tags: list[str], digests: list[str]
+) -> None:
+    """As dockerd, daemon/images/images.go: its client shows a line for each repository that has a digest."""
+    image = replace(IMAGE, digests=("quay.io/c/d@sha256:" + "2" * 64,), pulled=("quay.io/a/b@sha256:" + "1" * 64,))
+    (chosen,) = select((image,), {"reference": (pattern,)}, find, NOW)
+    shown = summary_json(chosen, -1, -1, (1, 51))
+    assert (shown["RepoTags"], shown["RepoDigests"]) == (tags, digests)
+
+
 @pytest.mark.parametrize("pattern", ["mine", "mine:v1", "localhost/mine", "localhost/*"])
 def test_what_podman_clients_called_by_a_short_name_is_found_by_that(pattern: str) -> None:
     image = replace(IMAGE, names=("localhost/mine:v1",))

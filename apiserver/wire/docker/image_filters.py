@@ -46,7 +46,7 @@ def select(
         return chosen
     patterns = [compile_glob(_REFERENCE, value) for value in filters[_REFERENCE]]
     named = (_called(image, patterns) for image in chosen)
-    return [image for image in named if image.names or image.digests]
+    return [image for image in named if image.names or image.digests or image.pulled]
 
 
 def _test(key: str, values: list[str], find: Find, now: datetime) -> Test:
@@ -80,7 +80,7 @@ def _called(image: Image, patterns: Sequence[re.Pattern[str]]) -> Image:
     def matching(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if any(p.fullmatch(short) for short in _short(name) for p in patterns))
 
-    return replace(image, names=matching(image.names), digests=matching(image.digests))
+    return replace(image, names=matching(image.names), digests=matching(image.digests), pulled=matching(image.pulled))
 
 
 def _short(canonical: str) -> set[str]:
