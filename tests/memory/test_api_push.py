@@ -89,6 +89,13 @@ def test_what_is_not_here_is_404_in_each_flavours_words(api: Api) -> None:
     assert api.registry.pushes == []
 
 
+def test_all_tags_are_not_pushed_as_if_latest_were_all(api: Api) -> None:
+    api.image_source.add(image("latest", "127.0.0.1:5000/box:latest"))
+    said = api.post(DOCKER)  # as `docker push --all-tags` asks: no tag at all
+    assert (said.status, "--all-tags" in said.json()["message"]) == (501, True)
+    assert api.registry.pushes == []
+
+
 @pytest.mark.parametrize(
     ("query", "field"), [({"format": "x"}, "format"), ({"compressionFormat": "x"}, "compressionFormat")]
 )

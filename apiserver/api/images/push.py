@@ -37,7 +37,8 @@ class ImagePushGroup:
         if string(request, "platform"):
             raise NotImplementedYet("the option platform (docker push --platform)")
         tag = string(request, "tag")
-        if not tag and parse_reference(name).tag is None and parse_reference(name).digest is None:
+        named = parse_reference(name)
+        if not (tag or named.tag or named.digest):
             raise NotImplementedYet("pushing all tags of a repository (docker push --all-tags)")
         reference = pulled_reference(name, tag)
         image = await self._local(reference)
