@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 _SIMPLE: Final = frozenset({b"application/x-www-form-urlencoded", b"text/plain", b"multipart/form-data"})
 """Content types that a page may POST anywhere without asking first; browsers ask before JSON."""
 
+_DOCKER: Final = b"Docker-Client/"
+"""How the docker command calls itself, which sends what it imports as text. A page that takes the name has to ask."""
+
 _OWN_PAGES: Final = frozenset({b"same-origin", b"none"})
 """`Sec-Fetch-Site` of a request that no other site's page made. No client but a browser sends that header."""
 
 
 def refuse_foreign(request: Request) -> None:
     """Look at what only matters on TCP; a unix socket has its permissions.
+
+    The docker command may send any content type: no form says that it is the docker command.
 
     Raises:
         Forbidden: a `Host` that is a name and not ours (DNS rebinding), an `Origin` other than the configured
@@ -38,6 +43,8 @@ def refuse_foreign(request: Request) -> None:
     for site in headers.getRawHeaders(b"Sec-Fetch-Site") or ():
         if not origins and site not in _OWN_PAGES:  # images and forms, which may come without an origin
             raise Forbidden("pages of other sites may not call this service")
+    if all(agent.startswith(_DOCKER) for agent in headers.getRawHeaders(b"User-Agent") or (b"",)):
+        return
     for content_type in headers.getRawHeaders(b"Content-Type") or ():
         kind = content_type.partition(b";")[0].strip().lower()
         if kind in _SIMPLE and request.method == b"POST":

@@ -6,9 +6,12 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.docker import Docker
+from tests.support.image_archive import busybox_image, docker_archive
 from tests.support.service import Service
 
 PAGE = "https://console.example"
@@ -97,6 +100,15 @@ def test_a_form_or_plain_text_is_403_since_browsers_send_them_unasked(
     ):
         assert ask(port, "POST", "/containers/create", body, Content_Type=kind)[0] == 403
     assert services[0].containers() == []
+
+
+def test_the_docker_command_imports_and_loads(port: int, tmp_path: Path) -> None:
+    """What it imports it sends as plain text."""
+    docker = Docker(f"tcp://127.0.0.1:{port}", tmp_path)
+    archive = docker_archive(busybox_image("loaded:latest"))
+    docker.ok("load", input=archive)
+    docker.ok("import", "-", "imported", input=archive)
+    assert set(docker.ok("images", "--format", "{{.Repository}}").split()) >= {"loaded", "imported"}
 
 
 def test_what_a_browser_says_another_site_asks_is_403(port: int, open_to_a_page: int) -> None:

@@ -433,6 +433,25 @@ def test_on_tcp_a_body_that_a_form_could_send_is_refused(things: Things, kind: s
     assert connection.answer.status == 403
 
 
+@pytest.mark.parametrize(
+    ("agents", "status"),
+    [
+        (["Docker-Client/28.2.2 (linux)"], 200),
+        (["Mozilla/5.0"], 403),
+        (["Docker-Client/28.2.2 (linux)", "Mozilla/5.0"], 403),
+        (["docker-sdk-python/7.1.0"], 403),
+    ],
+)
+def test_on_tcp_the_docker_command_may_send_text(things: Things, agents: list[str], status: int) -> None:
+    connection = MemoryConnection(Router([things.app]), Clock(), listener="tcp://127.0.0.1:2375")
+    names = "".join(f"User-Agent: {agent}\r\n" for agent in agents)
+    connection.send(
+        f"POST /body HTTP/1.1\r\nHost: localhost\r\n{names}Content-Type: text/plain\r\n"
+        "Content-Length: 2\r\n\r\n{}".encode()
+    )
+    assert connection.answer.status == status
+
+
 def test_ping_says_what_clients_look_for_and_head_has_no_body() -> None:
     router = Router([PingGroup().app])
     answer = MemoryConnection(router, Clock()).request("GET", "/v1.44/_ping").answer
