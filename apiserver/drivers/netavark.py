@@ -42,7 +42,7 @@ _status = msgspec.json.Decoder(dict[str, StatusJson])
 
 
 class Netavark:
-    """One call at a time: it is the caller who sees to that.
+    """Which calls may be made beside others is for the caller to see to.
 
     Args:
         state: directory for its own files, gone after a reboot.

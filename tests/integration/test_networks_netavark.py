@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import pytest_twisted
 from msgspec.structs import replace
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import Clock, deferLater
 
 from apiserver.config.host.programs import which
@@ -81,8 +82,8 @@ class World:
         return self.bridge.interface in run("ip", "-o", "link")
 
     async def stands(self) -> None:
-        """Bring it to where a bridge stands and nobody is on it."""
-        plan = await self.plan()
+        """Bring it to where a bridge stands and nobody is on it, after a run with a published port."""
+        plan = await self.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18099))
         await self.networks.attach(plan)
         assert self.bridge is not None
         record = self.paths.bridges / f"{self.bridge.interface}.json"
@@ -99,6 +100,9 @@ class World:
         rules = run("nft", "list", "ruleset", check=False) + run("iptables-save", check=False)
         assert str(self.bridge.subnet) not in rules
         assert self.bridge.interface not in rules
+        # Chains are named after a hash of the name that netavark knows (iptables), or after the id (nftables).
+        assert hashlib.sha512(self.bridge.interface.encode()).hexdigest()[:13].upper() not in rules
+        assert f"nv_{self.bridge.id[:8]}" not in rules
 
     async def end(self) -> None:
         for plan in self.plans:
@@ -316,6 +320,22 @@ async def test_what_was_cut_short_of_standing_is_taken_away(world: World, cut: s
     world.networks = world.again()
     await world.networks.begin()
     await world.networks.end()
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_service_killed_while_it_lets_go_has_said_that_the_bridge_is_not_whole(world: World) -> None:
+    """Who took it over as whole would set up runs beside each other on a bridge that goes with any of them."""
+    await world.stands()
+    assert world.bridge is not None
+    record = world.paths.bridges / f"{world.bridge.interface}.json"
+    ending = Deferred.fromCoroutine(world.networks.end())
+    ending.cancel()
+    with pytest.raises(CancelledError):
+        await ending
+    assert json.loads(record.read_bytes())["whole"] is False
+    world.networks = world.again()
+    await world.networks.begin()
     world.nothing_stands()
 
 

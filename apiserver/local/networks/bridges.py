@@ -32,12 +32,15 @@ class Standing(msgspec.Struct, frozen=True):
 
     Attributes:
         firewall: the driver that wrote its rules.
-        whole: whether it was made to its end.
+        request: what netavark is told to make it.
+        leaving: what netavark is told to take it down, and before that to make anew what is there by halves.
+        whole: whether it was made to its end, and nobody has begun to take it down.
     """
 
     interface: str
     firewall: str
     request: JsonObject
+    leaving: JsonObject
     whole: bool = False
 
 
@@ -75,7 +78,7 @@ class Bridges:
         """
         if network.interface in self._standing:
             await self.let_go(self._standing[network.interface])
-        bridge = Standing(network.interface, firewall, member_request(network))
+        bridge = Standing(network.interface, firewall, member_request(network), member_request(network, leaves=True))
         self._standing[network.interface] = bridge
         self._record(bridge)
         path = self._namespace(bridge)
@@ -92,9 +95,10 @@ class Bridges:
         """
         path = self._namespace(bridge)
         self._standing[bridge.interface] = bridge = msgspec.structs.replace(bridge, whole=False)
+        self._record(bridge)
         if netns.exists(path):
             try:
-                await self._netavark.teardown(path, bridge.request, bridge.firewall)
+                await self._netavark.teardown(path, bridge.leaving, bridge.firewall)
             except ProgramFailed as error:
                 log.info("taking down {bridge}: {error}", bridge=bridge.interface, error=error.subject)
                 await self._take_down_anew(path, bridge)
@@ -128,8 +132,8 @@ class Bridges:
     async def _take_down_anew(self, path: Path, bridge: Standing) -> None:
         """netavark takes down as a whole only what is there as a whole."""
         await self._make_anew(path)
-        await self._netavark.setup(path, bridge.request, bridge.firewall)
-        await self._netavark.teardown(path, bridge.request, bridge.firewall)
+        await self._netavark.setup(path, bridge.leaving, bridge.firewall)
+        await self._netavark.teardown(path, bridge.leaving, bridge.firewall)
 
     async def _make_anew(self, path: Path) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -34,16 +34,23 @@ def request_json(plan: NetworkPlan) -> JsonObject:
     }
 
 
-def member_request(network: Network) -> JsonObject:
-    """What is told of a member of a network that has no address there, and no name: it is there to be one more."""
+def member_request(network: Network, *, leaves: bool = False) -> JsonObject:
+    """What is told of a member of a network that has no address there, and no name: it is there to be one more.
+
+    Args:
+        leaves: for its teardown: it is said to have an address, one that nobody is given. netavark removes the chain
+            of published ports only with a last member that has one.
+    """
+    assert network.subnet is not None
     name = netavark_name(network)
-    described = _network(network) | {"dns_enabled": False, "ipam_options": {"driver": "none"}}
+    ipam = "host-local" if leaves else "none"
+    address = {"static_ips": [str(network.subnet.broadcast_address)]} if leaves else {}
     return {
         "container_id": network.id,
         "container_name": name,
         "port_mappings": [],
-        "networks": {name: {"interface_name": "eth0"}},
-        "network_info": {name: described},
+        "networks": {name: {"interface_name": "eth0", **address}},
+        "network_info": {name: _network(network) | {"dns_enabled": False, "ipam_options": {"driver": ipam}}},
         "dns_servers": [],
     }
 
