@@ -251,5 +251,5 @@ class LocalEngine:
                 log.warn("left unfinished: {purpose} of {name}", purpose=held.purpose, name=held.name)
         try:
             await services.networks.end()
-        except EngineError:
+        except (EngineError, OSError):
             log.failure("not all of the networks that nobody is on is taken down")

@@ -334,6 +334,7 @@ async def test_a_service_killed_while_it_lets_go_has_said_that_the_bridge_is_not
     with pytest.raises(CancelledError):
         await ending
     assert json.loads(record.read_bytes())["whole"] is False
+    assert BRIDGES in world.machine.unsettled, "the guard has it finished"
     world.networks = world.again()
     await world.networks.begin()
     world.nothing_stands()

@@ -166,7 +166,9 @@ class LocalNetworks:
         self._see_who_is_left()
 
     async def end(self) -> None:
-        self._expected()
+        self._stop_lingering()
+        if self._bridges.all():
+            self._guard.begin(BRIDGES)  # until they are gone: we may be killed while we wait for netavark
         await self._let_go_of_bridges()
 
     # --- bridges between one run and the next ---
@@ -203,11 +205,16 @@ class LocalNetworks:
             self._linger = self._reactor.callLater(LINGER, self._linger_is_over)
 
     def _expected(self) -> None:
-        """Somebody comes, or we leave."""
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
+        """Somebody comes."""
+        if self._stop_lingering():
             self._guard.done(BRIDGES)
+
+    def _stop_lingering(self) -> bool:
+        """Whether somebody would have been waited for."""
+        linger, self._linger = self._linger, None
+        if linger is not None:
+            linger.cancel()
+        return linger is not None
 
     def _linger_is_over(self) -> None:
         self._linger = None
