@@ -50,6 +50,8 @@ def test_a_request_goes_to_the_registry_and_for_a_token_to_whom_it_names(
         ("https://r.example/v2/", "PATCH", "https://r.example@evil.example/up", f"{OTHER}, https://evil.example: "),
         ("http://r.example/v2/", "PATCH", "http://127.0.0.1/up", f"{OTHER}, http://127.0.0.1: "),
         ("https://r.example/v2/", "DELETE", "https://s3.example/v2/", f"{OTHER}, https://s3.example: "),
+        ("https://r.example/v2/", "PATCH", "https://r.example\u2100/up", "r.example names a place that cannot be read"),
+        ("https://r.example/v2/", "PATCH", "https://[::1/up", "cannot be read: Invalid IPv6 URL"),
         ("https://r.example/v2/", "PATCH", "http://r.example/up", f"http://r.example, {CLEAR}"),
         ("https://r.example/v2/", "GET", "http://auth.example/token?scope=x", f"http://auth.example, {CLEAR}"),
         ("https://r.example/v2/", "GET", "http://r.example/v2/?scope=x", f"http://r.example, {CLEAR}"),

@@ -32,7 +32,10 @@ class PushRequests:
         Raises:
             RegistryUnreachable: the registry wants credentials, or what is pushed, where they are not to go.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise RegistryUnreachable(f"{self._registry} names a place that cannot be read: {error}") from error
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         # What each registry is asked first, until it answers. Whoever is asked for a token there gets a query.
         if (method, parts.netloc, parts.path, parts.query) == ("GET", self._address, "/v2/", ""):
