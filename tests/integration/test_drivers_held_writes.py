@@ -15,10 +15,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 
 from apiserver.drivers.linux import held_program
-from apiserver.drivers.linux.held_writes import run_held
+from apiserver.drivers.linux.held_writes import run_held, why_not_held
 from apiserver.drivers.process import Child, ProgramFailed, Programs
 from apiserver.errors import HostError
 
+CAP_SYS_PTRACE = 19
 SAYS_AND_DOES = "import os, sys\nfor each in sys.argv[1:]:\n  os.write(2, each.encode())\n  open(each, 'x').close()"
 
 
@@ -144,11 +145,20 @@ def without_capability(number: int) -> Iterator[None]:
 async def test_where_we_may_not_look_into_it_that_is_an_error_and_it_does_nothing(
     programs: Programs, tmp_path: Path
 ) -> None:
-    cap_sys_ptrace = 19
     running = Deferred.fromCoroutine(run_held(programs, [], says_and_does(tmp_path / "a"), lambda _: None))
     with (
-        without_capability(cap_sys_ptrace),
+        without_capability(CAP_SYS_PTRACE),
         pytest.raises(HostError, match=r"cannot be held at what it says: .*denied"),
     ):
         await running
     assert os.listdir(tmp_path) == []
+
+
+def test_before_a_push_it_is_seen_whether_programs_can_be_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = open_descriptors()
+    assert why_not_held(10) is None
+    with without_capability(CAP_SYS_PTRACE):
+        assert "denied" in str(why_not_held(10))
+    monkeypatch.setattr("apiserver.drivers.linux.held_writes._PROGRAM", tmp_path / "missing.py")
+    assert "No such file or directory" in str(why_not_held(10))
+    assert open_descriptors() <= before

@@ -10,6 +10,7 @@ import fcntl
 import os
 import select
 import struct
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -153,6 +154,43 @@ class _Holding:
                 _let_go(held.fileno(), number)
 
 
+def why_not_held(time_limit: float) -> str | None:
+    """What keeps programs from being held here; None where they can be. Blocks.
+
+    Args:
+        time_limit: seconds for it.
+    """
+    ours, theirs = os.pipe2(os.O_CLOEXEC)
+    python = [sys.executable, "-IS"]
+    argv = [*python, str(_PROGRAM), str(theirs), *python, "-c", "import os; os.write(2, b'held')"]
+    with (
+        open(ours, "rb", buffering=0) as pipe,
+        subprocess.Popen(argv, pass_fds=(theirs,), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as program,
+    ):
+        os.close(theirs)
+        try:
+            if not _poll(ours, time_limit):
+                return f"it is not held after {time_limit:g} s"
+            number = pipe.read(16)
+            if not number:
+                return program.communicate(timeout=time_limit)[1].decode(errors="replace").strip()
+            held = _descriptor_of(program.pid, int(number))
+            try:
+                if not _poll(held, time_limit) & select.POLLIN:
+                    return "the kernel told nothing of what it wrote"
+                for each, text in _received(held):
+                    _let_go(held, each)
+                    if text != b"held":
+                        return f"what it writes is read as {text[:80]!r}"
+            finally:
+                os.close(held)
+            return None
+        except (OSError, _NotSeen, subprocess.TimeoutExpired) as error:
+            return str(error)
+        finally:
+            program.kill()
+
+
 def _received(descriptor: int) -> Iterator[tuple[int, bytes]]:
     """The id and the bytes of what is held; of nothing, where a signal has ended it meanwhile: it is made again."""
     notification = bytearray(_NOTIFICATION.size)
@@ -183,8 +221,8 @@ def _descriptor_of(pid: int, number: int) -> int:
         os.close(process)
 
 
-def _poll(descriptor: int) -> int:
+def _poll(descriptor: int, seconds: float = 0) -> int:
     """What has happened; to receive where nothing is held would block."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return next((happened for _, happened in poll.poll(0)), 0)
+    return next((happened for _, happened in poll.poll(seconds * 1000)), 0)
