@@ -23,6 +23,7 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 _REQUEST = re.compile(rb'msg="(?:GET|POST) (https?://[^" ]+)')
 _TO_BE_SENT = re.compile(rb'^time="[^"]*" level=debug msg="([A-Z]+) (https?://[^"]*)"', re.MULTILINE)
+_SKIPPED = re.compile(rb'msg="Skipping blob (sha\d+:[0-9a-f]+) \(already present\)')
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -207,6 +208,7 @@ class Skopeo:
         call: RegistryCall,
         said: Sink,
         asks: Callable[[str, str], object],
+        skips: Callable[[str], object],
         options: Sequence[str] = (),
     ) -> None:
         """Copy an image of the store to `HOST/PATH:TAG`.
@@ -214,6 +216,7 @@ class Skopeo:
         Args:
             asks: called with method and URL before skopeo sends a request there, for all but those that it is
                 redirected to. If it raises, skopeo is killed without sending it, and that is raised here.
+            skips: called with the diff digest of each layer that the registry has, so that it need not be sent.
             options: more of `skopeo copy`, `--digestfile FILE` for one.
 
         Raises:
@@ -223,6 +226,8 @@ class Skopeo:
         def heard(text: bytes) -> None:
             for method, url in _TO_BE_SENT.findall(text):
                 asks(method.decode(), url.decode())
+            for digest in _SKIPPED.findall(text):
+                skips(digest.decode())
 
         source = f"containers-storage:[overlay@{self._store.root}+{self._store.runroot}]@{image_id}"
         words = ["copy", *call.side("dest-"), *options, source, f"docker://{reference}"]

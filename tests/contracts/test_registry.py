@@ -171,7 +171,9 @@ async def test_what_is_pushed_is_there(subject: Subject) -> None:
     image_id = await subject.fetched()
     sent: list[int] = []
     name = subject.name("pushed:1")
-    pushing = Deferred.fromCoroutine(subject.registry.push(image_id, name, subject.access, PushFormat(), sent.append))
+    pushing = Deferred.fromCoroutine(
+        subject.registry.push(image_id, name, subject.access, PushFormat(), sent.append, lambda _: None)
+    )
     subject.going()
     manifest = await pushing
     assert (await subject.registry.look(name, subject.access, HERE)).digest == manifest.digest

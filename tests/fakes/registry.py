@@ -28,6 +28,7 @@ class FakeRegistry:
         known: who may log in, by registry.
         closed: whether those alone are let in.
         pushes: (canonical name, format, what to call with bytes sent, what to fire with a manifest) of each push.
+        reuses: what to call with a layer that is there already, of each push.
         clearing: what a fetch that is cancelled waits for before it has ended.
         fetches: (canonical name, what to call with a step, what to fire with an image or an error) of each fetch.
     """
@@ -43,6 +44,7 @@ class FakeRegistry:
         self.known: dict[str, Credentials] = {}
         self.closed = False
         self.pushes: list[tuple[str, PushFormat, Callable[[int], object], Deferred[RemoteManifest]]] = []
+        self.reuses: list[Callable[[str], object]] = []
         self.fetches: list[tuple[str, Callable[[LayerProgress], None], Deferred[Image]]] = []
 
     async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
@@ -84,12 +86,14 @@ class FakeRegistry:
         access: RegistryAccess,
         form: PushFormat,
         watch: Callable[[int], object],
+        reused: Callable[[str], object],
     ) -> RemoteManifest:
         def count(_: object) -> None:
             self.cancelled += 1
 
         done: Deferred[RemoteManifest] = Deferred(count)
         self.pushes.append((reference.canonical, form, watch, done))
+        self.reuses.append(reused)
         manifest = await done
         self.remote[reference.canonical] = RemoteImage(manifest.digest, manifest.digest, ())
         return manifest

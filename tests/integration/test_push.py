@@ -64,6 +64,23 @@ def test_docker_pushes_and_what_was_pushed_can_be_pulled(docker: Docker, registr
     assert docker.ok("run", "--rm", "--network", "none", name, "echo", "came back") == "came back"
 
 
+def test_docker_hears_of_layers_that_need_not_be_pushed(
+    service: Service, docker: Docker, registry: DockerRegistry
+) -> None:
+    base, top = layer([Entry("base", b"b")]), layer([Entry("top", b"t")])
+    docker.ok("load", input=docker_archive(TestImage((base,), ("base:1",)), TestImage((base, top), ("both:1",))))
+
+    def statuses(image: str, name: str) -> list[object]:
+        assert service.request("POST", f"/images/{image}/tag?repo={registry.host}/{name}&tag=1")[0] == 201
+        said = push(service, f"/images/{registry.host}/{name}/push?tag=1")[1]
+        return [line["status"] for line in said if "id" in line and line["status"] not in ("Preparing", "Pushing")]
+
+    assert statuses("base:1", "layers") == ["Pushed"]
+    assert statuses("both:1", "layers") == ["Layer already exists", "Pushed"]
+    assert statuses("both:1", "layers") == ["Layer already exists"] * 2
+    assert statuses("both:1", "elsewhere") == ["Mounted from layers"] * 2
+
+
 def test_podman_pushes_to_another_name(podman: Podman, registry: DockerRegistry) -> None:
     podman.ok("push", "--tls-verify=false", "busybox", f"docker://{registry.host}/podman:2")
     assert registry.names("podman") == ["2"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from apiserver.engine.images.push import SMALL_TALK
+from apiserver.engine.ports.images import Layer
 from apiserver.engine.ports.registry import Credentials, PushFormat, RemoteManifest
 from apiserver.errors import RegistryDenies, RegistryFailed, RegistryForbids
 from tests.fakes.images import image
@@ -12,6 +14,7 @@ from tests.support.api import Api
 
 NAME = "127.0.0.1:5000/box:1"
 BOX = image("box", NAME)
+LAYER = Layer("a", "sha256:" + "a" * 64, 4096)
 MANIFEST = RemoteManifest("sha256:" + "d" * 64, 528)
 DOCKER, LIBPOD = "/images/127.0.0.1:5000/box/push", "/v5.0.0/libpod/images/127.0.0.1:5000/box:1/push"
 
@@ -34,6 +37,23 @@ def test_docker_hears_of_each_layer_and_of_the_manifest(api: Api) -> None:
     assert lines[-2:] == [
         {"status": f"1: digest: {MANIFEST.digest} size: 528"},
         {"progressDetail": {}, "aux": {"Tag": "1", "Digest": MANIFEST.digest, "Size": 528}},
+    ]
+
+
+def test_docker_hears_which_layers_the_registry_had(api: Api) -> None:
+    layers = tuple(replace(LAYER, id=each, diff_digest="sha256:" + each * 64) for each in "abc")
+    api.image_source.add(replace(BOX, layers=layers))
+    connection = api.open("POST", DOCKER, tag="1")
+    for layer in layers[:2]:
+        api.registry.reuses[-1](layer.diff_digest)
+    api.registry.pushes[-1][2](SMALL_TALK + 1)
+    api.registry.pushes[-1][3].callback(replace(MANIFEST, mounted={layers[1].diff_digest: "other"}))
+    said = [(line["status"], line["id"]) for line in connection.answer.lines() if "id" in line]
+    assert said[3:] == [
+        ("Pushing", "c" * 12),
+        ("Layer already exists", "a" * 12),
+        ("Mounted from other", "b" * 12),
+        ("Pushed", "c" * 12),
     ]
 
 

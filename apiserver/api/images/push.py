@@ -52,12 +52,12 @@ class ImagePushGroup:
                 await stream.write_json(line)
             try:
                 while (sent := await push.progress()) is not None:
-                    for line in docker.sending_lines(image, sent):
+                    for line in docker.sending_lines(image, sent, push.reused):
                         await stream.write_json(line)
             except EngineError as error:  # the status is out already
                 await stream.write_json(error_line(Flavour.DOCKER.words(error)))
                 return
-            for line in docker.last_lines(reference, image, push.manifest):
+            for line in docker.last_lines(reference, image, push.manifest, push.reused):
                 await stream.write_json(line)
         finally:
             push.leave()

@@ -19,9 +19,14 @@ SMALL_TALK = 256 * 1024
 
 
 class Push:
-    """A push under way."""
+    """A push under way.
+
+    Attributes:
+        reused: diff digests of the layers that the registry has already, so far.
+    """
 
     def __init__(self) -> None:
+        self.reused: set[str] = set()
         self.running: Deferred[RemoteManifest] | None = None
         self._sent = 0
         self._told = 0
@@ -101,6 +106,6 @@ class Pushes:
         self, push: Push, image: Image, destination: Reference, access: RegistryAccess, form: PushFormat
     ) -> RemoteManifest:
         with self._background.hold(f"pushing {destination.canonical}"):
-            manifest = await self.registry.push(image.id, destination, access, form, push.sent)
+            manifest = await self.registry.push(image.id, destination, access, form, push.sent, push.reused.add)
             await self._tell(image, Action.PUSH, destination.familiar, destination.canonical)
             return manifest

@@ -124,10 +124,15 @@ class PushFormat(Struct, frozen=True):
 
 
 class RemoteManifest(Struct, frozen=True):
-    """What a registry has got: digest and size of the manifest."""
+    """What a registry has got: digest and size of the manifest.
+
+    Attributes:
+        mounted: by diff digest, the other repository of the registry's that it took a layer from.
+    """
 
     digest: str
     size_bytes: int
+    mounted: Mapping[str, str] = field(default_factory=dict)
 
 
 class Registry(Protocol):
@@ -170,11 +175,13 @@ class Registry(Protocol):
         access: RegistryAccess,
         form: PushFormat,
         watch: Callable[[int], object],
+        reused: Callable[[str], object],
     ) -> RemoteManifest:
         """Bring an image of the store to a registry.
 
         Args:
             watch: called with the bytes sent so far, while they grow.
+            reused: called with the diff digest of each layer that the registry has already, and does not get.
 
         Raises:
             RegistryRefused, RegistryForbids, RegistryUnreachable, RegistrySilent, RegistryFailed

@@ -42,6 +42,7 @@ from apiserver.local.images.registries_conf import (
     without_credential_helpers,
 )
 from apiserver.local.images.registry_errors import registry_error, silence
+from apiserver.local.images.reused_layers import ReusedLayers
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore
 from apiserver.local.images.watched import Silent, Watcher
@@ -191,6 +192,7 @@ class LocalRegistry:
         access: RegistryAccess,
         form: PushFormat,
         watch: Callable[[int], object],
+        reused: Callable[[str], object],
     ) -> RemoteManifest:
         name = reference.tagged().canonical
 
@@ -202,13 +204,20 @@ class LocalRegistry:
             digest_file = call.temporary / "digest"
             options = ["--digestfile", str(digest_file), *_form_options(form)]
             sent, requests = BytesSent(call.temporary, watch), PushRequests(reference.domain)
+            layers = ReusedLayers(reused)
+
+            def asks(method: str, url: str) -> None:
+                requests.look(method, url)
+                layers.asked(method, url)
+
             await self.watched(
                 lambda watched: self._skopeo.copy_to_registry(
                     image_id,
                     name,
                     replace(watched, started=sent.also(watched.started)),
                     unheard,
-                    requests.look,
+                    asks,
+                    layers.skipped,
                     options,
                 ),
                 reference,
@@ -219,8 +228,10 @@ class LocalRegistry:
             requests.check_seen()
             digest = (await self._in_thread(digest_file.read_text)).strip()
             manifest = await self._manifest(reference, f"{reference.repository}@{digest}", call)
+            image = (await self._store.images()).get(image_id)
             await to_the_end(self._remember(image_id, f"{reference.repository}@{digest}"))
-            return RemoteManifest(digest, len(manifest))
+            diff_digests = [each.diff_digest for each in image.layers] if image else []
+            return RemoteManifest(digest, len(manifest), layers.mounted(diff_digests, manifest))
 
     async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:
         if await self._in_thread(lambda: has_credential_helpers(self._files.registries)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image, Layer
@@ -18,22 +18,32 @@ def first_lines(reference: Reference, image: Image) -> Iterator[JsonObject]:
         yield _line("Preparing", layer)
 
 
-def sending_lines(image: Image, sent: int) -> Iterator[JsonObject]:
+def sending_lines(image: Image, sent: int, reused: Collection[str]) -> Iterator[JsonObject]:
     """What is on its way: the sum is true, and layers are taken to go one after another, base first.
 
     How large a layer is when it is compressed nobody knows before: so there is no total.
+
+    Args:
+        reused: diff digests of layers that are not sent.
     """
     for layer in image.layers:
+        if layer.diff_digest in reused:
+            continue
         if sent <= 0:
             return
         yield _line("Pushing", layer, {"current": min(sent, layer.size_bytes) or sent})
         sent -= layer.size_bytes
 
 
-def last_lines(reference: Reference, image: Image, manifest: RemoteManifest) -> Iterator[JsonObject]:
+def last_lines(
+    reference: Reference, image: Image, manifest: RemoteManifest, reused: Collection[str]
+) -> Iterator[JsonObject]:
     tag = reference.tag or "latest"
     for layer in image.layers:
-        yield _line("Pushed", layer)
+        if layer.diff_digest in manifest.mounted:
+            yield _line(f"Mounted from {manifest.mounted[layer.diff_digest]}", layer)
+        else:
+            yield _line("Layer already exists" if layer.diff_digest in reused else "Pushed", layer)
     yield {"status": f"{tag}: digest: {manifest.digest} size: {manifest.size_bytes}"}
     yield {"progressDetail": {}, "aux": {"Tag": tag, "Digest": manifest.digest, "Size": manifest.size_bytes}}
 
