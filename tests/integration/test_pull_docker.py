@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,9 +49,25 @@ def test_docker_pulls_draws_layers_and_says_what_came(
     assert f"Digest: {digest}" in said
     assert f"Status: Downloaded newer image for {registry.host}/lines:1" in said
     assert "Pull complete" in said
-    again = docker.ok("pull", f"{registry.host}/lines:1")
-    assert f"Status: Image is up to date for {registry.host}/lines:1" in again
-    assert "Already exists" in again or "Pull complete" not in again
+    _, again = pull(service, f"{registry.host}/lines", "1")
+    assert [line["status"] for line in again] == [
+        "Pulling from lines",
+        f"Digest: {digest}",
+        f"Status: Image is up to date for {registry.host}/lines:1",
+    ]
+
+
+def test_docker_hears_that_a_layer_of_another_image_is_here_and_no_more_of_it(
+    service: Service, registry: DockerRegistry
+) -> None:
+    base, top = layer([Entry("base", b"b" * 5000)]), layer([Entry("top", b"t" * 5000)])
+    registry.put_image("base", "1", TestImage((base,)))
+    registry.put_image("both", "1", TestImage((base, top)))
+    pull(service, f"{registry.host}/base", "1")
+    _, said = pull(service, f"{registry.host}/both", "1")
+    base_id, top_id = (hashlib.sha256(each).hexdigest()[:12] for each in (base, top))
+    assert [line["status"] for line in said if line.get("id") == base_id] == ["Already exists"]
+    assert [line["status"] for line in said if line.get("id") == top_id][-1] == "Pull complete"
 
 
 def test_docker_runs_an_image_that_has_to_be_pulled(docker: Docker, registry: DockerRegistry) -> None:

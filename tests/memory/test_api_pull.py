@@ -120,6 +120,39 @@ def test_what_is_there_already_under_that_name_is_up_to_date(api: Api) -> None:
     assert connection.answer.lines()[-1] == {"status": "Status: Image is up to date for box:latest"}
 
 
+def test_docker_hears_nothing_of_the_layers_of_an_image_that_is_here_but_of_those_that_come(api: Api) -> None:
+    other, config = "sha256:" + "b" * 64, RemoteBlob(f"sha256:{BOX.id}", 10)
+    api.image_source.add(replace(BOX, names=("docker.io/library/other:latest",)))
+    api.registry.remote[NAME] = replace(REMOTE, config=config)
+    connection = api.open("POST", "/images/create", fromImage="box")
+    ((_, watch, done),) = api.registry.fetches
+    watch(step(LayerPhase.PRESENT))
+    watch(LayerProgress(other, LayerPhase.WAITING))
+    watch(LayerProgress(other, LayerPhase.DOWNLOADING, 1, 2))
+    watch(LayerProgress(other, LayerPhase.COMPLETE, 2, 2))
+    done.callback(BOX)
+    lines = [(line["status"], line.get("id")) for line in connection.answer.lines()]
+    assert lines == [
+        ("Pulling from library/box", "latest"),
+        ("Pulling fs layer", "b" * 12),
+        ("Downloading", "b" * 12),
+        ("Download complete", "b" * 12),
+        ("Extracting", "b" * 12),
+        ("Pull complete", "b" * 12),
+        (f"Digest: {REMOTE.digest}", None),
+        ("Status: Downloaded newer image for box:latest", None),
+    ]
+
+
+def test_docker_hears_that_a_layer_exists_and_no_more_of_it(api: Api) -> None:
+    connection = api.open("POST", "/images/create", fromImage="box")
+    ((_, watch, done),) = api.registry.fetches
+    watch(step(LayerPhase.PRESENT))
+    done.callback(BOX)
+    lines = connection.answer.lines()
+    assert [line["status"] for line in lines if line.get("id") == "a" * 12] == ["Already exists"]
+
+
 @pytest.mark.parametrize("policy", ["missing", "never"])
 def test_podman_asks_no_registry_for_what_is_there(api: Api, policy: str) -> None:
     api.image_source.add(BOX)

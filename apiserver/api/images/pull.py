@@ -178,7 +178,7 @@ def _asked(request: Request) -> _Asked:
 async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> bool:
     """Whether it came to a good end."""
     await stream.write_json(docker.first_line(reference))
-    layers = docker.LayerLines()
+    layers = docker.LayerLines(whole=pull.whole)
     try:
         while (news := await pull.progress()) is not None:
             for each in news:

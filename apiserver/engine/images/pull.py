@@ -78,6 +78,11 @@ class Pull:
         return news
 
     @property
+    def whole(self) -> bool:
+        """Whether the image was in the store already, if by another name; after `found`."""
+        return self._work.whole
+
+    @property
     def pulled(self) -> Pulled:
         """After the end."""
         assert self._work.pulled is not None
@@ -99,6 +104,7 @@ class _Work:
         self.pulls: list[Pull] = []
         self.shown: dict[str, LayerProgress] = {}
         self.remote: RemoteImage | None = None
+        self.whole = False
         self.pulled: Pulled | None = None
         self.failure: Failure | None = None
         self.running: Deferred[Any] | None = None
@@ -122,8 +128,8 @@ class _Work:
         if self.failure is not None:
             self.failure.raiseException()
 
-    def found(self, remote: RemoteImage) -> None:
-        self.remote = remote
+    def found(self, remote: RemoteImage, *, whole: bool) -> None:
+        self.remote, self.whole = remote, whole
         self._wake_all()
 
     def show(self, news: LayerProgress) -> None:
@@ -202,8 +208,9 @@ class Pulls:
 
     async def _pull_it(self, work: _Work, reference: Reference, access: RegistryAccess, platform: Platform) -> Pulled:
         remote = await self.registry.look(reference, access, platform)
-        before = {name: image for image in (await self._source.images()).values() for name in _names(image)}
-        work.found(remote)
+        images = await self._source.images()
+        before = {name: image for image in images.values() for name in _names(image)}
+        work.found(remote, whole=remote.config is not None and remote.config.digest.partition(":")[2] in images)
         had = before.get(reference.canonical)
         try:
             image = await self._fetched(work, reference, remote, access)

@@ -61,13 +61,22 @@ def first_line(reference: Reference) -> JsonObject:
 
 
 class LayerLines:
-    """The lines of one client; what it did not see of a layer is made up for, so that each bar has its beginning."""
+    """The lines of one client; what it did not see of a layer is made up for, so that each bar has its beginning.
 
-    def __init__(self) -> None:
+    Args:
+        whole: the image is here; then the client hears of those layers alone that come all the same.
+    """
+
+    def __init__(self, *, whole: bool = False) -> None:
+        self._whole = whole
         self._seen: set[tuple[str, LayerPhase]] = set()
 
     def lines(self, news: LayerProgress) -> Iterator[JsonObject]:
         name = news.digest.partition(":")[2][:_ID_LENGTH]
+        if self._whole and (news.digest, LayerPhase.WAITING) not in self._seen:
+            if news.phase is not LayerPhase.DOWNLOADING:
+                return
+            yield self._line(name, news.digest, LayerPhase.WAITING)
         if news.phase is LayerPhase.COMPLETE:
             if (news.digest, LayerPhase.DOWNLOADED) not in self._seen:
                 yield self._line(name, news.digest, LayerPhase.DOWNLOADED)
