@@ -27,6 +27,8 @@ _NOT_EXECUTABLE = (
 )
 # runc: chdir to cwd ("/x") set in config.json failed: no such file or directory. crun: chdir to `/x`: No such file...
 _WORKING_DIR = r"(?is)chdir to .{0,8192}: (?:no such file or directory|not a directory|(?P<closed>permission denied))"
+_LOOKED_FOR = ("executable file not found", "no such file or directory")
+"""By either, in these letters, `docker run` knows that it ends with 127."""
 _NAMED = r"[`\"]([^`\"]+)[`\"]"
 
 
@@ -65,7 +67,8 @@ def failure(message: str) -> EngineError:
     if (cwd := re.search(_WORKING_DIR, text)) is not None:
         return WorkingDirUnusable(text, 126 if cwd["closed"] else 127)
     if re.search(_NOT_FOUND, text):
-        if "executable file not found" not in text and (named := re.search(_NAMED, text)):
+        known = any(words in text for words in _LOOKED_FOR)
+        if not known and (named := re.search(_NAMED, text)):
             text = f'{text}: exec: "{named[1]}": executable file not found in $PATH'
         return CommandNotFound(text, said)
     if re.search(_NOT_EXECUTABLE, text):

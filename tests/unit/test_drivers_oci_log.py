@@ -80,6 +80,17 @@ def test_cruns_words_for_a_missing_command_become_those_that_clients_look_for() 
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        'unable to start container process: exec: "/nope": stat /nope: no such file or directory',
+        'unable to start container process: exec: "nope": executable file not found in $PATH',
+    ],
+)
+def test_words_that_clients_look_for_are_left_as_they_are(message: str) -> None:
+    assert subject(failure(message)) == message
+
+
+@pytest.mark.parametrize(
     ("message", "code"),
     [
         ('exec failed: unable to start container process: chdir to cwd ("/x") set in config.json failed:'

@@ -116,7 +116,7 @@ def start_failed(runtime: Path, error: RuntimeFailed | ContainerNotRunning | NoS
     code = error.exit_code if isinstance(error, RuntimeFailed) else 128
     said = error.said if isinstance(error, RuntimeFailed) else error.subject
     kind = CommandUnusable if code in (126, 127) else StartFailed
-    return kind(f"{runtime.name}: {said}", code, f"{_TO_DOCKER}: {runtime.name}: {error.subject}")
+    return kind(f"{runtime.name}: {said}", code, f"{_TO_DOCKER}: {error.subject}")
 
 
 def _stdin_outlives_clients(options: ContainerOptions) -> bool:

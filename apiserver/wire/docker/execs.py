@@ -36,6 +36,8 @@ class StartExecBody(Body):
 def exec_json(session: ExecSession, container_user: str) -> JsonObject:
     """`GET /exec/{id}/json`; the code is null until it has ended, 255 where nobody recorded it.
 
+    Of a program or a directory that is not there it is 127, as since Docker 28; before, it was 126.
+
     Args:
         container_user: who it runs as where it was not told.
     """
