@@ -65,6 +65,7 @@ class ConfigJson(msgspec.Struct, frozen=True):
     architecture: str = ""
     os: str = "linux"
     variant: str = ""
+    docker_version: str = ""
     config: RunConfigJson | None = None
     rootfs: RootfsJson | None = None
     history: list[HistoryJson] | None = None

@@ -56,7 +56,8 @@ def test_an_image_is_read_with_its_configuration_layers_and_history(store: Store
         "Healthcheck": {"Test": ["CMD", "true"], "Interval": 5, "Retries": 3},
         "Unknown": 1,
     }
-    image_id = store.image(config("ADD", "ENV A=b", "COPY", **run), top, ["docker.io/library/x:1", "x.io/x@sha256:1"])
+    made = {**config("ADD", "ENV A=b", "COPY", **run), "docker_version": "26.1.5"}
+    image_id = store.image(made, top, ["docker.io/library/x:1", "x.io/x@sha256:1"])
     store.write()
     image = result_of(reader(store).images())[image_id]
     assert (image.names, image.digests) == (("docker.io/library/x:1",), ("x.io/x@sha256:1",))
@@ -69,10 +70,11 @@ def test_an_image_is_read_with_its_configuration_layers_and_history(store: Store
     assert (image.config.exposed_ports, image.config.volumes) == (("53/udp", "80/tcp"), ("/data",))
     assert (image.config.entrypoint, image.config.labels) == (None, {})
     assert image.config.healthcheck == Healthcheck(("CMD", "true"), interval_ns=5, retries=3)
-    assert (image.created, image.architecture, image.variant) == (
+    assert (image.created, image.architecture, image.variant, image.docker_version) == (
         datetime(2024, 5, 6, 7, 8, 9, 123456, UTC),
         "arm",
         "v7",
+        "26.1.5",
     )
 
 

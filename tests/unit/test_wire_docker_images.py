@@ -74,6 +74,34 @@ def test_an_images_configuration_was_a_containers_until_1_49() -> None:
     assert "Hostname" not in new["Config"]
 
 
+def test_what_an_image_does_not_set_is_null_or_empty_and_no_container_made_it() -> None:
+    unset = {"User": "", "Env": None, "Cmd": None, "Volumes": None, "WorkingDir": "", "Entrypoint": None}
+    current: Any = image_json(DANGLING, "overlay", (1, 51))
+    assert current["Config"] == {**unset, "OnBuild": None, "Labels": None}
+    old: Any = image_json(DANGLING, "overlay", (1, 44))
+    assert old["Config"] == old["ContainerConfig"]
+    assert "Container" not in old
+
+
+def test_a_comment_is_the_images_or_that_of_its_last_step() -> None:
+    steps = (HistoryEntry(CREATED, comment="first"), HistoryEntry(NOW, comment="last"))
+    assert image_json(replace(IMAGE, history=steps), "overlay", (1, 51))["Comment"] == "Imported from -"
+    assert image_json(replace(IMAGE, comment="", history=steps), "overlay", (1, 51))["Comment"] == "last"
+    assert image_json(DANGLING, "overlay", (1, 51))["Comment"] == ""
+
+
+def test_the_docker_that_made_an_image_is_named() -> None:
+    made = replace(IMAGE, docker_version="26.1.5")
+    assert image_json(made, "overlay", (1, 51))["DockerVersion"] == "26.1.5"
+    assert libpod_image_json(made, "overlay")["Version"] == "26.1.5"
+
+
+def test_a_time_that_no_image_has_is_left_out_or_zero_to_old_clients() -> None:
+    timeless = replace(IMAGE, created=None)
+    assert "Created" not in image_json(timeless, "overlay", (1, 44))
+    assert image_json(timeless, "overlay", (1, 43))["Created"] == "0001-01-01T00:00:00Z"
+
+
 def test_history_is_newest_first_and_has_one_id() -> None:
     newest, oldest = history_json(IMAGE)
     assert (newest["Id"], newest["CreatedBy"], oldest["Id"]) == ("sha256:" + "d" * 64, "second", "<missing>")

@@ -109,6 +109,7 @@ class Image(Struct, frozen=True):
         digests: canonical `repository@sha256:...`, names by which it was pulled.
         manifest_digest: `sha256:...` of its manifest.
         manifest_digests: of all manifests, and lists of them, by which it ever came; `manifest_digest` is the first.
+        docker_version: of the Docker that made it, where one did.
         pulled: canonical `repository@sha256:...` by which registries know it under a tag that it still has.
         created_nanosecond: the time's fraction of a second, where it has more digits than `created`.
         size_bytes: of all its layers, unpacked.
@@ -135,6 +136,7 @@ class Image(Struct, frozen=True):
     created_nanosecond: int | None = None
     manifest_digests: tuple[str, ...] = ()
     pulled: tuple[str, ...] = ()
+    docker_version: str = ""
 
     @property
     def directories(self) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ def image_of(
         variant=config.variant,
         author=config.author,
         comment=config.comment,
+        docker_version=config.docker_version,
         layers=chain,
         history=tuple(_history(config.history or (), chain)),
     )

@@ -58,14 +58,17 @@ def summary_json(image: Image, containers: int, shared_bytes: int, version: Vers
 
 
 def image_json(image: Image, storage_driver: str, version: Version) -> JsonObject:
-    """`GET /images/{name}/json`."""
+    """`GET /images/{name}/json`.
+
+    `LastTagTime` is what Docker has for an image that was pulled or loaded: the store does not say when a name came.
+    """
     shown: JsonObject = {
         "Id": image_id(image.id),
         "RepoTags": [familiar_name(name) for name in image.names],
         "RepoDigests": [familiar_name(name) for name in (*image.digests, *image.pulled)],
         "Parent": image_id(image.parent) if image.parent else "",
-        "Comment": image.comment,
-        "DockerVersion": "",
+        "Comment": image.comment or (image.history[-1].comment if image.history else ""),
+        "DockerVersion": image.docker_version,
         "Author": image.author,
         "Config": _config(image.config, version),
         "Architecture": image.architecture,
@@ -78,11 +81,11 @@ def image_json(image: Image, storage_driver: str, version: Version) -> JsonObjec
     if image.variant:
         shown["Variant"] = image.variant
     if image.created is not None or version < V1_44:
-        shown["Created"] = go_time(image.created, image.created_nanosecond) if image.created is not None else ""
+        shown["Created"] = go_time(image.created, image.created_nanosecond)
     if version < V1_44:
         shown["VirtualSize"] = image.size_bytes
     if version < V1_45:
-        shown |= {"Container": "", "ContainerConfig": _config(ImageConfig(), version)}
+        shown["ContainerConfig"] = _config(ImageConfig(), version)
     return shown
 
 

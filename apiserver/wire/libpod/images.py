@@ -83,7 +83,7 @@ def image_json(image: Image, storage_driver: str) -> JsonObject:
         "Comment": image.comment,
         "Created": None if image.created is None else go_time(image.created, image.created_nanosecond),
         "Config": _config(image.config),
-        "Version": "",
+        "Version": image.docker_version,
         "Author": image.author,
         "Architecture": image.architecture,
         "Os": image.os,
