@@ -22,7 +22,7 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Begins the command line of what dies with us: nobody else would ever end it, or know what it did."""
 
 _REQUEST = re.compile(rb'msg="(?:GET|POST) (https?://[^" ]+)')
-_TO_BE_SENT = re.compile(rb'^time="[^"]*" level=debug msg="([A-Z]+) (https?://[^"]*)"', re.MULTILINE)
+_TO_BE_SENT = re.compile(rb'^time="[^"]*" level=debug msg="([A-Z]+) (https?://[^"]*)', re.MULTILINE)
 _SKIPPED = re.compile(rb'msg="Skipping blob (sha\d+:[0-9a-f]+) \(already present\)')
 _ESCAPED = re.compile(r"\\(.)")
 

@@ -78,6 +78,31 @@ async def test_what_its_children_write_is_held_too_and_what_it_writes_elsewhere_
 
 
 @pytest_twisted.ensureDeferred
+async def test_it_never_writes_what_is_too_long_to_be_read(programs: Programs, tmp_path: Path) -> None:
+    said: list[int] = []
+    command = "import os, sys; [os.write(2, bytes(1 << 20) + bytes(n)) for n in (0, 1)]; open(sys.argv[1], 'x')"
+    with pytest.raises(HostError, match="cannot be held at what it says: it writes 1048577 bytes at once"):
+        await run_held(
+            programs, [], ["python3", "-c", command, str(tmp_path / "a")], lambda text: said.append(len(text))
+        )
+    assert (said, os.listdir(tmp_path)) == ([1 << 20], [])
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_write_of_what_is_not_there_is_not_let_go(programs: Programs, tmp_path: Path) -> None:
+    """Half of it lies behind the end of a mapping: the kernel would write the first half."""
+    command = (
+        "import ctypes, mmap, sys; libc = ctypes.CDLL(None); libc.mmap.restype = ctypes.c_void_p\n"
+        "page = mmap.PAGESIZE; at = libc.mmap(None, ctypes.c_size_t(2 * page), 3, 0x22, -1, ctypes.c_long(0))\n"
+        "libc.munmap(ctypes.c_void_p(at + page), ctypes.c_size_t(page))\n"
+        "libc.write(2, ctypes.c_void_p(at), ctypes.c_size_t(2 * page)); open(sys.argv[1], 'x')"
+    )
+    with pytest.raises(HostError, match="of 8192 bytes that it writes 4096 can be read"):
+        await run_held(programs, [], ["python3", "-c", command, str(tmp_path / "a")], lambda _: None)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest_twisted.ensureDeferred
 async def test_its_end_and_its_failure_are_those_of_a_program(programs: Programs) -> None:
     assert (await run_held(programs, ["env", "A=b"], ["sh", "-c", 'echo "$A"'], lambda _: None)).stdout == b"b\n"
     with pytest.raises(ProgramFailed) as caught:

@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -202,6 +203,21 @@ def test_an_upload_that_is_to_go_to_another_host_goes_nowhere(
     registry.location = lambda path: other.elsewhere + path
     refused(service, registry, other, flavour)
     assert other.seen == []
+
+
+@pytest.mark.parametrize("bytes_", [100_000, 1_200_000])
+def test_nor_does_one_whose_address_is_long(service: Service, tmp_path: Path, bytes_: int) -> None:
+    with (
+        running(tmp_path, "https", "basic") as registry,
+        socket.create_server(("127.0.0.1", 0)) as elsewhere,
+    ):
+        registry.location = lambda path: f"http://localhost:{elsewhere.getsockname()[1]}{path}?{'a' * bytes_}"
+        status, said = pushed(service, registry, "docker")
+        assert (status, "wants the upload sent to another host" in said) == (500, bytes_ < 1 << 20), said
+        assert bytes_ < 1 << 20 or "skopeo cannot be held at what it says: it writes 12" in said
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
 
 
 def test_nor_does_one_whose_beginning_was_redirected_there(

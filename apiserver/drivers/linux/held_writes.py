@@ -26,12 +26,12 @@ from apiserver.drivers.process import Child, Completed, ProgramFailed, Programs
 from apiserver.errors import HostError
 
 _PROGRAM = Path(__file__).with_name("held_program.py")
-_RECEIVE, _SEND = 0xC0502100, 0xC0182101
+_RECEIVE, _SEND, _IS_HELD = 0xC0502100, 0xC0182101, 0x40082102
 _CONTINUE = 1
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")  # id, thread, flags; number, architecture, address, arguments of the call
 _ANSWER = struct.Struct("=QqiI")  # id, result, error, flags
 _LONGEST = 1 << 20
-"""Bytes of one write that are read."""
+"""Bytes that one write may have: what nobody has read is not let go."""
 
 
 async def run_held(
@@ -53,7 +53,7 @@ async def run_held(
 
     Raises:
         HostError: it cannot be held: a filter before us does so already, nobody may look into other processes
-            (kernel.yama.ptrace_scope=3), or libseccomp is missing.
+            (kernel.yama.ptrace_scope=3), or libseccomp is missing; or it writes more than a MiB at once.
         what `Programs.run` and `heard` raise.
     """
     children: list[Child] = []
@@ -95,7 +95,7 @@ async def run_held(
 
 
 class _NotSeen(Exception):
-    """We may not look into the program."""
+    """We may not look into the program, or not at all of what it writes."""
 
 
 class _Holding:
@@ -197,13 +197,19 @@ def _received(descriptor: int) -> Iterator[tuple[int, bytes]]:
     try:
         fcntl.ioctl(descriptor, _RECEIVE, notification)
         number, thread, _, _, _, _, _, address, size, *_ = _NOTIFICATION.unpack(notification)
+        if size > _LONGEST:
+            raise _NotSeen(f"it writes {size} bytes at once")
         with Path(f"/proc/{thread}/mem").open("rb", buffering=0) as memory:
             memory.seek(address)
-            text = memory.read(min(size, _LONGEST))
+            text = memory.read(size)
+        # Only what is held still was read for certain: another process may have its number by now.
+        fcntl.ioctl(descriptor, _IS_HELD, struct.pack("=Q", number))
     except (FileNotFoundError, ProcessLookupError, InterruptedError):
         return
     except OSError as error:
         raise _NotSeen(error) from error
+    if len(text) < size:
+        raise _NotSeen(f"of {size} bytes that it writes {len(text)} can be read")
     yield number, text
 
 
