@@ -110,6 +110,13 @@ class Declined(EngineError):
     cause = "declined"
 
 
+class PsRefused(Declined):
+    """`ps` is not given such arguments, or shows nothing with them: Docker and Podman hand on its own failure."""
+
+    cause = "ps refuses its arguments"
+    docker = libpod = "invalid ps_args: {subject}"
+
+
 class HostError(EngineError):
     """The host cannot do it: a program is missing, or failed."""
 

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from apiserver.drivers.process import Programs
-from apiserver.errors import InvalidParameter
+from apiserver.errors import PsRefused
 
 TIME_LIMIT: Final = 10.0
 OUTPUT_LIMIT: Final = 16 * 1024 * 1024
@@ -56,12 +56,12 @@ def parse(arguments: Sequence[str]) -> PsCommand:
     ever reaches it (`-A` means the same), nor any value in an argument of its own.
 
     Raises:
-        InvalidParameter: an option or column that is not known to be harmless.
+        PsRefused: an option or column that is not known to be harmless.
     """
     reader = _Reader(arguments)
     reader.read()
     if reader.columns and reader.has_format:
-        raise _refused("a list of columns goes with no other format")
+        raise PsRefused("a list of columns goes with no other format")
     if not reader.selects:
         reader.options.append("-A")
     named = [part for column in ("pid", *reader.columns) for part in ("-o", column)] if reader.columns else []
@@ -72,7 +72,7 @@ async def listing(programs: Programs, command: PsCommand) -> tuple[tuple[str, ..
     """Run it: the titles and all rows, of whatever process.
 
     Raises:
-        InvalidParameter: `ps` does not take the arguments together, or shows no process ids with them.
+        PsRefused: `ps` does not take the arguments together, or shows no process ids with them.
         ProgramMissing, ProgramFailed
     """
     # 1 means that nothing was selected, too.
@@ -83,9 +83,9 @@ async def listing(programs: Programs, command: PsCommand) -> tuple[tuple[str, ..
     titles = lines[0].split()
     if not titles:
         said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise _refused(said or "ps shows nothing with them")
+        raise PsRefused(said or "ps shows nothing with them")
     if "PID" not in titles:
-        raise _refused("ps shows no PID with them")
+        raise PsRefused("ps shows no PID with them")
     words = [1, *(_WORDS.get(column, 1) for column in command.columns)] if command.columns else [1] * len(titles)
     place = titles.index("PID")
     rows = [_row(_cells(line, words), place) for line in lines[1:] if line.strip()]
@@ -133,7 +133,7 @@ class _Reader:
         elif name in ("format", "pid", "ppid", "sort"):
             self._valued(name, value if equals else self._next(argument))
         else:
-            raise _refused(f"{argument[:64]!r} is not among the options that can be given")
+            raise PsRefused(f"{argument[:64]!r} is not among the options that can be given")
 
     def _unix(self, letters: str) -> None:
         if "x" in letters and set(letters) <= _BSD_FORMATS | _BSD_OTHERS:
@@ -158,7 +158,7 @@ class _Reader:
         self, letter: str, formats: Collection[str], others: Collection[str], selecting: Collection[str], dash: str
     ) -> None:
         if letter not in formats and letter not in others:
-            raise _refused(f"{dash + letter!r} is not among the options that can be given")
+            raise PsRefused(f"{dash + letter!r} is not among the options that can be given")
         self.has_format |= letter in formats
         self.selects |= letter in selecting
         self.options.append("-A" if dash and letter == "e" else dash + letter)
@@ -174,7 +174,7 @@ class _Reader:
                 _columns(each[1:] if each[:1] in ("+", "-") else each)
             self.options.append(f"--sort={value}")
         elif not _NUMBERS.fullmatch(value):
-            raise _refused(f"{value[:64]!r} is no list of process ids")
+            raise PsRefused(f"{value[:64]!r} is no list of process ids")
         else:
             self._pids(value, name)
 
@@ -184,19 +184,15 @@ class _Reader:
 
     def _next(self, option: str) -> str:
         if not self._left:
-            raise _refused(f"{option[:64]!r} lacks its value")
+            raise PsRefused(f"{option[:64]!r} lacks its value")
         return self._left.pop(0)
 
 
 def _columns(text: str) -> Iterator[str]:
     names = [name for name in text.split(",") if name]
     if not names:
-        raise _refused("the list of columns is empty")
+        raise PsRefused("the list of columns is empty")
     for name in names:
         if name not in COLUMNS:
-            raise _refused(f"{name[:64]!r} is not among the columns that can be shown")
+            raise PsRefused(f"{name[:64]!r} is not among the columns that can be shown")
     return iter(names)
-
-
-def _refused(why: str) -> InvalidParameter:
-    return InvalidParameter(f"invalid ps_args: {why}")

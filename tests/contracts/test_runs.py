@@ -33,7 +33,7 @@ from apiserver.engine.ports.runs import (
     StartFailed,
 )
 from apiserver.engine.ports.streams import ExecStarted, Stream, Streams
-from apiserver.errors import InvalidParameter
+from apiserver.errors import InvalidParameter, PsRefused
 from apiserver.jsonvalue import JsonObject
 from tests.fakes.machine import Machine
 from tests.fakes.runs import FakeRuns, key_of
@@ -301,7 +301,7 @@ async def test_the_processes_of_what_runs_are_told_and_of_what_has_ended_none(pl
     (row,) = table.rows
     assert (len(row), row[table.titles.index("PID")]) == (len(table.titles), str(first.host_pid))
     assert row[-1].endswith("sleep 1000")
-    with pytest.raises(InvalidParameter, match="ps_args"):
+    with pytest.raises(PsRefused):
         await place.runs.ps(plan, ["e"])
     await place.runs.discard(plan)
     with pytest.raises(NotRunning):

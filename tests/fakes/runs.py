@@ -13,7 +13,7 @@ from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.processes import Person, ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
 from apiserver.engine.ports.runs import Found, NotRunning, RunEnd, RunKey, RunSpec, Started
-from apiserver.errors import InvalidParameter
+from apiserver.errors import InvalidParameter, PsRefused
 from apiserver.jsonvalue import JsonObject
 from tests.fakes.gates import Gates
 from tests.fakes.machine import SIGKILL, Machine, Phase, Process
@@ -131,7 +131,7 @@ class FakeRuns:
         await self._gates.pass_by("runs.ps")
         (process,) = await self.processes(plan)
         if "e" in arguments:
-            raise InvalidParameter("invalid ps_args: 'e' is not among the options that can be given")
+            raise PsRefused("'e' is not among the options that can be given")
         return ProcessTable(("PID", "CMD"), ((str(process.host_pid), " ".join(process.arguments)),))
 
     async def processes(self, plan: JsonObject) -> tuple[ProcessFacts, ...]:

@@ -10,7 +10,7 @@ from twisted.internet import reactor as global_reactor
 
 from apiserver.drivers import ps
 from apiserver.drivers.process import Programs
-from apiserver.errors import InvalidParameter
+from apiserver.errors import PsRefused
 
 reactor: Any = global_reactor
 
@@ -55,7 +55,7 @@ def test_what_is_asked_for_is_given_to_ps_in_the_one_way_that_it_can_be_read(ask
     ],
 )
 def test_what_reads_files_shows_environments_or_is_not_known_is_refused_by_its_name(asked: str) -> None:
-    with pytest.raises(InvalidParameter, match="ps_args"):
+    with pytest.raises(PsRefused):
         ps.parse(asked.split(" "))
 
 
@@ -86,7 +86,7 @@ async def test_each_row_has_a_cell_for_each_title_and_the_last_one_has_the_rest(
 
 @pytest_twisted.ensureDeferred
 async def test_options_that_ps_does_not_take_together_are_the_clients_fault() -> None:
-    with pytest.raises(InvalidParameter, match="ps_args"):
+    with pytest.raises(PsRefused):
         await ps.listing(Programs(reactor), ps.parse(["-y", "-e"]))
 
 

@@ -39,7 +39,7 @@ class Top:
             told: among the events.
 
         Raises:
-            InvalidParameter: an argument that cannot be given.
+            PsRefused: an argument that cannot be given.
         """
         table = await self._ask(name_or_id, lambda plan: self._runs.ps(plan, arguments))
         if told:

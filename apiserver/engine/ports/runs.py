@@ -171,7 +171,7 @@ class Runs(Protocol):
         """What the host's `ps` shows of a run's processes, those of its exec sessions among them, and of no others.
 
         Raises:
-            InvalidParameter: an argument that it is not given; the error names `ps_args`.
+            PsRefused: an argument that it is not given.
             NotRunning
             HostError: it is missing, or failed.
         """

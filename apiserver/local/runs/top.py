@@ -38,7 +38,7 @@ async def table(programs: Programs, cgroups: Cgroups, plan: RunPlan, arguments: 
     go to a stranger in between.
 
     Raises:
-        InvalidParameter, ProgramMissing, ProgramFailed, NotRunning
+        PsRefused, ProgramMissing, ProgramFailed, NotRunning
     """
     command = ps.parse(arguments)
     before = _pids(cgroups, plan)
