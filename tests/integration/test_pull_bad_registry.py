@@ -190,14 +190,20 @@ def test_a_layer_that_is_another_than_was_announced_is_an_error(own: Service, ba
     nothing_half_pulled(own)
 
 
-@pytest.mark.parametrize("change", ["both", "digest", "foreign"])
+@pytest.mark.parametrize(
+    "change", ["both", "digest", "foreign", "foreign, spelled otherwise", "foreign, the first time"]
+)
 def test_a_manifest_that_lies_is_400_and_nothing_is_copied(own: Service, bad: BadRegistry, change: str) -> None:
     if change == "both":
         bad.manifest["manifests"] = [{"mediaType": MANIFEST_TYPE, "digest": bad.slow_layer, "size": 1}]
     elif change == "digest":
         bad.manifest["layers"][0]["digest"] = "../../x"
+    elif change == "foreign, the first time":
+        foreign = [{**each, "urls": ["http://127.0.0.1:1/layer"]} for each in bad.manifest["layers"]]
+        bad.raw = json.dumps({"layers": foreign}).encode()[:-1] + b", " + json.dumps(bad.manifest).encode()[1:]
     else:
-        bad.manifest["layers"][0]["urls"] = ["http://127.0.0.1:1/layer"]
+        key = "Urls" if change == "foreign, spelled otherwise" else "urls"
+        bad.manifest["layers"][0][key] = ["http://127.0.0.1:1/layer"]
     assert pull(own, f"{bad.host}/box")[0] == 400
     assert not [path for path, _ in bad.seen if "/blobs/" in path]
     nothing_half_pulled(own)

@@ -18,6 +18,7 @@ from apiserver.local.images.remote_manifest import (
     check_against,
     digest_of,
     fitting,
+    read_manifest,
     remote_image,
 )
 
@@ -74,6 +75,41 @@ def test_an_image_of_a_list_is_what_the_list_announces() -> None:
     for lie in (Descriptor(digest_of(b"xy"), size=3), Descriptor(digest_of(b"yx"), size=2)):
         with pytest.raises(BadManifest):
             check_against(lie, b"xy")
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ('"Layers": []', "'Layers' could be taken for 'layers'"),
+        ('"layer\u017f": []', "could be taken for 'layers'"),
+        ('"layers": []', "a key is there twice"),
+        ('"subject": {"size": 1, "size": 2}', "a key is there twice"),
+    ],
+)
+def test_what_go_would_read_otherwise_is_refused(extra: str, said: str) -> None:
+    with pytest.raises(BadManifest, match=said):
+        read_manifest(f'{{"schemaVersion": 2, "config": {{"digest": "{A}"}}, "layers": [], {extra}}}'.encode())
+
+
+@pytest.mark.parametrize("key", ["Digest", "URLs", "Size", "MEDIATYPE"])
+def test_and_so_it_is_in_what_is_described(key: str) -> None:
+    config, layer = f'{{"digest": "{A}"}}', f'{{"digest": "{B}", "{key}": null}}'
+    for each in (
+        f'"config": {layer}, "layers": []',
+        f'"config": {config}, "layers": [{layer}]',
+        f'"manifests": [{layer}]',
+    ):
+        with pytest.raises(BadManifest, match=f"'{key}' could be taken for"):
+            read_manifest(f'{{"schemaVersion": 2, {each}}}'.encode())
+    platform = f'{{"digest": "{A}", "platform": {{"os": "linux", "Architecture": "arm"}}}}'
+    with pytest.raises(BadManifest, match="'Architecture' could be taken for"):
+        read_manifest(f'{{"schemaVersion": 2, "manifests": [{platform}]}}'.encode())
+
+
+def test_annotations_may_have_any_keys() -> None:
+    annotated = f'{{"digest": "{A}", "annotations": {{"Size": "1", "size": "2"}}}}'
+    manifest = read_manifest(f'{{"schemaVersion": 2, "config": {annotated}, "layers": [{annotated}]}}'.encode())
+    assert [each.digest for each in manifest.layers or ()] == [A]
 
 
 def test_a_list_in_a_list_is_refused() -> None:

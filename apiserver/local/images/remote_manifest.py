@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -45,6 +46,12 @@ class Manifest(Struct, frozen=True, rename="camel"):
 
 _decode = msgspec.json.Decoder(Manifest).decode
 
+_KEYS = (
+    *("schemaVersion", "mediaType", "config", "layers", "manifests", "fsLayers", "history", "signatures"),
+    *("digest", "size", "urls", "platform", "os", "architecture", "variant"),
+)
+_SPELLED = {key.casefold(): key for key in _KEYS}
+
 
 class BadManifest(InvalidParameter):
     cause = "invalid manifest"
@@ -66,7 +73,8 @@ def read_manifest(data: bytes) -> Manifest:
     """
     try:
         manifest = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        _refuse_other_spellings(json.loads(data, object_pairs_hook=_each_once))
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadManifest(f"it cannot be read: {error}") from error
     is_list, is_image = manifest.manifests is not None, manifest.layers is not None or manifest.config is not None
     if manifest.schema_version != 2 or manifest.fs_layers is not None:
@@ -85,6 +93,31 @@ def read_manifest(data: bytes) -> Manifest:
     if any(each.urls for each in manifest.layers or ()):
         raise BadManifest("a layer lies outside of the registry")
     return manifest
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key that is there twice, Go keeps what only the first has."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise BadManifest("a key is there twice")
+    return found
+
+
+def _refuse_other_spellings(manifest: Mapping[str, Any]) -> None:
+    """Go, which skopeo is written in, takes `Urls` for `urls`.
+
+    Args:
+        manifest: of the right types, as far as keys are spelled as they should be.
+
+    Raises:
+        BadManifest
+    """
+    listed = [*(manifest.get("layers") or ()), *(manifest.get("manifests") or ())]
+    described = [*listed, manifest.get("config") or {}]
+    for part in (manifest, *described, *(each.get("platform") or {} for each in described)):
+        for key in part:
+            if _SPELLED.get(key.casefold(), key) != key:
+                raise BadManifest(f"{key!r} could be taken for {_SPELLED[key.casefold()]!r}")
 
 
 def digest_of(data: bytes, like: str = "") -> str:
