@@ -10,7 +10,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from apiserver.drivers.linux.held_writes import run_held
-from apiserver.drivers.process import Child, ProgramFailed, Programs, Sink
+from apiserver.drivers.process import STDERR_KEPT, Child, ProgramFailed, Programs, Sink
+from apiserver.errors import HostError
 
 _FATAL = re.compile(r'level=fatal msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 _LOGGED = re.compile(r'time="[^"]*" level=(?:debug|info) ')
@@ -176,6 +177,9 @@ class Skopeo:
         """The URLs that a look at `HOST/PATH` asks for, in order, nobody's credentials being sent to any of them.
 
         Those of a registry that lets nobody in, and of what it names for tokens, are among them.
+
+        Raises:
+            HostError: it said more than is kept, so that not all of them are known.
         """
         options = replace(call, authfile=None, files=replace(call.files, auth=None)).side("")
         words = [*_WITH_US, *call.head(self._store.policy), "--debug", "inspect", "--raw", "--no-creds", *options]
@@ -187,6 +191,8 @@ class Skopeo:
             stdout_limit=MANIFEST_LIMIT,
             ok_codes=None,
         )
+        if len(done.stderr) >= STDERR_KEPT:
+            raise HostError(f"skopeo says so much of {reference} that nobody knows whom it asked")
         return [url.decode() for url in _REQUEST.findall(done.stderr)]
 
     async def copy_from_registry(self, reference: str, name: str, call: RegistryCall, said: Sink) -> None:

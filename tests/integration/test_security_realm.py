@@ -131,6 +131,16 @@ def test_credentials_never_go_to_a_plain_realm_of_a_registry_behind_tls(
     assert PASSWORD not in message
 
 
+@pytest.mark.parametrize("way", ["pull", "login"])
+def test_nor_where_its_address_is_longer_than_what_is_kept_of_a_log(
+    service: Service, registry: Registry, way: str
+) -> None:
+    registry.realm, registry.token = registry.plain, "/" + "a" * 65_400
+    status, message = say(service, registry, way)
+    assert (status, "nobody knows whom it asked" in message) == (500, True), message
+    assert [given for name, given in registry.seen if name == "plain"] == [None]
+
+
 @pytest.mark.parametrize("way", ["pull", "push", "login"])
 def test_a_realm_behind_tls_gets_them(service: Service, registry: Registry, way: str) -> None:
     """Else the test above would pass where none are ever sent."""
