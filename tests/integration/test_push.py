@@ -81,6 +81,18 @@ def test_docker_hears_of_layers_that_need_not_be_pushed(
     assert statuses("both:1", "elsewhere") == ["Mounted from layers"] * 2
 
 
+def test_docker_pushes_all_tags_of_a_repository(docker: Docker, registry: DockerRegistry) -> None:
+    repository = f"{registry.host}/all"
+    for tag in ("1", "2"):
+        docker.ok("tag", "busybox", f"{repository}:{tag}")
+    docker.ok("tag", "busybox", f"{repository}-others:1")
+    said = docker.ok("push", "--all-tags", repository)
+    assert (said.count("The push refers to"), said.count("digest: sha256:")) == (1, 2)
+    assert (registry.names("all"), registry.names("all-others")) == (["1", "2"], [])
+    missing = docker("push", "--all-tags", f"{registry.host}/nothing")
+    assert (missing.code, "An image does not exist locally with the tag" in missing.stderr) == (1, True)
+
+
 def test_podman_pushes_to_another_name(podman: Podman, registry: DockerRegistry) -> None:
     podman.ok("push", "--tls-verify=false", "busybox", f"docker://{registry.host}/podman:2")
     assert registry.names("podman") == ["2"]

@@ -109,10 +109,44 @@ def test_what_is_not_here_is_404_in_each_flavours_words(api: Api) -> None:
     assert api.registry.pushes == []
 
 
-def test_all_tags_are_not_pushed_as_if_latest_were_all(api: Api) -> None:
-    api.image_source.add(image("latest", "127.0.0.1:5000/box:latest"))
-    said = api.post(DOCKER)  # as `docker push --all-tags` asks: no tag at all
-    assert (said.status, "--all-tags" in said.json()["message"]) == (501, True)
+def test_without_a_tag_all_of_the_repository_are_pushed_one_after_another(api: Api) -> None:
+    api.image_source.add(image("new", "127.0.0.1:5000/box:2", "127.0.0.1:5000/boxes:1", "docker.io/library/box:1"))
+    connection = api.open("POST", DOCKER)  # as `docker push --all-tags` and docker-py's `push(repository)` ask
+    for tag in "12":
+        ((pushed, _, watch, done),) = api.registry.pushes[int(tag) - 1 :]
+        assert pushed == f"127.0.0.1:5000/box:{tag}"
+        watch(SMALL_TALK + 1)
+        done.callback(MANIFEST)
+    assert connection.answer.whole
+    assert [line["status"] for line in connection.answer.lines() if "status" in line and "id" not in line] == [
+        "The push refers to repository [127.0.0.1:5000/box]",
+        f"1: digest: {MANIFEST.digest} size: 528",
+        f"2: digest: {MANIFEST.digest} size: 528",
+    ]
+
+
+def test_the_first_of_all_tags_that_fails_is_the_last_one(api: Api) -> None:
+    api.image_source.add(*(image(tag, f"127.0.0.1:5000/box:{tag}") for tag in "23"))
+    refused = api.open("POST", DOCKER)
+    api.registry.pushes[-1][3].errback(RegistryForbids("denied"))
+    assert (refused.answer.status, len(api.registry.pushes)) == (403, 1)
+    connection = api.open("POST", DOCKER)
+    api.registry.pushes[-1][3].callback(MANIFEST)
+    api.registry.pushes[-1][3].errback(RegistryForbids("denied"))  # before any byte, but the status is out
+    assert (connection.answer.status, len(api.registry.pushes)) == (200, 3)
+    assert connection.answer.lines()[-1]["error"] == "denied"
+
+
+def test_a_client_that_leaves_ends_the_push_of_all_tags(api: Api) -> None:
+    api.image_source.add(image("new", "127.0.0.1:5000/box:2"))
+    api.open("POST", DOCKER).hang_up()
+    assert (api.registry.cancelled, len(api.registry.pushes)) == (1, 1)
+
+
+def test_a_repository_of_which_nothing_is_here_is_404(api: Api) -> None:
+    said = api.post("/images/127.0.0.1:5000/bo/push")
+    words = "An image does not exist locally with the tag: 127.0.0.1:5000/bo"
+    assert (said.status, said.json()["message"]) == (404, words)
     assert api.registry.pushes == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.push import Push, Pushes
@@ -16,7 +16,7 @@ from apiserver.http.flavour import Flavour
 from apiserver.http.query import given, integer, libpod_bool, string
 from apiserver.http.reply import reply_text
 from apiserver.http.request import Request
-from apiserver.http.stream import open_stream
+from apiserver.http.stream import Stream, open_stream
 from apiserver.wire.docker import push as docker
 from apiserver.wire.docker.pull import pulled_reference, registry_access
 from apiserver.wire.libpod import push as libpod
@@ -36,31 +36,24 @@ class ImagePushGroup:
     async def docker_push(self, request: Request, name: str) -> None:
         if string(request, "platform"):
             raise NotImplementedYet("the option platform (docker push --platform)")
-        tag = string(request, "tag")
-        named = parse_reference(name)
-        if not (tag or named.tag or named.digest):
-            raise NotImplementedYet("pushing all tags of a repository (docker push --all-tags)")
-        reference = pulled_reference(name, tag)
-        image = await self._local(reference)
-        access = registry_access(reference, sent_credentials(request))
-        push = self._pushes().begin(image, reference, access, PushFormat())
-        try:
-            with in_dockers_words(""):
-                await push.begun()
-            stream = open_stream(request, "application/json")
-            for line in docker.first_lines(reference, image):
-                await stream.write_json(line)
+        stream: Stream | None = None
+        for reference, image in await self._wanted(name, string(request, "tag")):
+            access = registry_access(reference, sent_credentials(request))
+            push = self._pushes().begin(image, reference, access, PushFormat())
             try:
-                while (sent := await push.progress()) is not None:
-                    for line in docker.sending_lines(image, sent, push.reused):
-                        await stream.write_json(line)
-            except EngineError as error:  # the status is out already
-                await stream.write_json(error_line(Flavour.DOCKER.words(error)))
+                with in_dockers_words(""):
+                    await push.begun()
+                if stream is None:
+                    stream = open_stream(request, "application/json")
+                    await stream.write_json(docker.first_line(reference))
+                await _docker_lines(stream, reference, image, push)
+            except EngineError as error:
+                if stream is None:
+                    raise
+                await stream.write_json(error_line(Flavour.DOCKER.words(error)))  # the status is out already
                 return
-            for line in docker.last_lines(reference, image, push.manifest, push.reused):
-                await stream.write_json(line)
-        finally:
-            push.leave()
+            finally:
+                push.leave()
 
     @app.route("/libpod/images/<image:name>/push", methods=["POST"])
     async def libpod_push(self, request: Request, name: str) -> bytes | None:
@@ -87,6 +80,21 @@ class ImagePushGroup:
         finally:
             push.leave()
 
+    async def _wanted(self, name: str, tag: str | None) -> Sequence[tuple[Reference, Image]]:
+        """What is to be pushed: without tag and digest all tags of the repository, by name.
+
+        Raises:
+            NotHere, InvalidReference
+        """
+        named = parse_reference(name)
+        if tag or named.tag or named.digest:
+            reference = pulled_reference(name, tag)
+            return [(reference, await self._local(reference))]
+        found = (await self._images.lookup()).in_repository(named.repository)
+        if not found:
+            raise NotHere(named.familiar)
+        return [(parse_reference(stored), image) for image, stored in found]
+
     async def _local(self, reference: Reference) -> Image:
         """The image that is called so here, and not only begins so."""
         try:
@@ -99,6 +107,16 @@ class NotHere(NoSuchImage):
     """There is nothing to push under this name."""
 
     docker = "An image does not exist locally with the tag: {subject}"
+
+
+async def _docker_lines(stream: Stream, reference: Reference, image: Image, push: Push) -> None:
+    for line in docker.preparing_lines(image):
+        await stream.write_json(line)
+    while (sent := await push.progress()) is not None:
+        for line in docker.sending_lines(image, sent, push.reused):
+            await stream.write_json(line)
+    for line in docker.last_lines(reference, image, push.manifest, push.reused):
+        await stream.write_json(line)
 
 
 async def _libpod_lines(request: Request, image: Image, push: Push) -> None:

@@ -8,12 +8,16 @@ from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image, Layer
 from apiserver.engine.ports.registry import RemoteManifest
 from apiserver.jsonvalue import JsonObject
+from apiserver.wire.progress import status_line
 
 _ID_LENGTH = 12
 
 
-def first_lines(reference: Reference, image: Image) -> Iterator[JsonObject]:
-    yield {"status": f"The push refers to repository [{reference.domain}/{reference.path}]"}
+def first_line(reference: Reference) -> JsonObject:
+    return status_line(f"The push refers to repository [{reference.repository}]")
+
+
+def preparing_lines(image: Image) -> Iterator[JsonObject]:
     for layer in image.layers:
         yield _line("Preparing", layer)
 
