@@ -1,4 +1,4 @@
-"""Regular expressions that clients send in filters."""
+"""Regular expressions that clients send, most of them in filters."""
 
 from __future__ import annotations
 
@@ -20,12 +20,23 @@ def compile_pattern(key: str, text: str) -> re.Pattern[str]:
     Raises:
         InvalidParameter: Python's matcher backtracks where Go's cannot: what could take it long is refused.
     """
-    if len(text) > _LONGEST or _QUANTIFIED_GROUP.search(text) or len(_QUANTIFIER.findall(text)) > _QUANTIFIERS:
-        raise InvalidParameter(f"invalid filter '{key}={text[:_LONGEST]}': the expression is too complex")
+    check_simple(f"filter '{key}={text[:_LONGEST]}'", text)
     try:
         return re.compile(text)
     except re.error:
         return re.compile(re.escape(text))
+
+
+def check_simple(what: str, text: str) -> None:
+    """
+    Args:
+        what: where the expression stands, for the error.
+
+    Raises:
+        InvalidParameter: it could take Python's matcher long.
+    """
+    if len(text) > _LONGEST or _QUANTIFIED_GROUP.search(text) or len(_QUANTIFIER.findall(text)) > _QUANTIFIERS:
+        raise InvalidParameter(f"invalid {what}: the expression is too complex")
 
 
 def compile_glob(key: str, pattern: str) -> re.Pattern[str]:

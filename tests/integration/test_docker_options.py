@@ -271,6 +271,9 @@ def test_the_details_of_a_log_are_the_labels_the_environment_and_the_tag_that_we
     docker.ok("run", "--network", "none", *options, *logged, "busybox", "echo", "hi")
     assert docker.ok("logs", "told") == "hi"
     assert docker.ok("logs", "--details", "told") == "A=x%3Dy%2Cz,c.d=1+%262,tag=told%2Fbusybox hi"
+    matched = ("--log-opt", "labels-regex=^c", "--log-opt", "env-regex=^[AB]$", "--log-opt", "env=A")
+    docker.ok("run", "--network", "none", *options[:-1], "matched", *matched, "busybox", "echo", "hi")
+    assert docker.ok("logs", "--details", "matched") == "A=x%3Dy%2Cz,B=c,c.d=1+%262 hi"
     docker.ok("run", "--network", "none", "--name", "untold", "busybox", "echo", "hi")
     assert docker.binary("logs", "--details", "untold").stdout == b" hi\n"
 

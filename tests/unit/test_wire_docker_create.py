@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -154,9 +155,7 @@ def test_unknown_keys_are_ignored() -> None:
         ({"LogConfig": {"Type": "syslog"}}, "syslog"),
         ({"LogConfig": {"Config": {"tag": "{{.Nonsense}}"}}}, "tag"),
         ({"LogConfig": {"Config": {"tag": "{{.Name}}{{with .ID}}x{{end}}"}}}, "tag"),
-        ({"LogConfig": {"Config": {"env-regex": "x"}}}, "env-regex"),
         ({"LogConfig": {"Config": {"mode": "non-blocking"}}}, "mode"),
-        ({"LogConfig": {"Config": {"compress": "true"}}}, "compress"),
         ({"SecurityOpt": ["label=type:x"]}, "label"),
         ({"Mounts": [{"Type": "image", "Source": "a", "Target": "/x"}]}, "image"),
         ({"Mounts": [{"Type": "volume", "Source": "a", "Target": "/x", "VolumeOptions": {"Subpath": "y"}}]}, "Subpath"),
@@ -408,6 +407,41 @@ def test_a_log_is_bounded_where_nothing_is_said_and_none_is_none() -> None:
 def test_max_file_is_accepted_and_warned_about() -> None:
     assert "max-file" in ignored(with_host(LogConfig={"Config": {"max-file": "3"}}).logging)[0]
     assert ignored(with_host(LogConfig={"Config": {"max-file": "1"}}).logging) == ()
+    several = {"max-file": "3", "max-size": "1m", "compress": "true"}
+    assert [each.split()[3] for each in ignored(with_host(LogConfig={"Config": several}).logging)] == [
+        "max-file",
+        "compress",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "words"),
+    [
+        ("json-file", {"compress": "true"}, "max-file is less than 2 or max-size is not set"),
+        ("json-file", {"compress": "true", "max-file": "1", "max-size": "1m"}, "max-file is less than 2"),
+        ("json-file", {"compress": "maybe"}, "'maybe' is not a boolean"),
+        ("json-file", {"mode": "x"}, "logging mode not supported: x"),
+        ("json-file", {"max-buffer-size": "1m"}, "only supported with 'mode=non-blocking'"),
+        ("json-file", {"env-regex": "("}, "log opt env-regex: missing )"),
+        ("json-file", {"labels-regex": "(a+)+"}, "log opt labels-regex: the expression is too complex"),
+        ("json-file", {"nonsense": "1"}, "unknown log opt 'nonsense' for json-file log driver"),
+        ("local", {"labels": "a"}, "unknown log opt 'labels' for local log driver"),
+    ],
+)
+def test_log_options_that_make_no_sense_are_refused_when_a_container_is_made(
+    driver: str, options: dict[str, str], words: str
+) -> None:
+    with pytest.raises(InvalidParameter, match=re.escape(words)):
+        with_host(LogConfig={"Type": driver, "Config": options})
+
+
+def test_the_local_driver_may_compress_what_it_keeps() -> None:
+    assert with_host(LogConfig={"Type": "local", "Config": {"compress": "true"}}).logging.asked_as == "local"
+
+
+def test_a_log_that_may_lose_lines_is_not_built() -> None:
+    with pytest.raises(NotImplementedYet, match="mode=non-blocking"):
+        with_host(LogConfig={"Config": {"mode": "non-blocking", "max-buffer-size": "1m"}})
 
 
 def test_namespaces_of_the_host() -> None:
