@@ -1,7 +1,7 @@
 """Credentials as clients send them with a request: `X-Registry-Auth` and `X-Registry-Config`, base64 of JSON.
 
 Docker's clients send one object, `{"username","password","serveraddress","identitytoken"}`, or `{}` for nobody;
-Podman's send one without `serveraddress`, or an object of such objects by registry.
+Podman's send one without `serveraddress`, or an object of such objects by registry or by part of one: `quay.io/team`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HUB_HOSTS = frozenset({"index.docker.io", "registry-1.docker.io", "docker.io", 
 
 
 def read_auth(auth: bytes | None, config: bytes | None = None) -> Mapping[str, Credentials]:
-    """The credentials of a request by registry; under the empty name those without one.
+    """The credentials of a request by registry, or by part of one; under the empty name those without one.
 
     Args:
         auth: the value of `X-Registry-Auth`; None or empty for none. It wins over `config`.
@@ -76,6 +76,18 @@ def registry_of(address: str) -> str:
     return DOCKER_HUB if host in _HUB_HOSTS else host
 
 
+def part_of(key: str) -> str:
+    """What a key of an auth.json stands for: a registry, as `registry_of`, or a part of one, `host[:port]/path`.
+
+    A URL, as older Docker wrote them, is its whole registry; so is Docker Hub's old address.
+    """
+    registry = registry_of(key)
+    path = "" if "://" in key else key.partition("/")[2].strip("/")
+    if registry == DOCKER_HUB and path in ("v1", "v2"):
+        path = ""
+    return f"{registry}/{path}" if path else registry
+
+
 def _decoded(what: str, raw: bytes | None) -> dict[str, Any]:
     if not raw or not raw.strip():
         return {}
@@ -99,8 +111,9 @@ def _add(found: dict[str, Credentials], what: str, registry: str | None, value: 
     read = credentials(value, what)
     if read is None:
         return
-    if registry is None:
-        assert isinstance(value, dict)
-        address = next((each for name, each in value.items() if name.lower() == "serveraddress"), None)
-        registry = address or ""
-    found[registry_of(registry)] = read
+    if registry is not None:
+        found[part_of(registry)] = read
+        return
+    assert isinstance(value, dict)
+    address = next((each for name, each in value.items() if name.lower() == "serveraddress"), None)
+    found[registry_of(address or "")] = read

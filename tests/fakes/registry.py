@@ -51,7 +51,7 @@ class FakeRegistry:
         self.looks += 1
         if self.failure is not None:
             raise self.failure
-        if self.closed and access.for_registry(reference.domain) != self.known.get(reference.domain):
+        if self.closed and access.for_repository(reference) != self.known.get(reference.domain):
             raise RegistryRefused("unauthorized: authentication required")
         try:
             return self.remote[reference.canonical]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -64,6 +65,20 @@ def test_the_hosts_certs_d_vouches_for_a_registry(podman: Podman, secured: Docke
         shutil.rmtree(folder)
         if not any(folder.parent.iterdir()):
             folder.parent.rmdir()
+
+
+def test_podmans_credentials_for_a_part_of_a_registry_are_for_that_part(podman: Podman, tmp_path: Path) -> None:
+    with docker_registry(tmp_path / "registry", protected=True) as registry:
+        registry.put_image("team/box", "latest", busybox_image())
+        registry.put_image("teams/box", "latest", busybox_image())
+        right, wrong = (base64.b64encode(f"{USERNAME}:{each}".encode()).decode() for each in (PASSWORD, "wrong"))
+        parts = {"": wrong, "/team": right, "/zzz": wrong}
+        authfile = tmp_path / "auth.json"
+        authfile.write_text(json.dumps({"auths": {registry.host + part: {"auth": it} for part, it in parts.items()}}))
+        pull = ("pull", "--tls-verify=false", "--authfile", str(authfile))
+        podman.ok(*pull, f"{registry.host}/team/box")
+        refused = podman(*pull, f"{registry.host}/teams/box")
+        assert (refused.code, "authentication required" in refused.stderr) == (125, True)
 
 
 def test_short_names_go_by_registries_conf_for_podman_and_to_docker_hub_for_docker(

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from apiserver.engine.names import parse_reference
 from apiserver.engine.ports.registry import Credentials, RegistryAccess
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.wire.registry_auth import read_auth, registry_of
@@ -26,18 +27,56 @@ def test_docker_sends_one_object_that_names_its_registry() -> None:
 def test_without_a_server_address_they_are_for_the_registry_of_the_image() -> None:
     value = {"username": "somebody", "password": "p?ss>word~~"}
     access = RegistryAccess(read_auth(base64.b64encode(json.dumps(value).encode()).rstrip(b"=")))
-    assert access.for_registry("any.example") == SOMEBODY
+    assert access.for_repository(parse_reference("any.example/box")) == SOMEBODY
 
 
 def test_credentials_for_one_registry_are_not_for_another() -> None:
     value = {"username": "somebody", "password": "x", "serveraddress": "r.example"}
-    assert RegistryAccess(read_auth(sent(value))).for_registry("evil.example") is None
+    assert RegistryAccess(read_auth(sent(value))).for_repository(parse_reference("evil.example/r.example/x")) is None
 
 
 def test_podman_sends_an_object_by_registry_in_either_header() -> None:
     value = {"r.example": {"username": "somebody", "password": "p?ss>word~~"}, "other:1": {"identitytoken": "t"}}
     expected = {"r.example": SOMEBODY, "other:1": Credentials(identity_token="t")}
     assert read_auth(sent(value)) == read_auth(None, sent(value)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "user"),
+    [
+        ("r.example:5000/team/box:1", "team"),
+        ("r.example:5000/team/sub/deep/box", "sub"),
+        ("r.example:5000/team/sub", "sub"),
+        ("r.example:5000/teams/box", "all"),
+        ("R.Example:5000/box@sha256:" + "a" * 64, "all"),
+        ("r.example/team/box", ""),
+        ("quay.io/mine/box", "mine"),
+        ("quay.io/box", ""),
+        ("busybox", "hub"),
+        ("me/box", "me"),
+        ("old.example/v1/box", "old"),
+    ],
+)
+def test_podmans_may_be_for_a_part_of_a_registry(name: str, user: str) -> None:
+    parts = {
+        "r.example:5000": "all",
+        "r.example:5000/team": "team",
+        "r.example:5000/team/sub/": "sub",
+        "quay.io/mine": "mine",
+        "index.docker.io/v1/": "hub",
+        "docker.io/me": "me",
+        "https://old.example/v1/": "old",
+    }
+    value = {part: {"username": user, "password": "x"} for part, user in parts.items()}
+    reference = parse_reference(name)
+    for access in (RegistryAccess(read_auth(sent(value))), RegistryAccess(read_auth(None, sent(value)))):
+        found = access.for_repository(reference)
+        assert (found.username if found else "") == user
+
+
+def test_the_registry_of_the_image_may_be_spelled_otherwise() -> None:
+    value = {"username": "somebody", "password": "p?ss>word~~", "serveraddress": "R.Example:5000"}
+    assert RegistryAccess(read_auth(sent(value))).for_repository(parse_reference("R.Example:5000/box")) == SOMEBODY
 
 
 def test_docker_hub_has_one_name() -> None:

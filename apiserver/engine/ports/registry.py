@@ -32,8 +32,8 @@ class RegistryAccess(Struct, frozen=True):
     """How the registries of one request are spoken to.
 
     Attributes:
-        credentials: by registry, `host[:port]`; those under the empty name are for the registry of the reference.
-            A registry gets none but its own.
+        credentials: by registry, `host[:port]` in small letters, or by part of one, `host[:port]/path`; those under the
+            empty name are for the registry of the reference. A registry gets none but its own.
         tls_verify: False allows a certificate that nobody vouches for, and plain HTTP; None leaves it to the
             back end's configuration of registries.
     """
@@ -41,9 +41,12 @@ class RegistryAccess(Struct, frozen=True):
     credentials: Mapping[str, Credentials] = field(default_factory=dict)
     tls_verify: bool | None = None
 
-    def for_registry(self, host: str) -> Credentials | None:
-        """The credentials for the registry of a reference, whose domain is `host`."""
-        return self.credentials.get(host) or self.credentials.get("")
+    def for_repository(self, reference: Reference) -> Credentials | None:
+        """Those of the smallest part of its registry that a reference lies in."""
+        part = f"{reference.domain.lower()}/{reference.path}"
+        while part not in self.credentials and part:
+            part = part.rpartition("/")[0]
+        return self.credentials.get(part)
 
     def key(self) -> object:
         """Equal for equal access: whom one work may serve."""

@@ -12,7 +12,7 @@ from apiserver.engine.ports.registry import Credentials
 
 
 def write_authfile(path: Path, credentials: Mapping[str, Credentials]) -> Path:
-    """Write it anew (0600); blocks. An empty one keeps skopeo from the host's own."""
+    """Write it anew (0600); blocks. For a registry that it does not name skopeo still looks into others of the host."""
     auths = {host: _entry(each) for host, each in credentials.items()}
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -257,7 +257,7 @@ class LocalRegistry:
         """What skopeo is told about a reference; its private directory is gone afterwards on every path."""
         async with self._spool.workplace() as place:
             authfile, files = None, self._files
-            credentials = access.for_registry(reference.domain)
+            credentials = access.for_repository(reference)
             if credentials is not None:
                 path = place / "auth.json"
                 authfile = await self._in_thread(lambda: write_authfile(path, {reference.domain: credentials}))
