@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.logger import Logger
 
 from apiserver.daemon.clocks import WallClock
@@ -44,6 +44,9 @@ log = Logger()
 
 LOCK_LIMIT = 10.0
 """Seconds that a starting daemon waits for an `apiserver reconcile` to end."""
+
+LAST_LOOK_LIMIT = 5.0
+"""Seconds to settle ends that were not heard of, when the service stops."""
 
 QUIET_LIMIT = 15.0
 """Seconds that changes which have begun may take to end when the service stops."""
@@ -243,8 +246,9 @@ class LocalEngine:
 
     async def _finish(self, services: Services) -> None:
         try:
-            await services.containers.reconcile.last_look()
-        except EngineError:
+            last_look = Deferred.fromCoroutine(services.containers.reconcile.last_look())
+            await last_look.addTimeout(LAST_LOOK_LIMIT, self._reactor)
+        except (EngineError, TimeoutError):
             log.failure("not all ended containers are settled")
         if not await services.locks.quiet(QUIET_LIMIT):
             for held in services.locks.held():

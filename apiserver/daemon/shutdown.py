@@ -16,6 +16,7 @@ log = Logger()
 Step = Callable[[], Awaitable[None] | None]
 
 STEP_LIMIT = 10.0  # seconds for a step that says nothing else
+CANCEL_LIMIT = 5.0  # seconds that a step may still take once it is cancelled
 INHIBIT_LIMIT = 10.0  # seconds that a step waits for those who must not be torn down halfway
 
 
@@ -58,7 +59,8 @@ class Shutdown:
         """Add a step, which runs before all that are there already.
 
         Args:
-            limit: seconds; a step that takes longer is cancelled and counts as failed.
+            limit: seconds; a step that takes longer is cancelled and counts as failed. One that goes on nevertheless
+                is left alone soon after.
 
         Raises:
             ValueError: the name is taken.
@@ -125,8 +127,10 @@ class Shutdown:
             await self._wait_for_inhibitors(registered.name)
             log.debug("shutdown step {name}", name=registered.name)
             try:
+                ended: Deferred[Any] = Deferred()
                 running = maybeDeferred(_awaiting, registered.step)
-                await running.addTimeout(registered.limit, self._clock)
+                running.addTimeout(registered.limit, self._clock).addBoth(ended.callback)
+                await ended.addTimeout(registered.limit + CANCEL_LIMIT, self._clock)
             except Exception:  # noqa: BLE001 - whatever it is, the steps below it must run
                 self._failed = True
                 log.failure("shutdown step {name} failed", name=registered.name)

@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import Clock, deferLater
 
-from apiserver.config.host.programs import which
+from apiserver.config.host.programs import SEARCH_PATH, which
 from apiserver.drivers.linux import netns
 from apiserver.drivers.linux.netns import NetworkNamespaces
 from apiserver.drivers.netavark import Netavark
@@ -29,12 +29,17 @@ from apiserver.engine.ports.guard import BRIDGES
 from apiserver.engine.ports.networks import Attachment, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort, Transport
 from apiserver.errors import HostError, ProgramMissing
-from apiserver.local.networks.service import LINGER, LocalNetworks, NetworkFailed
+from apiserver.local.networks.service import DETACH_LIMIT, END_LIMIT, LINGER, LocalNetworks, NetworkFailed
 from apiserver.local.paths import Paths
 from tests.fakes.guard import FakeGuard
 from tests.fakes.machine import Machine
 
 Test = Callable[[Path], Coroutine[Any, Any, None]]
+
+_THAT_MAY_HANG = """#!/bin/sh
+[ ! -e {hung} ] || {{ echo $$ >>{hung}; exec sleep 1000; }}
+exec {netavark} "$@"
+"""
 
 
 def run(*argv: str, check: bool = True) -> str:
@@ -49,7 +54,13 @@ class World:
     """Networks over a run root of their own, with one bridge."""
 
     def __init__(self, runroot: Path) -> None:
-        self.programs = Programs(reactor)
+        self.hung = runroot / "hung"
+        """While it is there, netavark hangs; each that does adds a line."""
+        (runroot / "bin").mkdir()
+        netavark = runroot / "bin" / "netavark"
+        netavark.write_text(_THAT_MAY_HANG.format(hung=self.hung, netavark=which("netavark")))
+        netavark.chmod(0o755)
+        self.programs = Programs(reactor, search_path=[str(netavark.parent), *SEARCH_PATH])
         paths = Paths(runroot / "root", runroot)
         self.netavark = Netavark(self.programs, runroot / "netavark")
         self.directory = paths.namespaces
@@ -104,9 +115,23 @@ class World:
         assert hashlib.sha512(self.bridge.interface.encode()).hexdigest()[:13].upper() not in rules
         assert f"nv_{self.bridge.id[:8]}" not in rules
 
+    async def service_ends(self) -> None:
+        """And what is done later is done by another."""
+        ended, self.networks = self.networks, self.again()
+        await ended.end()
+
+    async def hangs(self, number: int) -> int:
+        """Wait until so many netavarks hang; the process ID of the last."""
+        while len(lines := self.hung.read_text().splitlines()) < number:
+            await deferLater(reactor, 0.01)
+        return int(lines[-1])
+
     async def end(self) -> None:
+        self.hung.unlink(missing_ok=True)
+        await self.service_ends()
         for plan in self.plans:
             await self.networks.detach(plan)
+        await self.networks.begin()
         await self.networks.end()
 
 
@@ -156,7 +181,7 @@ async def test_with_each_run_its_rules_and_namespace_go_and_the_bridge_with_the_
     assert not await world.rules(second)
     assert await world.networks.survey() == frozenset()
     assert world.has_bridge()
-    await world.networks.end()
+    await world.service_ends()
     world.nothing_stands()
 
 
@@ -239,7 +264,7 @@ async def test_many_runs_at_once_all_come_and_all_go(world: World) -> None:
     done = await gatherResults([Deferred.fromCoroutine(world.networks.attach(plan)) for plan in plans])
     assert len({endpoint.address for (endpoint,) in done}) == 6
     await gatherResults([Deferred.fromCoroutine(world.networks.detach(plan)) for plan in plans])
-    await world.networks.end()
+    await world.service_ends()
     assert not world.has_bridge()
 
 
@@ -258,7 +283,7 @@ async def test_runs_come_and_go_beside_each_other_on_a_bridge_that_stands(world:
             assert not await world.rules(plan)
 
     await gatherResults([Deferred.fromCoroutine(turns(number)) for number in range(6)])
-    await world.networks.end()
+    await world.service_ends()
     world.nothing_stands()
 
 
@@ -287,14 +312,14 @@ async def test_a_later_service_takes_over_what_stands_with_or_without_runs(world
     (endpoint,) = await world.networks.attach(plan)
     world.networks = world.again()
     await world.networks.begin()
-    await world.networks.end()  # it leaves, and the run stays
+    await world.service_ends()  # it leaves, and the run stays
     assert world.has_bridge()
     inside(plan, "busybox", "ping", "-c1", "-W2", str(endpoint.gateway))
     world.networks = world.again()
     await world.networks.detach(plan)
     await world.networks.begin()
     assert (world.has_bridge(), world.machine.unsettled) == (True, {BRIDGES})
-    await world.networks.end()
+    await world.service_ends()
     world.nothing_stands()
 
 
@@ -319,7 +344,7 @@ async def test_what_was_cut_short_of_standing_is_taken_away(world: World, cut: s
         await NetworkNamespaces(world.programs).create(namespace)
     world.networks = world.again()
     await world.networks.begin()
-    await world.networks.end()
+    await world.service_ends()
     world.nothing_stands()
 
 
@@ -341,6 +366,66 @@ async def test_a_service_killed_while_it_lets_go_has_said_that_the_bridge_is_not
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_netavark_that_hangs_holds_up_no_stop_and_nothing_is_forgotten(world: World) -> None:
+    """Neither of the run that it works for, nor of one that waits for its turn; both can be taken down later."""
+    await world.stands()
+    plans = [await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18120 + number)) for number in range(2)]
+    for plan in plans:
+        await world.networks.attach(plan)
+    world.hung.touch()
+    stops = [Deferred.fromCoroutine(world.networks.detach(plan)) for plan in plans]
+    pid = await world.hangs(1)
+    world.clock.advance(DETACH_LIMIT)
+    assert [stop.called for stop in stops] == [True, True]
+    for stop in stops:
+        with pytest.raises(HostError, match="took longer"):
+            await stop
+    assert await world.networks.survey() == {(plan.container_id, 1) for plan in plans}
+    while Path(f"/proc/{pid}").exists():  # and is not at work beside the next
+        await deferLater(reactor, 0.01)
+    world.hung.unlink()
+    for plan in plans:
+        await world.networks.detach(plan)
+        assert not await world.rules(plan)
+    await world.service_ends()
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("at", ["bridge", "teardown", "set-up"])
+async def test_a_netavark_that_hangs_holds_up_no_service_that_stops(world: World, at: str) -> None:
+    """Whatever it is in the middle of is the guard's, and the netavark that hangs is gone then."""
+    await world.stands()
+    plan = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18122))
+    if at == "teardown":
+        await world.networks.attach(plan)
+    world.hung.touch()
+    begun = {"bridge": None, "teardown": world.networks.detach, "set-up": world.networks.attach}[at]
+    work = Deferred.fromCoroutine(begun(plan)) if begun else None
+    if work is not None:
+        await world.hangs(1)
+    ending = Deferred.fromCoroutine(world.networks.end())
+    pid = await world.hangs(1)
+    world.clock.advance(END_LIMIT)
+    assert ending.called
+    with pytest.raises(HostError, match="took longer"):
+        await ending
+    if work is not None:
+        assert work.called
+        with pytest.raises(CancelledError):
+            await work
+    assert BRIDGES in world.machine.unsettled
+    while Path(f"/proc/{pid}").exists():
+        await deferLater(reactor, 0.01)
+    world.hung.unlink()
+    world.networks = world.again()
+    await world.networks.detach(plan)
+    await world.networks.begin()
+    await world.service_ends()
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_bridge_that_somebody_deleted_is_made_again(world: World) -> None:
     await world.stands()
     assert world.bridge is not None
@@ -350,7 +435,7 @@ async def test_a_bridge_that_somebody_deleted_is_made_again(world: World) -> Non
     inside(plans[0], "busybox", "ping", "-c1", "-W2", str(plans[2].attachments[0].lease.address))
     for plan in plans:
         await world.networks.detach(plan)
-    await world.networks.end()
+    await world.service_ends()
     world.nothing_stands()
 
 

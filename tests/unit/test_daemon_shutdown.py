@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 
-from apiserver.daemon.shutdown import INHIBIT_LIMIT, STEP_LIMIT, Shutdown
+from apiserver.daemon.shutdown import CANCEL_LIMIT, INHIBIT_LIMIT, STEP_LIMIT, Shutdown
 
 
 class Ending:
@@ -85,6 +85,26 @@ def test_a_step_that_never_ends_is_cut_at_its_own_limit() -> None:
         ending.clock.advance(STEP_LIMIT)
     assert (len(cancelled), ending.ran, done.called) == (2, ["after"], True)
     assert ending.shutdown.exit_status == 1
+
+
+def test_a_step_that_goes_on_when_it_is_cancelled_is_left_alone() -> None:
+    ending, forever = Ending(), Deferred[None]()
+
+    async def step() -> None:
+        try:
+            await Deferred[None]()
+        except CancelledError:
+            await forever
+
+    ending.step("after")
+    ending.shutdown.register("deaf", step)
+    with capturedLogs():
+        done = ending.shutdown.run()
+        ending.clock.advance(STEP_LIMIT)
+        assert ending.ran == []
+        ending.clock.advance(CANCEL_LIMIT)
+    assert (ending.ran, done.called, ending.shutdown.exit_status) == (["after"], True, 1)
+    forever.callback(None)  # disturbs nobody
 
 
 def test_no_step_begins_while_somebody_inhibits() -> None:

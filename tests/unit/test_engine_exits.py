@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from twisted.internet.defer import CancelledError
 
 from apiserver.engine.containers.exits import RETRY
 from apiserver.engine.containers.model import State
@@ -231,6 +232,55 @@ def test_what_cannot_be_cleaned_up_keeps_nobody_waiting_and_the_next_start_does_
     result_of(engine.containers.start.start("box"))
     assert list(engine.machine.runs) == [RunKey(engine.container().id, 2)]
     assert engine.told().count("died") == 1
+
+
+def test_what_cannot_be_cleaned_up_is_tried_again_less_and_less_often() -> None:
+    engine = Engine()
+    engine.started(ONE_SHOT)
+    removed = engine.containers.wait.watch("box", Condition.REMOVED)
+    engine.gates.failing["networks.detach"] = HostError("busy")
+    engine.exit(3)
+    engine.gates.passed.clear()
+    for delay in (RETRY, 2 * RETRY, 4 * RETRY):
+        engine.clock.advance(delay - 1)
+        assert "networks.detach" not in engine.gates.passed
+        engine.clock.advance(1)
+        assert engine.gates.passed.count("networks.detach") == 1
+        engine.gates.passed.clear()
+    engine.gates.failing.clear()
+    engine.clock.advance(8 * RETRY)
+    assert result_of(removed) == WaitResult(3)
+    assert engine.nothing_is_left()
+
+
+def test_what_somebody_else_cleaned_up_is_not_tried_again() -> None:
+    engine = Engine()
+    engine.started(PUBLISHED)
+    engine.gates.failing["networks.detach"] = HostError("busy")
+    engine.exit(3)
+    engine.gates.failing.clear()
+    result_of(engine.containers.remove.remove("box"))
+    engine.gates.passed.clear()
+    engine.clock.advance(RETRY)
+    assert engine.gates.passed == []
+
+
+def test_a_clean_up_that_is_cancelled_ends_at_once_and_the_next_service_does_it() -> None:
+    engine = Engine()
+    engine.started(PUBLISHED)
+    engine.machine.watched = set()
+    engine.exit(3)
+    engine.gates.queue = []
+    settling = spawn(engine.containers.reconcile.last_look())
+    while "networks.detach" not in engine.gates.passed:
+        engine.gates.queue.pop(0).callback(None)
+    settling.cancel()
+    assert isinstance(failure_of(settling), CancelledError)
+    assert engine.container().state is State.STOPPED
+    engine.gates.queue = None
+    following = engine.reconciled()
+    assert following.container().state is State.EXITED
+    assert following.nothing_is_left()
 
 
 def test_what_cannot_be_cleaned_up_can_still_be_removed() -> None:

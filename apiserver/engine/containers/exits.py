@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -28,7 +28,10 @@ from apiserver.engine.ports.runs import RunEnd, RunKey, Runs
 log = Logger()
 
 RETRY = 5.0
-"""Seconds until an end that could not be recorded is tried again."""
+"""Seconds until an end that could not be recorded, or cleaned up after, is tried again."""
+
+LONGEST_RETRY = 300.0
+"""Seconds between two tries to clean up, of which each waits twice as long as the one before."""
 
 _ENDING = ALIVE | {State.INITIALIZED, State.STOPPED}
 
@@ -61,6 +64,8 @@ class Exits:
         self._clock = clock
         self._settling: dict[RunKey, list[Deferred[None]]] = {}
         self._kept: Counter[str] = Counter()
+        self._delays: dict[RunKey, float] = {}
+        self._due: set[RunKey] = set()
 
     def news(self, key: RunKey) -> None:
         """A run's first process is gone. Nobody waits for the answer; news of an older run changes nothing."""
@@ -145,10 +150,11 @@ class Exits:
 
         Raises:
             HostError: the end could not be recorded. What could not be cleaned up is logged; the container stays
-                `stopped` then, and the next start, removal or reconcile cleans up.
+                `stopped` then, until it is tried again, or the next start, removal or reconcile cleans up.
         """
         run = container.run
         assert run is not None
+        key = RunKey(container.id, run.number)
         if not run.ended:
             assert end is not None
             run = replace(
@@ -172,13 +178,31 @@ class Exits:
             else:
                 container = container.become(State.EXITED, run=run)
             container = await self._ledger.record(container, *self._ledger.leaving(ended))
+        except CancelledError:
+            raise  # the service ends: who comes after it goes on
         except Exception:  # noqa: BLE001  # whatever it is, who waits for the end is told of it
             log.failure("container {id} has ended and could not be cleaned up yet", id=container.id)
             self._wait.ended(container)
+            self._clean_up_later(key)
             return
+        self._delays.pop(key, None)
         self._wait.ended(container)
         if auto_remove:
             await self._remove(container, rebooted)
+
+    def _clean_up_later(self, key: RunKey) -> None:
+        if key in self._due:
+            return
+        self._due.add(key)
+        delay = self._delays[key] = min(2 * self._delays.get(key, RETRY / 2), LONGEST_RETRY)
+        self._clock.callLater(delay, self._clean_up, key)
+
+    def _clean_up(self, key: RunKey) -> None:
+        self._due.discard(key)
+        if self._newest(key) is None:
+            self._delays.pop(key, None)  # somebody else has
+        else:
+            self.news(key)
 
     async def _remove(self, container: Container, rebooted: bool) -> None:
         try:

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Seque
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,15 +25,27 @@ from apiserver.engine.ports.guard import BRIDGES, Guard
 from apiserver.engine.ports.networks import Attachment, Endpoint, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort
 from apiserver.errors import EngineError, HostError, ProgramMissing
-from apiserver.local.networks.bridges import Bridges
+from apiserver.local.networks.bridges import Bridges, Standing
 from apiserver.local.networks.request import endpoints, foreseen, request_json
 from apiserver.local.networks.routes import ROUTES, free_subnet, used_subnets
 from apiserver.local.paths import Paths
 
 log = Logger()
 
+T = TypeVar("T")
+
 LOCK_LIMIT = 120.0
 """Seconds that one set-up waits for those before it: a thousand starts at once are to queue, not to fail."""
+
+DETACH_LIMIT = 40.0
+"""Seconds that a run may take to be off its networks, with its wait for those before it: the stop of a container waits
+for it, and has 70 to 90 under systemd, of which 20 may be gone before its processes are."""
+
+BRIDGE_LIMIT = 20.0
+"""Seconds that netavark may work on a bridge that nobody is on, while all others wait."""
+
+END_LIMIT = 5.0
+"""Seconds that a service which stops takes for its bridges; the guard has more."""
 
 LINGER = 10.0
 """Seconds that a bridge stands after its last run has left."""
@@ -80,6 +92,8 @@ class LocalNetworks:
         self._open: set[Path] = set()
         self._rising: set[str] = set()
         self._linger: Any = None
+        self._under_way: set[Deferred[Any]] = set()
+        self._ended = False
 
     async def propose_bridge(self, name: str, interface: str) -> Network:
         # A file of the kernel's memory: it does not block.
@@ -130,6 +144,34 @@ class LocalNetworks:
         return foreseen(plan)
 
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
+        return await self._begun(self._attach(plan))
+
+    async def detach(self, plan: NetworkPlan) -> None:
+        await self._within(DETACH_LIMIT, "the network's teardown", self._detach(plan))
+
+    async def survey(self) -> Set[tuple[str, int]]:
+        return self._there()
+
+    async def begin(self) -> None:
+        for bridge in self._bridges.take_over():
+            with _logged(f"taking down {bridge.interface}"):
+                async with self._lock.alone():
+                    await self._let_go(bridge)
+        self._guard.done(BRIDGES)
+        self._see_who_is_left()
+
+    async def end(self) -> None:
+        self._stop_lingering()
+        if self._bridges.all():
+            self._guard.begin(BRIDGES)  # until they are gone: we may be killed while we wait for netavark
+        try:
+            await self._within(END_LIMIT, "the end of the bridges", self._let_go_of_bridges())
+        finally:
+            self._ended = True
+            for work in list(self._under_way):
+                work.cancel()  # else its netavark outlives us, and is at work beside that of who finishes it
+
+    async def _attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
         path = Path(plan.namespace)
         self._expected()
         async with self._turn(plan):
@@ -140,7 +182,7 @@ class LocalNetworks:
                 made = endpoints(plan, answer)
             except BaseException as failure:
                 with _logged("undoing a failed network set-up"):
-                    await self._take_down(plan)
+                    await self._within(DETACH_LIMIT, "the network's teardown", self._take_down(plan))
                 if isinstance(failure, ProgramFailed):
                     raise NetworkFailed(failure.subject) from failure
                 raise
@@ -149,27 +191,42 @@ class LocalNetworks:
         self._hold_up_bridges(plan)
         return made
 
-    async def detach(self, plan: NetworkPlan) -> None:
+    async def _detach(self, plan: NetworkPlan) -> None:
         async with self._turn(plan):
             await self._take_down(plan)
         self._see_who_is_left()
 
-    async def survey(self) -> Set[tuple[str, int]]:
-        return self._there()
+    # --- bounds ---
 
-    async def begin(self) -> None:
-        for bridge in self._bridges.take_over():
-            with _logged(f"taking down {bridge.interface}"):
-                async with self._lock.alone():
-                    await self._bridges.let_go(bridge)
-        self._guard.done(BRIDGES)
-        self._see_who_is_left()
+    def _begun(self, work: Coroutine[Any, Any, T]) -> Deferred[T]:
+        """Work that `end` cuts short where it still goes on then.
 
-    async def end(self) -> None:
-        self._stop_lingering()
-        if self._bridges.all():
-            self._guard.begin(BRIDGES)  # until they are gone: we may be killed while we wait for netavark
-        await self._let_go_of_bridges()
+        Raises:
+            HostError: it has ended.
+        """
+        if self._ended:
+            work.close()
+            raise HostError("the service ends")
+        running = Deferred.fromCoroutine(work)
+        self._under_way.add(running)
+
+        def over(result: T | Failure) -> T | Failure:
+            self._under_way.discard(running)
+            return result
+
+        running.addBoth(over)
+        return running
+
+    async def _within(self, seconds: float, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do it in so many seconds; what it is in the middle of is killed then.
+
+        Raises:
+            HostError: it took longer.
+        """
+        try:
+            await self._begun(work).addTimeout(seconds, self._reactor)
+        except TimeoutError:
+            raise HostError(f"{what} took longer than {seconds:g} s") from None
 
     # --- bridges between one run and the next ---
 
@@ -189,13 +246,14 @@ class LocalNetworks:
         for attachment in plan.attachments:
             if attachment.network.interface not in self._rising:
                 self._rising.add(attachment.network.interface)
-                _in_background(self._hold_up(attachment.network, plan.firewall))
+                self._in_background(self._hold_up(attachment.network, plan.firewall))
 
     async def _hold_up(self, network: Network, firewall: str) -> None:
         try:
             async with self._lock.alone():
                 if self._there():
-                    await self._bridges.hold_up(network, firewall)
+                    held_up = self._bridges.hold_up(network, firewall)
+                    await self._within(BRIDGE_LIMIT, f"holding up {network.interface}", held_up)
         finally:
             self._rising.discard(network.interface)
 
@@ -218,15 +276,18 @@ class LocalNetworks:
 
     def _linger_is_over(self) -> None:
         self._linger = None
-        _in_background(self._let_go_of_bridges())
+        self._in_background(self._let_go_of_bridges())
 
     async def _let_go_of_bridges(self) -> None:
         """Unless somebody is there by now: with him they are on their own."""
         async with self._lock.alone():
             for bridge in self._bridges.all():
                 if not self._there():
-                    await self._bridges.let_go(bridge)
+                    await self._let_go(bridge)
         self._guard.done(BRIDGES)
+
+    async def _let_go(self, bridge: Standing) -> None:
+        await self._within(BRIDGE_LIMIT, f"taking down {bridge.interface}", self._bridges.let_go(bridge))
 
     def _there(self) -> frozenset[tuple[str, int]]:
         # A directory in the kernel's memory: it does not block.
@@ -234,6 +295,13 @@ class LocalNetworks:
             return frozenset()
         matches = (_NAMESPACE.fullmatch(path.name) for path in self._directory.iterdir())
         return frozenset((match[1], int(match[2])) for match in matches if match)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        def failed(failure: Failure) -> None:
+            failure.trap(EngineError, OSError, CancelledError)
+            log.error("a bridge that nobody is on: {why}", why=failure.getErrorMessage())
+
+        self._begun(work).addErrback(failed)
 
     # --- taking down ---
 
@@ -310,11 +378,3 @@ def _logged(what: str) -> Iterator[None]:
         yield
     except (HostError, OSError) as error:
         log.error("{what}: {error}", what=what, error=error)
-
-
-def _in_background(work: Coroutine[Any, Any, None]) -> None:
-    def failed(failure: Failure) -> None:
-        failure.trap(EngineError, OSError)
-        log.error("a bridge that nobody is on: {why}", why=failure.getErrorMessage())
-
-    Deferred.fromCoroutine(work).addErrback(failed)
