@@ -49,6 +49,13 @@ def test_what_the_runtime_says_is_said_once(docker: Docker) -> None:
     assert not words.startswith(("runc: ", "crun: "))
 
 
+@pytest.mark.parametrize("target", ["/etc", "/tmp"])
+def test_a_file_on_a_directory_is_told_of_as_docker_does(docker: Docker, target: str) -> None:
+    said = docker("run", "--rm", "--network", "none", "-v", f"/etc/passwd:{target}", "busybox", "true")
+    advice = "Are you trying to mount a directory onto a file (or vice-versa)?"
+    assert (said.code, advice in said.stderr) == (125, True), said.stderr
+
+
 def test_an_option_that_is_not_built_is_125_with_its_name_and_leaves_nothing(docker: Docker) -> None:
     said = docker("run", "--rm", "--network", "none", "--sysctl", "a=b", "busybox", "true")
     assert said.code == 125

@@ -95,7 +95,11 @@ def _read(rootfs: Path, placed: Sequence[Placed], path: str) -> bytes:
     base, rest = _covering(rootfs, placed, path)
     if rest == "/":
         base, rest = base.parent, f"/{base.name}"
-    with Inside(base) as root:
+    try:
+        root = Inside(base)
+    except NotADirectoryError:
+        return b""  # a file is to be mounted on /etc; what the image has there, the runtime knows
+    with root:
         return read_accounts(root, rest, path)
 
 

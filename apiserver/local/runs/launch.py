@@ -26,6 +26,11 @@ from apiserver.local.runs.placing import Placing
 from apiserver.local.runs.plan import RunPlan
 
 _TO_DOCKER = "failed to create task for container: failed to create shim task: OCI runtime create failed"
+_MIXED_UP = (
+    ": Are you trying to mount a directory onto a file (or vice-versa)? "
+    "Check if the specified host path exists and is the expected type"
+)
+"""What dockerd adds where a mount fails because something is no directory."""
 
 
 class Launch:
@@ -116,7 +121,8 @@ def start_failed(runtime: Path, error: RuntimeFailed | ContainerNotRunning | NoS
     code = error.exit_code if isinstance(error, RuntimeFailed) else 128
     said = error.said if isinstance(error, RuntimeFailed) else error.subject
     kind = CommandUnusable if code in (126, 127) else StartFailed
-    return kind(f"{runtime.name}: {said}", code, f"{_TO_DOCKER}: {error.subject}")
+    mixed_up = "mount" in said and "not a directory" in said.lower()
+    return kind(f"{runtime.name}: {said}", code, f"{_TO_DOCKER}: {error.subject}{_MIXED_UP if mixed_up else ''}")
 
 
 def _stdin_outlives_clients(options: ContainerOptions) -> bool:
