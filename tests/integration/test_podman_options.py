@@ -88,6 +88,37 @@ def test_an_option_acts_inside(run: Run, options: list[str], script: str, said: 
     assert run(*options, script=script).strip() == said
 
 
+def test_a_client_may_bring_the_init_process(podman: Podman, run: Run, tmp_path: Path) -> None:
+    program = tmp_path / "init"
+    program.write_text('#!/bin/sh\necho begun as $0; shift; exec "$@"\n')
+    program.chmod(0o755)
+    brought = ("--init-path", str(program))
+    assert run("--init", *brought, script="echo ran") == "begun as /sbin/docker-init\nran"
+    assert run(*brought, script="echo ran") == "ran"
+    missing = podman("create", "--init", "--init-path", "/no/init", "busybox")
+    words = "container-init binary not found on the host: stat /no/init: no such file or directory"
+    assert (missing.code, words in missing.stderr) == (125, True)
+    assert podman.ok("ps", "-aq") == ""
+
+
+def test_the_pid_of_conmon_is_where_a_client_wants_it(podman: Podman, tmp_path: Path) -> None:
+    wanted = tmp_path / "conmon"
+    options = ("-d", "--name", "watched", "--network", "none", "--conmon-pidfile", str(wanted))
+    podman.ok("run", *options, "busybox", "sleep", "100")
+    said = podman.ok("inspect", "-f", "{{.ConmonPidFile}} {{.State.ConmonPid}}", "watched")
+    assert said == f"{wanted} {wanted.read_text()}"
+    assert Path(f"/proc/{wanted.read_text()}/comm").read_text() == "conmon\n"
+    assert wanted.stat().st_mode & 0o777 == 0o644
+    assert [each.name for each in tmp_path.iterdir() if "conmon" in each.name] == ["conmon"]
+
+
+def test_where_the_pid_of_conmon_cannot_be_written_nothing_runs(podman: Podman) -> None:
+    refused = podman("run", "--name", "unwatched", "--network", "none", "--conmon-pidfile", "/no/x", "busybox", "true")
+    assert refused.code != 0
+    assert "the pid of conmon cannot be written: /no/x: No such file or directory" in refused.stderr
+    assert podman.ok("inspect", "-f", "{{.State.Pid}} {{.State.Running}}", "unwatched") == "0 false"
+
+
 def test_a_working_directory_that_a_client_asks_for_has_to_be_there(podman: Podman, run: Run, tmp_path: Path) -> None:
     refused = podman("run", "--rm", "--network", "none", "-w", "/made/here", "busybox", "true")
     assert refused.code == 126
@@ -210,6 +241,20 @@ def test_an_images_volumes_are_made_anonymous_or_in_memory_or_not_at_all(
     assert run("--image-volume", "tmpfs", script=script, image="localhost/voluminous") == "tmpfs"
     assert run("--image-volume", "ignore", script=script, image="localhost/voluminous") == "0"
     assert podman.ok("volume", "ls", "-q") == ""
+
+
+def test_a_new_volume_belongs_to_the_user_where_the_image_has_nothing(
+    podman: Podman, run: Run, service: Service
+) -> None:
+    archive = docker_archive(busybox_image("localhost/voluminous:latest", Volumes={"/data": {}}, User="app"))
+    assert service.request("POST", "/images/load?quiet=1", archive)[0] == 200
+    owner = "touch {0}/mine 2>/dev/null; stat -c '%u %g %a' {0}"
+    assert run(script=owner.format("/data"), image="localhost/voluminous") == "1000 1000 755"
+    mine, theirs = ("-u", "1234:55", "-v", "own-for-tests:/own"), ("-u", "app", "-v", "own-for-tests:/own")
+    assert run(*mine, script=owner.format("/own")) == "1234 55 755"
+    assert run(*theirs, script=owner.format("/own")) == "1234 55 755", "it is not new any more"
+    assert run("-u", "app", "-v", "/var", script=owner.format("/var")) == "0 0 755", "as the image has it"
+    podman.ok("volume", "rm", "own-for-tests")
 
 
 LIMITS = """

@@ -54,6 +54,10 @@ def test_a_volume_that_was_made_before_is_filled_as_well(docker: Docker, full: s
     assert docker.ok(*RUN, "--mount", "type=volume,source=db,target=/data", full, "sh", "-c", SHOW) == IN_THE_IMAGE
 
 
+def test_where_the_image_has_nothing_it_is_roots(docker: Docker) -> None:
+    assert docker.ok(*RUN, "-u", "1000", "-v", "db:/new", "busybox", "stat", "-c", "%u %a", "/new") == "0 755"
+
+
 def test_what_a_container_takes_out_does_not_come_back(docker: Docker, full: str) -> None:
     docker.ok(*RUN, "-v", "db:/data", full, "sh", "-c", "rm /data/*; chmod 700 /data")
     shown = "stat -c %a /data; ls /data"

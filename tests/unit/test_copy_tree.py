@@ -115,7 +115,7 @@ def test_an_empty_directory_gives_its_owner_and_mode(image: Path, files: Path) -
     empty = image / "empty"
     empty.mkdir(mode=0o700)
     os.chown(empty, 33, 44)
-    copyup.fill(image, "/empty", files)
+    assert copyup.fill(image, "/empty", files)
     status = files.stat()
     assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (33, 44, 0o700)
 
@@ -124,14 +124,15 @@ def test_an_empty_directory_gives_its_owner_and_mode(image: Path, files: Path) -
 def test_where_the_image_has_no_directory_the_volume_stays_as_it_is(image: Path, files: Path, target: str) -> None:
     (image / "circle").symlink_to("circle")
     before = shown(files)
-    copyup.fill(image, target, files)
+    assert not copyup.fill(image, target, files)
     assert (shown(files), left(files)) == (before, [])
 
 
 def test_what_is_in_a_volume_is_never_touched(image: Path, files: Path) -> None:
     (files / "mine").write_text("mine")
     before = shown(files)
-    copyup.fill(image, "/data", files)
+    for target in ("/data", "/nothing"):
+        assert copyup.fill(image, target, files)
     assert (shown(files), left(files)) == (before, [])
 
 

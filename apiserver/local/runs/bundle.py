@@ -13,7 +13,7 @@ from apiserver.engine.containers.options.network import HOST
 from apiserver.engine.ports.runs import RunSpec
 from apiserver.local.paths import write_whole
 from apiserver.local.runs import inside, netfiles
-from apiserver.local.runs.copyup import copy_up
+from apiserver.local.runs.copyup import copy_up, give
 from apiserver.local.runs.defaults import Defaults
 from apiserver.local.runs.filters import Filters
 from apiserver.local.runs.machine import Machine
@@ -67,10 +67,15 @@ class Bundles:
         ours = assemble.our_mounts(spec, self._machine, netfiles.write_files(plan.container, texts))
         placed = mounts.merged(ours, asked)
         inside.refuse_linked_mount_points(merged)
-        if spec.new_volumes:
+        untouched = (
             await copy_up(self._threads, merged, options.mounts, spec.volumes, spec.new_volumes)
+            if spec.new_volumes
+            else ()
+        )
         targets = [mount for mount in placed if mount not in ours or mount.is_bind]
         user = await touching(self._threads, options.mounts, self._furnish, spec, merged, placed, targets, cwd)
+        if untouched and options.mounts.new_volumes_for_user:
+            await give(self._threads, untouched, spec.volumes, user_id=user.uid, group_id=user.gid)
         configuration = assemble.configuration(
             spec,
             plan,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -22,27 +22,48 @@ _BATCH = 1_000
 
 async def copy_up(
     threads: Threads, rootfs: Path, mounts: Mounts, volumes: Mapping[str, str], new: Collection[str]
-) -> None:
+) -> list[str]:
     """Fill the volumes of a container that were never filled, from its root before anything is mounted in it.
 
     Args:
         volumes: name -> directory of its files.
         new: names of those to fill.
 
+    Returns:
+        The names of those that are empty because the image has no directory there.
+
     Raises:
         HostError: the volume is as empty as it was.
     """
+    untouched = []
     for mount in mounts.mounts:
         if mount.kind is MountKind.VOLUME and mount.source in new and not mount.no_copy:
             try:
-                await threads.run(fill, rootfs, mount.target, Path(volumes[mount.source]))
+                if not await threads.run(fill, rootfs, mount.target, Path(volumes[mount.source])):
+                    untouched.append(mount.source)
             except OSError as error:
                 raise HostError(
                     f"failed to populate volume {mount.source} from {mount.target} of the image: {error.strerror}"
                 ) from error
+    return untouched
 
 
-def fill(rootfs: Path, target: str, files: Path) -> None:
+async def give(
+    threads: Threads, names: Iterable[str], volumes: Mapping[str, str], *, user_id: int, group_id: int
+) -> None:
+    """Let the directories of volumes belong to somebody.
+
+    Raises:
+        HostError
+    """
+    for name in names:
+        try:
+            await threads.run(os.chown, volumes[name], user_id, group_id)
+        except OSError as error:
+            raise HostError(f"volume {name} cannot be given to {user_id}:{group_id}: {error.strerror}") from error
+
+
+def fill(rootfs: Path, target: str, files: Path) -> bool:
     """Copy what is at `target`, unless there is something in `files` already. Blocks.
 
     The copy is made beside the volume's files and takes their place name by name only once it is complete. `filled`
@@ -52,6 +73,9 @@ def fill(rootfs: Path, target: str, files: Path) -> None:
         target: a path in the container. Links on its way lead nowhere but into the container.
         files: an empty directory, whose parent is ours.
 
+    Returns:
+        False where both are empty: nothing is in `files`, and no directory at `target`.
+
     Raises:
         OSError
     """
@@ -60,15 +84,16 @@ def fill(rootfs: Path, target: str, files: Path) -> None:
     if not filled.exists():
         with os.scandir(files) as found:
             if next(found, None) is not None:
-                return
+                return True
         source = _open(rootfs, target)
         if source is None:
-            return
+            return False
         try:
             _copy(source, files.with_name("filling"), filled)
         finally:
             os.close(source)
     _pour(filled, files)
+    return True
 
 
 def discard_unfinished(volume: Path) -> None:

@@ -87,6 +87,8 @@ class Mounts(Struct, frozen=True):
     image_volumes: ImageVolumes = ImageVolumes.ANONYMOUS
     image_volume_flags: tuple[str, ...] = ()
     """`Mount.flags` of the volumes that the image asks for."""
+    new_volumes_for_user: bool = False
+    """A new volume belongs to the first process's user where the image has nothing at its target, instead of root."""
     volumes_from: tuple[str, ...] = ()
     """Containers whose binds and volumes it gets as well, as given: `NAME[:MODE]`."""
     read_only_rootfs: bool = False

@@ -49,6 +49,7 @@ def read_mounts(body: CreateBody) -> Mounts:
         mounts=tuple(mounts),
         image_volumes=_IMAGE_VOLUMES[body.image_volume_mode],
         image_volume_flags=_IMAGE_VOLUME_FLAGS,
+        new_volumes_for_user=True,
         volumes_from=tuple(body.volumes_from or ()),
         read_only_rootfs=body.read_only_filesystem,
         shm_size_bytes=body.shm_size or DEFAULT_SHM_SIZE,
