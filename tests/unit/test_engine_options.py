@@ -178,6 +178,8 @@ MIB = 1 << 20
         ({"logging": Logging(options={"max-file": "0"})}, "max-file"),
         ({"logging": Logging(options={"nope": "1"})}, "nope"),
         ({"logging": Logging(LogDriver.NONE, options={"max-size": "1m"})}, "max-size"),
+        ({"lifecycle": Lifecycle(init=True, init_program="init")}, "init_path"),
+        ({"lifecycle": Lifecycle(monitor_pid_file="pid")}, "conmon_pid_file"),
         ({"lifecycle": Lifecycle(restart=RestartPolicy("sometimes"))}, "restart policy"),
         ({"lifecycle": Lifecycle(restart=RestartPolicy("on-failure", -1))}, "retry"),
         ({"lifecycle": Lifecycle(restart=RestartPolicy("always", 3))}, "retry"),

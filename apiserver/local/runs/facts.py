@@ -31,7 +31,7 @@ def run_facts(paths: Paths, machine: Machine, key: RunKey, options: ContainerOpt
         resolv_conf=_if_there(f"{files}/resolv.conf"),
         log=str(container.log) if options.logging.driver is LogDriver.K8S_FILE else "",
         pid_file=str(run.pid_file),
-        monitor_pid_file=str(run.conmon_pid_file),
+        monitor_pid_file=options.lifecycle.monitor_pid_file or str(run.conmon_pid_file),
         monitor_pid=read_pid(run.conmon_pid_file),
         configuration=_if_there(str(run.config)),
         oci_version=OCI_VERSION,

@@ -105,8 +105,8 @@ class LocalRuns:
         await touching(self.threads, options.mounts, check_sources, options.mounts)
         for mount in options.mounts.mounts:
             mounts.checked_target(mount.target)
-        # Raises where there is no such program.
-        init.mount(options.lifecycle, self._host.programs.get(init.PROGRAM))
+        if options.lifecycle.init:  # raises where there is no such program
+            await self.threads.run(init.mount, options.lifecycle, self._host.programs.get(init.PROGRAM))
         if options.process.timezone:
             from apiserver.local.runs import timezones  # no start needs it
 
@@ -134,7 +134,13 @@ class LocalRuns:
         return RunPlan.of(self._paths, key, path, options.limits.cgroup_parent).to_json()
 
     async def create(self, spec: RunSpec, plan: JsonObject, held: HeldPorts | None) -> int | None:
-        return await self._launch.create(spec, RunPlan.from_json(plan), held)
+        made = RunPlan.from_json(plan)
+        pid = await self._launch.create(spec, made, held)
+        if path := spec.options.lifecycle.monitor_pid_file:
+            from apiserver.local.runs import monitor_file  # few containers have one
+
+            await self.threads.ask(path, monitor_file.write, made.run, Path(path))
+        return pid
 
     async def start(self, plan: JsonObject) -> Started:
         return await self._launch.start(RunPlan.from_json(plan))

@@ -27,6 +27,10 @@ class Lifecycle(Struct, frozen=True):
     """The client's, else the image's; `test == ("NONE",)` disables it. Stored and shown; zero means the default."""
     init: bool = False
     """Run an init process as process 1."""
+    init_program: str = ""
+    """The program for that, by its path on the back end's machine; empty: the back end's own."""
+    monitor_pid_file: str = ""
+    """Where on the back end's machine the pid of what watches over each run is written; empty: nowhere."""
     timeout: int = 0
     """Seconds after which it is killed, whatever it does, and has no code; 0 is never."""
 
@@ -44,6 +48,9 @@ def validated(lifecycle: Lifecycle) -> Lifecycle:
         raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
     if not 0 <= lifecycle.timeout <= LONGEST_TIMEOUT:
         raise InvalidParameter(f"invalid timeout: it is a number of seconds from 0 to {LONGEST_TIMEOUT}")
+    for name, path in (("init_path", lifecycle.init_program), ("conmon_pid_file", lifecycle.monitor_pid_file)):
+        if path and (not path.startswith("/") or "\0" in path):
+            raise InvalidParameter(f"invalid {name}: {path!r} is no absolute path")
     if lifecycle.health is not None:
         _check_health(lifecycle.health)
     return lifecycle

@@ -70,7 +70,7 @@ class Seccomp:
 
 
 def our_mounts(spec: RunSpec, machine: Machine, files: Mapping[str, Path]) -> list[Placed]:
-    """Raises: ProgramMissing."""
+    """Raises: ProgramMissing, InitMissing."""
     options = spec.options
     kernel = mounts.kernel_mounts(options.mounts, privileged=options.security.privileged, ipc=options.namespaces.ipc)
     init_program = init.mount(options.lifecycle, machine.host.programs.get(init.PROGRAM))

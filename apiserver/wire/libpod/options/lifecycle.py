@@ -18,6 +18,8 @@ def read_lifecycle(body: CreateBody) -> Lifecycle:
         restart=RestartPolicy(body.restart_policy or "no", body.restart_tries),
         health=_health(body.healthconfig),
         init=body.init,
+        init_program=body.init_path if body.init else "",
+        monitor_pid_file=body.conmon_pid_file,
         timeout=body.timeout,
     )
 

@@ -7,10 +7,10 @@ from apiserver.wire.libpod.options.body import CreateBody
 
 _FIELDS = (
     "rootfs rootfs_overlay rootfs_mapping rootfs_propagation storage_opts env_host hostusers"
-    " passwd_entry group_entry init_path personality overlay_volumes image_volumes"
+    " passwd_entry group_entry personality overlay_volumes image_volumes"
     " artifact_volumes chroot_directories secrets secret_env shm_size_systemd devices_from gpus"
     " network_options base_hosts_file"
-    " label_nested procfs_opts unified conmon_pid_file pod init_container_type"
+    " label_nested procfs_opts unified pod init_container_type"
 )
 _RENAMED = {
     "dependency_containers": "dependencyContainers",
