@@ -23,6 +23,7 @@ from apiserver.errors import HostError, ProgramMissing
 log = Logger()
 
 STDERR_KEPT = 64 * 1024
+STDERR_SHOWN = 2000
 STDOUT_LIMIT = 64 * 1024 * 1024
 
 Sink = Callable[[bytes], Awaitable[object]]
@@ -43,15 +44,15 @@ class ProgramFailed(HostError):
     Attributes:
         program: its argv[0].
         code: as in `Completed`.
-        stderr: the tail of what it said; stdout, where that holds the error.
+        stderr: the tail of what it said, as in `Completed`; stdout, where that holds the error.
     """
 
     cause = "program failed"
     docker = libpod = "{subject}"
 
     def __init__(self, program: str, code: int, stderr: bytes, why: str | None = None) -> None:
-        self.program, self.code, self.stderr = program, code, stderr[-2000:]
-        said = self.stderr.decode(errors="replace").strip()
+        self.program, self.code, self.stderr = program, code, stderr[-2 * STDERR_KEPT :]
+        said = self.stderr[-STDERR_SHOWN:].decode(errors="replace").strip()
         what = why or f"exit status {code}"
         super().__init__(f"{os.path.basename(program)}: {what}" + (f": {said}" if said else ""))
 

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from apiserver.drivers.linux.held_writes import run_held
-from apiserver.drivers.process import STDERR_KEPT, Child, ProgramFailed, Programs, Sink
+from apiserver.drivers.process import STDERR_KEPT, STDERR_SHOWN, Child, ProgramFailed, Programs, Sink
 from apiserver.errors import HostError
 
 _FATAL = re.compile(r'level=fatal msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
@@ -25,7 +25,7 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _REQUEST = re.compile(rb'msg="(?:GET|POST) (https?://[^" ]+)')
 _TO_BE_SENT = re.compile(rb'^time="[^"]*" level=debug msg="([A-Z]+) (https?://[^"]*)', re.MULTILINE)
 _SKIPPED = re.compile(rb'msg="Skipping blob (sha\d+:[0-9a-f]+) \(already present\)')
-_ESCAPED = re.compile(r"\\(.)")
+_ESCAPED = re.compile(r"\\([ntr])|\\(.)")
 
 
 class StoreAddress(Struct, frozen=True):
@@ -274,12 +274,12 @@ class Skopeo:
 
 
 def reason(error: ProgramFailed) -> str:
-    """What skopeo itself said last, without its log's frame."""
-    text = error.stderr.decode(errors="replace")
-    if said := _FATAL.findall(text):
+    """What skopeo itself said last, without its log's frame, on one line."""
+    if said := _FATAL.findall(error.stderr.decode(errors="replace")):
         quoted, bare = said[-1]
-        return _ESCAPED.sub(r"\1", quoted) or bare
+        return _ESCAPED.sub(lambda found: " " if found[1] else found[2], quoted) or bare
     # The first line may be the rest of a longer one.
+    text = error.stderr[-STDERR_SHOWN:].decode(errors="replace")
     told = [line for line in text.splitlines()[1:] if line.strip() and not _LOGGED.match(line)]
     return f"skopeo: exit status {error.code}" + "".join(f": {line}" for line in told)
 

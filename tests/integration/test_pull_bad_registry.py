@@ -249,6 +249,9 @@ def test_a_registry_that_wants_to_be_asked_less_is_told_of_even_where_it_is_give
     [
         ((404, b"nope"), 404, 404, "manifest unknown"),
         ((404, said_of("name_unknown: not here")), 404, 404, "manifest unknown"),
+        ((404, said_of("manifest_unknown: " + 900 * "none\n")), 404, 404, "manifest unknown: none none none"),
+        ((401, said_of("unauthorized: " + 3000 * "x")), 403, 401, "unauthorized: xxx"),
+        ((403, said_of("denied: " + 3000 * "x")), 404, 403, "pull access denied for {}/box"),
         ((403, said_of("denied: none of yours")), 404, 403, "pull access denied for {}/box, repository does not exist"),
         ((401, said_of("unauthorized: who are you")), 403, 401, "unauthorized"),
         ((500, said_of("unknown: the disk broke")), 500, 500, "500 Internal Server Error"),
