@@ -56,7 +56,7 @@ def credentials(value: object, what: str) -> Credentials | None:
     if not isinstance(value, dict):
         raise InvalidParameter(f"invalid {what}: the credentials are not a JSON object")
     read = {name.lower(): each for name, each in value.items() if name.lower() in _FIELDS and each is not None}
-    if not all(isinstance(each, str) for each in read.values()):
+    if not all(isinstance(each, str) and is_text(each) for each in read.values()):
         raise InvalidParameter(f"invalid {what}: a field of the credentials is not a string")
     if read.get("registrytoken"):
         raise NotImplementedYet(f"a registrytoken in {what}")
@@ -68,6 +68,14 @@ def credentials(value: object, what: str) -> Credentials | None:
             raise InvalidParameter(f"invalid {what}: the field auth is not base64") from None
     found = Credentials(username, password, read.get("identitytoken", ""))
     return found if found.username or found.identity_token else None
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be written to anybody: JSON may escape half of a character, or NUL."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def registry_of(address: str) -> str:

@@ -165,6 +165,7 @@ def test_a_login_is_what_the_registry_says(api: Api) -> None:
     assert (said.status, said.json()) == (200, {"IdentityToken": "", "Status": "Login Succeeded"})
     assert api.post("/auth", body | {"password": "wrong"}).status == 401
     assert api.post("/auth", {"serveraddress": "127.0.0.1:5000"}).status == 400
+    assert api.post("/auth", body | {"username": "some\0body"}).status == 400
     assert api.post("/auth", {"identitytoken": "x"}).status == 501
 
 

@@ -90,7 +90,11 @@ def test_nobody_is_no_credentials(raw: bytes | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"%%%", b"bm90IGpzb24=", sent([1]), sent("s3cret"), sent({"username": 1, "password": "s3cret"})]
+    "raw",
+    [
+        *(b"%%%", b"bm90IGpzb24=", sent([1]), sent("s3cret"), sent({"username": 1, "password": "s3cret"})),
+        *(sent({"username": each, "password": "s3cret"}) for each in ("\ud800", "a\0b")),
+    ],
 )
 def test_what_is_no_credentials_is_refused_and_not_repeated(raw: bytes) -> None:
     with pytest.raises(InvalidParameter) as refused:

@@ -6,7 +6,7 @@ from apiserver.engine.names import DOCKER_HUB, InvalidReference, parse_reference
 from apiserver.engine.ports.registry import Credentials
 from apiserver.errors import InvalidParameter, NotImplementedYet
 from apiserver.wire.docker.options.body import Body
-from apiserver.wire.registry_auth import registry_of
+from apiserver.wire.registry_auth import is_text, registry_of
 
 
 class AuthBody(Body, rename="lower"):
@@ -28,6 +28,8 @@ def read_login(body: AuthBody) -> tuple[str, Credentials]:
         raise NotImplementedYet("logging in with an identitytoken")
     if not body.username:
         raise InvalidParameter("username: it takes a name to log in")
+    if not is_text(body.username):
+        raise InvalidParameter("username: no registry knows one with a NUL")
     if "\n" in (body.password or ""):
         raise InvalidParameter("password: no registry knows one with a newline")
     host = registry_of(body.serveraddress or DOCKER_HUB)
