@@ -29,6 +29,7 @@ from apiserver.engine.ports.guard import BRIDGES
 from apiserver.engine.ports.networks import Attachment, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort, Transport
 from apiserver.errors import HostError, ProgramMissing
+from apiserver.local.networks.request import request_json
 from apiserver.local.networks.service import DETACH_LIMIT, END_LIMIT, LINGER, LocalNetworks, NetworkFailed
 from apiserver.local.paths import Paths
 from tests.fakes.guard import FakeGuard
@@ -37,6 +38,7 @@ from tests.fakes.machine import Machine
 Test = Callable[[Path], Coroutine[Any, Any, None]]
 
 _THAT_MAY_HANG = """#!/bin/sh
+echo "$*" >>{calls}
 [ ! -e {hung} ] || {{ echo $$ >>{hung}; exec sleep 1000; }}
 exec {netavark} "$@"
 """
@@ -56,9 +58,11 @@ class World:
     def __init__(self, runroot: Path) -> None:
         self.hung = runroot / "hung"
         """While it is there, netavark hangs; each that does adds a line."""
+        self.calls = runroot / "calls"
+        """The arguments of each netavark, a line for each."""
         (runroot / "bin").mkdir()
         netavark = runroot / "bin" / "netavark"
-        netavark.write_text(_THAT_MAY_HANG.format(hung=self.hung, netavark=which("netavark")))
+        netavark.write_text(_THAT_MAY_HANG.format(calls=self.calls, hung=self.hung, netavark=which("netavark")))
         netavark.chmod(0o755)
         self.programs = Programs(reactor, search_path=[str(netavark.parent), *SEARCH_PATH])
         paths = Paths(runroot / "root", runroot)
@@ -217,6 +221,37 @@ async def test_detach_is_right_twice_before_any_attach_and_after_the_namespace_w
     assert not await world.rules(plan)
     await world.networks.detach(plan)
     assert not Path(plan.namespace).exists()
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("later", [False, True], ids=["same", "later"])
+@pytest.mark.parametrize("left", ["nothing", "namespace", "rules"])
+async def test_while_a_bridge_stands_a_second_look_publishes_no_port_again(
+    world: World, left: str, later: bool
+) -> None:
+    """Not even for a moment. Who died in the middle has left the namespace without an interface, or only the rules.
+
+    A later service looks before it begins.
+    """
+    await world.stands()
+    plan = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18084))
+    await world.networks.attach(plan)
+    if left == "nothing":
+        await world.networks.detach(plan)
+    elif left == "namespace":
+        await world.netavark.teardown(Path(plan.namespace), request_json(plan), plan.firewall)
+    else:
+        netns.remove(Path(plan.namespace))
+    if later:
+        world.networks = world.again()
+    world.calls.write_text("")
+    await world.networks.detach(plan)
+    assert " setup " not in world.calls.read_text()
+    assert not await world.rules(plan)
+    assert await world.networks.survey() == frozenset()
+    rules = run("nft", "list", "ruleset", check=False) + run("iptables-save", check=False)
+    assert "18084" not in rules
+    assert not [path for path in world.paths.runroot.glob("netavark/**/*") if plan.container_id in path.name]
 
 
 @pytest_twisted.ensureDeferred

@@ -8,7 +8,7 @@ as long as that does. `RUNROOT/bridges/INTERFACE.json` says what was made for it
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -45,14 +45,17 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Bridges:
-    """The caller sees to it that nobody else is at work on a bridge that is held up or let go."""
+    """Those of an earlier service among them.
+
+    The caller sees to it that nobody else is at work on a bridge that is held up or let go.
+    """
 
     def __init__(self, paths: Paths, netavark: Netavark, namespaces: NetworkNamespaces) -> None:
         self._netavark = netavark
         self._namespaces = namespaces
         self._records = paths.bridges
         self._directory = paths.namespaces
-        self._standing: dict[str, Standing] = {}
+        self._standing = {bridge.interface: bridge for bridge in self._recorded()}
 
     def all(self) -> Sequence[Standing]:
         return list(self._standing.values())
@@ -108,19 +111,19 @@ class Bridges:
         self._file(bridge).unlink(missing_ok=True)
         del self._standing[bridge.interface]
 
-    def take_over(self) -> Sequence[Standing]:
-        """Know what an earlier service has left standing; answers what is not whole and should be let go of."""
-        if not self._records.is_dir():
-            return ()
-        for file in self._records.glob("*.json"):
-            try:
-                bridge = msgspec.json.decode(file.read_bytes(), type=Standing)
-            except msgspec.DecodeError as error:
-                log.error("{file} is none of ours: {error}", file=str(file), error=error)
-                continue
-            self._standing[bridge.interface] = bridge
+    def broken(self) -> Sequence[Standing]:
+        """What is not whole, and should be let go of."""
         present = _interfaces()
         return [each for each in self.all() if not self._stands(each.interface, each.firewall, present)]
+
+    def _recorded(self) -> Iterator[Standing]:
+        """What an earlier service has left."""
+        # Small files in the kernel's memory: they do not block.
+        for file in self._records.glob("*.json"):
+            try:
+                yield msgspec.json.decode(file.read_bytes(), type=Standing)
+            except msgspec.DecodeError as error:
+                log.error("{file} is none of ours: {error}", file=str(file), error=error)
 
     def _stands(self, interface: str, firewall: str, present: frozenset[str]) -> bool:
         bridge = self._standing.get(interface)

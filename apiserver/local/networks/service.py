@@ -153,11 +153,12 @@ class LocalNetworks:
         return self._there()
 
     async def begin(self) -> None:
-        for bridge in self._bridges.take_over():
+        for bridge in self._bridges.broken():
             with _logged(f"taking down {bridge.interface}"):
                 async with self._lock.alone():
                     await self._let_go(bridge)
-        self._guard.done(BRIDGES)
+        if self._linger is None:
+            self._guard.done(BRIDGES)
         self._see_who_is_left()
 
     async def end(self) -> None:
@@ -322,14 +323,13 @@ class LocalNetworks:
         In an empty one it removes the rules and misses the interface, and 1.4 then leaves the bridge if it was the last
         on it: so the whole is made once more, by the same names, and torn down as a whole.
         """
-        if netns.exists(path):
-            if await self._torn_down(plan, path):
+        for anew in (False, True):
+            if anew:
+                await self._make_anew(path)
+            if netns.exists(path) and await self._torn_down(plan, path):
                 return
-        elif await self._nothing_left(plan):
-            return
-        await self._make_anew(path)
-        if await self._torn_down(plan, path):
-            return
+            if await self._nothing_left(plan):
+                return
         await self._make_anew(path)
         try:
             await self._netavark.setup(path, request_json(plan), plan.firewall)
@@ -340,11 +340,13 @@ class LocalNetworks:
             log.info("{subject} (nothing of it is left)", subject=error.subject)
 
     async def _nothing_left(self, plan: NetworkPlan) -> bool:
-        """The usual case of a second look: no bridge, so no interface on it, and no rules."""
-        interfaces = {name for _, name in socket.if_nameindex()}
-        return not any(each.network.interface in interfaces for each in plan.attachments) and not await self._has_rules(
-            plan
-        )
+        """The usual case of a second look: no rules, and each bridge is gone, or stands without this run.
+
+        What may be left is the interface alone, and goes with the namespace.
+        """
+        present = {name for _, name in socket.if_nameindex()}
+        gone = not any(each.network.interface in present for each in plan.attachments)
+        return (gone or self._bridges.stand(plan)) and not await self._has_rules(plan)
 
     async def _has_rules(self, plan: NetworkPlan) -> bool:
         for attachment in plan.attachments:
