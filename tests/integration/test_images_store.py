@@ -273,6 +273,29 @@ async def test_a_removed_image_is_gone_with_its_layers(tmp_path: Path) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_an_ancestor_that_lost_its_names_goes_with_the_last_that_needs_it(tmp_path: Path) -> None:
+    three = TestImage((*TWO.layers, layer([Entry("z", b"3")])), ("three:1",))
+    other = TestImage((*ONE.layers, layer([Entry("other", b"4")])), ("other:1",))
+    async with real_store(tmp_path) as real:
+        await real.store.load(Pieces(docker_archive(ONE, TWO, three, other)), canonical_name)
+        for name in ("one:1", "one:2"):
+            await real.store.untag(ONE.id, f"{HUB}/{name}")
+        assert await real.store.remove(three.id, keep=[TWO.id]) == [three.id]
+        assert await real.store.remove(TWO.id) == [TWO.id], "another one is built upon its parent"
+        assert await real.store.remove(other.id) == [other.id, ONE.id]
+        assert dict(await real.store.images()) == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_parent_that_goes_leaves_its_layers_to_its_children(tmp_path: Path) -> None:
+    async with real_store(tmp_path) as real:
+        await real.store.load(Pieces(docker_archive(ONE, TWO)), canonical_name)
+        assert await real.store.remove(ONE.id) == [ONE.id]
+        assert [directory.is_dir() for directory in await real.store.lower_directories(TWO.id)] == [True, True]
+        assert await real.store.remove(TWO.id) == [TWO.id]
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_another_tool_builds_is_seen_with_its_steps_and_what_it_removes_is_told(tmp_path: Path) -> None:
     async with real_store(tmp_path) as real:
         base = busybox_image("base:1")

@@ -120,7 +120,7 @@ def test_a_batch_removes_what_it_can_and_says_what_it_could_not(api: Api) -> Non
 
 
 def test_a_batch_of_all_removes_all(api: Api) -> None:
-    load(api, ("a", [NAME]), ("b", []))
+    load(api, ("a", [NAME, "quay.io/x:1"]), ("b", []))
     report = api.delete(f"{IMAGES}/remove?all=true").json()
     assert (report["ExitCode"], len(report["Deleted"]), api.get(f"{IMAGES}/json").json()) == (0, 2, [])
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -304,6 +305,28 @@ def test_a_parent_stays_even_by_force() -> None:
         ImageHasChildren, r"\(cannot be forced\) - image has dependent child images", "image has dependent child images"
     ):
         result_of(world.images.remove(STEP.id, force=True))
+
+
+def test_a_parent_goes_where_it_may_and_counts_as_untagged() -> None:
+    world = World(FOO, STEP, BUILT)
+    removed = result_of(world.images.remove(FOO.id, force=True, parents=True))
+    assert (removed.untagged, removed.deleted) == ([*FOO.names], [])
+    assert FOO.id not in {image.id for image in result_of(world.images.all())}
+    world = World(FOO, replace(STEP, names=("localhost/step:1",)), BUILT)
+    removed = result_of(world.images.remove("localhost/step:1", parents=True))
+    assert (removed.untagged, removed.deleted) == (["localhost/step:1"], [])
+    world.users[FOO.id] = [ImageUser("c" * 64, alive=True)]
+    with pytest.raises(ImageInUse):
+        result_of(world.images.remove(FOO.id, force=True, parents=True))
+
+
+def test_an_id_takes_many_names_where_all_images_go() -> None:
+    world = World(FOO)
+    world.users[FOO.id] = [ImageUser("c" * 64, alive=False)]
+    with pytest.raises(ImageInUse):
+        result_of(world.images.remove(FOO.id, whatever_names=True))
+    world.users.clear()
+    assert result_of(world.images.remove(FOO.id, whatever_names=True)).deleted == [FOO.id]
 
 
 def test_remove_waits_for_a_container_that_is_being_made_of_the_image_and_then_sees_it() -> None:

@@ -55,8 +55,8 @@ class ImageNamesGroup:
 
     @app.route("/libpod/images/remove", methods=["DELETE"])
     async def libpod_remove_several(self, request: Request) -> bytes:
-        names = list(strings(request, "images"))
-        if libpod_bool(request, "all"):
+        names, everything = list(strings(request, "images")), libpod_bool(request, "all")
+        if everything:
             names = [image.id for image in await self._images.all() if not image.intermediate]
         force, prune = libpod_bool(request, "force"), not libpod_bool(request, "noprune")
         ignore = libpod_bool(request, "ignore")
@@ -64,7 +64,9 @@ class ImageNamesGroup:
         errors: list[str] = []
         for name in names:
             try:
-                one = await to_the_end(self._remove(name, force=force, prune=prune, ignore=ignore))
+                one = await to_the_end(
+                    self._remove(name, force=force, prune=prune, ignore=ignore, whatever_names=everything)
+                )
             except EngineError as error:
                 errors.append(Flavour.LIBPOD.words(error))
                 code = max(code, _exit_code(error))
@@ -80,7 +82,9 @@ class ImageNamesGroup:
         )
         return reply_json(request, libpod.removed_json(removal.untagged, removal.deleted))
 
-    async def _remove(self, name: str, *, force: bool, prune: bool, ignore: bool) -> Removed:
+    async def _remove(
+        self, name: str, *, force: bool, prune: bool, ignore: bool, whatever_names: bool = False
+    ) -> Removed:
         """As Podman has it, a forced removal of an image, not just of one name of many, takes its containers along."""
         try:
             if force:
@@ -88,7 +92,14 @@ class ImageNamesGroup:
                 if len(image.names) <= 1 or image.id.startswith(name.removeprefix("sha256:")):
                     for user in self._containers.registry.users_of_image(image.id):
                         await self._containers.remove.remove(user, force=True)
-            return await self._images.remove(name, force=force, prune=prune, short_names=LIBPOD_NAMES)
+            return await self._images.remove(
+                name,
+                force=force,
+                prune=prune,
+                parents=True,
+                whatever_names=whatever_names,
+                short_names=LIBPOD_NAMES,
+            )
         except NotFound:
             if ignore:
                 return Removed()

@@ -69,11 +69,22 @@ class Removal:
         self._images = images
         self.removed = Removed()
 
-    async def remove(self, text: str, short_names: ShortNames, *, force: bool, prune: bool) -> None:
+    async def remove(
+        self,
+        text: str,
+        short_names: ShortNames,
+        *,
+        force: bool,
+        prune: bool,
+        parents: bool = False,
+        whatever_names: bool = False,
+    ) -> None:
         """
         Args:
             text: a name takes that name away; an id takes the image, with `force` also one with many names.
             prune: its nameless ancestors go too, if nothing else needs them.
+            parents: an image that others are built upon goes as well, which counts as losing its names alone.
+            whatever_names: an id takes one with many names also without `force`.
 
         Raises:
             NoSuchImage, InvalidReference, ImageStays
@@ -83,7 +94,7 @@ class Removal:
         if not name:
             if _one_repository(names):
                 # All its names go, so only what forbids that without any force does so here.
-                self._check(image, soft=not force, names=False)
+                self._check(image, soft=not force, names=False, parents=parents)
         else:
             user = next(iter(self._users(image.id)), None)
             if user is not None and not force and _one_repository(names):
@@ -96,7 +107,8 @@ class Removal:
                 await self._untag(image, name)
                 return
         try:
-            self._check(image, soft=not force, names=not name and not _one_repository(names))
+            several = not whatever_names and not name and not _one_repository(names)
+            self._check(image, soft=not force, names=several, parents=parents)
         except ImageStays:
             if not name:
                 raise
@@ -112,11 +124,12 @@ class Removal:
         await self._told.name_removed(image, name)
 
     async def _delete(self, image: Image, *, prune: bool) -> None:
+        parent = self._is_parent(image)
         deleted = await self._source.remove(image.id, keep=self._kept_ancestors(image, prune=prune))
         for name in (*image.names, *image.digests):
             self.removed.untagged.append(name)
             await self._told.untagged(image, name)
-        self.removed.deleted.extend(deleted)
+        self.removed.deleted.extend(each for each in deleted if each != image.id or not parent)
         for image_id in deleted:
             if gone := self._images.get(image_id):
                 await self._told.deleted(gone)
@@ -130,9 +143,12 @@ class Removal:
             parent = self._images.get(parent.parent) if parent.parent else None
         return ()
 
-    def _check(self, image: Image, *, soft: bool, names: bool) -> None:
+    def _is_parent(self, image: Image) -> bool:
+        return any(other.parent == image.id for other in self._images.values())
+
+    def _check(self, image: Image, *, soft: bool, names: bool, parents: bool) -> None:
         """Raise what speaks against deleting an image: always what nothing can force, and with `soft` the rest."""
-        if any(other.parent == image.id for other in self._images.values()):
+        if not parents and self._is_parent(image):
             raise ImageHasChildren(image.id, _docker(image, "cannot be forced", "image has dependent child images"))
         users = self._users(image.id)
         for user in users:

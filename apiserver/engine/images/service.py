@@ -163,12 +163,21 @@ class Images:
                 await self.untagged(image, each)
 
     async def remove(
-        self, text: str, *, force: bool = False, prune: bool = True, short_names: ShortNames = DOCKER_NAMES
+        self,
+        text: str,
+        *,
+        force: bool = False,
+        prune: bool = True,
+        parents: bool = False,
+        whatever_names: bool = False,
+        short_names: ShortNames = DOCKER_NAMES,
     ) -> Removed:
         """Take a name away, or an image with all its names.
 
         Args:
             prune: nameless ancestors that nothing else needs go too.
+            parents: an image that others are built upon goes as well; they keep its layers.
+            whatever_names: an id takes an image with many names also without `force`.
 
         Raises:
             NoSuchImage, InvalidReference
@@ -179,7 +188,9 @@ class Images:
             # It may be gone, or be made a container of, since it was looked up.
             text = await self.meant(text, short_names)
             removal = Removal(self._source, self._users, self, await self._source.images())
-            await removal.remove(text, short_names, force=force, prune=prune)
+            await removal.remove(
+                text, short_names, force=force, prune=prune, parents=parents, whatever_names=whatever_names
+            )
             return removal.removed
 
     async def untagged(self, image: Image, name: str) -> None:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import platform
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -166,10 +167,14 @@ class ImageStore:
 
     async def remove(self, image_id: str, keep: Collection[str] = ()) -> Sequence[str]:
         async with self._writing:
+            before = await self.images()
             for other in keep:
                 await self._told(self._buildah.tag(other, _nameless()), other)
-            removed = await self._told(self._buildah.remove_image(image_id), image_id)
-        return [image_id, *(other for other in removed if other != image_id)]
+            removed = [image_id, *await self._told(self._buildah.remove_image(image_id), image_id)]
+            for ancestor in _needed_by_nothing_else(before, image_id, keep):
+                if ancestor not in removed:  # it has a hidden name, which is a name to buildah
+                    removed += [ancestor, *await self._told(self._buildah.remove_image(ancestor), ancestor)]
+        return list(dict.fromkeys(removed))
 
     async def _copy_all(self, found: Sequence[ArchivedImage], temporary: Path) -> Sequence[LoadedImage]:
         """All of them, or none."""
@@ -256,6 +261,18 @@ def _refusal(error: ProgramFailed) -> EngineError | None:
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
     return None if error.code > 128 else Damaged(said)
+
+
+def _needed_by_nothing_else(images: Mapping[str, Image], image_id: str, keep: Collection[str]) -> Iterator[str]:
+    """The nameless ancestors, nearest first, down to one that stays."""
+    built_upon = Counter(image.parent for image in images.values())
+    image = images.get(image_id)
+    if image is None or built_upon[image_id]:
+        return
+    while image := images.get(image.parent or ""):
+        if _names(image) or image.id in keep or built_upon[image.id] > 1:
+            return
+        yield image.id
 
 
 def _names(image: Image) -> tuple[str, ...]:
