@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.test_pull_docker import auth
 from tests.support.docker import Docker
-from tests.support.image_archive import Entry, TestImage, docker_archive, layer
+from tests.support.image_archive import Entry, TestImage, busybox_image, docker_archive, layer
 from tests.support.podman import Podman
 from tests.support.registry import PASSWORD, USERNAME, DockerRegistry, docker_registry
 from tests.support.service import Service, UnixConnection
@@ -161,6 +161,23 @@ def test_a_login_leaves_no_password_behind(service: Service, protected: DockerRe
 
 def _plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 22
+
+
+def test_what_is_pushed_is_pushed_where_pulls_go_elsewhere(
+    make_service: Callable[..., Service], registry: DockerRegistry, tmp_path: Path
+) -> None:
+    with docker_registry(tmp_path / "elsewhere") as elsewhere:
+        conf = tmp_path / "registries.conf"
+        conf.write_text(f'[[registry]]\nprefix = "{registry.host}"\nlocation = "{elsewhere.host}"\ninsecure = true\n')
+        service = make_service("--idle-timeout", "0")
+        service.start(environment={"CONTAINERS_REGISTRIES_CONF": str(conf)})
+        name = f"{registry.host}/there"
+        assert service.request("POST", "/images/load", docker_archive(busybox_image(f"{name}:1")))[0] == 200
+        status, said = push(service, f"/images/{name}/push?tag=1")
+        assert (status, set(said[-1]["aux"])) == (200, {"Tag", "Digest", "Size"}), said  # type: ignore[call-overload]
+        assert (registry.names("there"), elsewhere.names("there")) == (["1"], [])
+        _, inspected = service.request("GET", f"/images/{name}:1/json")
+        assert json.loads(inspected)["RepoDigests"] == [f"{name}@{said[-1]['aux']['Digest']}"]  # type: ignore[index]
 
 
 def test_a_registry_that_is_not_there_is_an_error_with_its_reason(service: Service, docker: Docker) -> None:

@@ -130,6 +130,7 @@ class RemoteManifest(Struct, frozen=True):
     """What a registry has got: digest and size of the manifest.
 
     Attributes:
+        size_bytes: 0 where it is not known.
         mounted: by diff digest, the other repository of the registry's that it took a layer from.
     """
 

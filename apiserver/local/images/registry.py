@@ -25,7 +25,7 @@ from apiserver.engine.ports.registry import (
     RemoteImage,
     RemoteManifest,
 )
-from apiserver.errors import ImageVanished, NotImplementedYet, RegistryFailed
+from apiserver.errors import ImageVanished, NotImplementedYet, RegistryError, RegistryFailed
 from apiserver.local.images import realm, remote_manifest
 from apiserver.local.images.announced import check_sizes
 from apiserver.local.images.authfile import write_authfile
@@ -227,11 +227,20 @@ class LocalRegistry:
             )
             requests.check_seen()
             digest = (await self._in_thread(digest_file.read_text)).strip()
-            manifest = await self._manifest(reference, f"{reference.repository}@{digest}", call)
-            image = (await self._store.images()).get(image_id)
             await to_the_end(self._remember(image_id, f"{reference.repository}@{digest}"))
+            manifest = await self._manifest_of_push(reference, digest, call)
+            image = (await self._store.images()).get(image_id)
             diff_digests = [each.diff_digest for each in image.layers] if image else []
             return RemoteManifest(digest, len(manifest), layers.mounted(diff_digests, manifest))
+
+    async def _manifest_of_push(self, reference: Reference, digest: str, call: RegistryCall) -> bytes:
+        """What a registry has got; empty where it is not to be had: the push has come to a good end all the same."""
+        name = f"{reference.repository}@{digest}"
+        try:
+            return await self._manifest(reference, name, call)
+        except (RegistryError, remote_manifest.BadManifest) as error:  # registries.conf has pulls go elsewhere, or so
+            log.warn("{name} is pushed, but cannot be asked for: {error}", name=name, error=error)
+            return b""
 
     async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:
         if await self._in_thread(lambda: has_credential_helpers(self._files.registries)):

@@ -40,13 +40,13 @@ class ReusedLayers:
 
         Args:
             layers: diff digests, base first.
-            manifest: what the registry has got; nothing is known by one that does not name the same layers.
+            manifest: what the registry has got, or nothing; nothing is known by one that does not name the same layers.
         """
         if not self._from:
             return {}
         try:
             described = read_manifest(manifest).layers or []
-        except BadManifest:  # of schema version 1, where a client asks for that
+        except BadManifest:  # empty, or of schema version 1, where a client asks for that
             return {}
         if len(described) != len(layers):
             return {}
