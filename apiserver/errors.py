@@ -32,9 +32,16 @@ class EngineError(Exception):
 
 
 class InvalidParameter(EngineError):
-    """What the client sent is impossible; the subject names the field."""
+    """What the client sent is impossible; the subject names the field, and is all that Podman's clients read."""
 
     cause = "invalid argument"
+    libpod = "{subject}"
+
+
+class InvalidArgument(InvalidParameter):
+    """One of those that Podman has its own ErrInvalidArg for, and says so at the end of the message."""
+
+    libpod = "{subject}: {cause}"
 
 
 class NotFound(EngineError):

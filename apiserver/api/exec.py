@@ -7,7 +7,7 @@ from apiserver.api.terminal_streams import open_and_carry, stream_type
 from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.failures import ExecStarted
 from apiserver.engine.containers.services import Containers
-from apiserver.errors import InvalidParameter
+from apiserver.errors import InvalidArgument
 from apiserver.http.app import group_app
 from apiserver.http.body import json_body
 from apiserver.http.hijack import hijack
@@ -91,7 +91,9 @@ class ExecGroup:
         size: tuple[int, int] | None,
     ) -> bytes:
         if not argv:
-            raise InvalidParameter("No exec command specified")
+            raise InvalidArgument(
+                "must provide a non-empty command to start an exec session", "No exec command specified"
+            )
         read_keys(body.detach_keys)
         session = await to_the_end(
             self._execs.create(

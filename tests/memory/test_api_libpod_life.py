@@ -195,6 +195,38 @@ def test_one_letter_is_a_name_to_podman_and_none_to_docker(api: Api) -> None:
         assert (answer.status, answer.json()["message"], answer.json()["cause"]) == (400, words, "invalid argument")
 
 
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"image": ""}, "must set root filesystem source to either image or rootfs: invalid argument"),
+        ({"umask": "9"}, "invalid umask string 9: invalid argument"),
+        ({"restart_policy": "sometimes"}, '"sometimes" is not a valid restart policy: invalid argument'),
+        ({"volumes_from": ["nope"]}, 'no container with name or ID "nope" found: no such container'),
+        ({"seccomp_profile_path": "/nope"}, "open /nope: no such file or directory"),
+        ({"resource_limits": {"memory": {"swappiness": 200}}}, "valid memory swappiness range is 0-100"),
+    ],
+)
+def test_a_refusal_says_that_an_argument_is_invalid_where_podman_does(
+    api: Api, spec: dict[str, Any], words: str
+) -> None:
+    refused = api.post(f"{CONTAINERS}/create", {"image": "busybox", "netns": {"nsmode": "none"}} | spec)
+    assert refused.status == 400
+    assert refused.json()["message"].endswith(words)
+
+
+def test_what_has_no_command_or_no_new_name_is_told_so_in_each_flavours_words(api: Api) -> None:
+    start(api)
+    words = {
+        f"{CONTAINERS}/box/exec": "must provide a non-empty command to start an exec session: invalid argument",
+        "/containers/box/exec": "No exec command specified",
+        f"{CONTAINERS}/box/rename": "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
+        "/containers/box/rename": "Neither old nor new names may be empty",
+    }
+    for path, said in words.items():
+        refused = api.post(path, {"Cmd": []})
+        assert (refused.status, refused.json()["message"]) == (400, said)
+
+
 def test_a_forced_removal_waits_as_a_stop_does_unless_told_otherwise(api: Api) -> None:
     api.engine.machine.deaf_to = frozenset({15})
     start(api)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.containers.stop import DEFAULT, Default
+from apiserver.engine.names import InvalidContainerName
 from apiserver.engine.networks.service import Networks
-from apiserver.errors import InvalidParameter, NoSuchContainer, NoSuchNetwork, NotImplementedYet
+from apiserver.errors import NoSuchContainer, NoSuchNetwork, NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.body import json_body
 from apiserver.http.query import docker_bool, integer, libpod_bool, string
@@ -87,7 +88,7 @@ class ContainerLifeGroup:
 
     async def _rename(self, request: Request, name: str, new: str | None, *, to_its_own: bool) -> bytes:
         if not new:
-            raise InvalidParameter("Neither old nor new names may be empty")
+            raise InvalidContainerName("", "Neither old nor new names may be empty")
         await to_the_end(self._containers.rename.rename(name, new, to_its_own=to_its_own))
         return reply_empty(request)
 

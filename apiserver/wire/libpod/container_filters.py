@@ -7,7 +7,7 @@ from datetime import datetime
 
 from apiserver.engine.containers.model import Container
 from apiserver.engine.ports.networks import Network
-from apiserver.errors import InvalidParameter, NoSuchNetwork
+from apiserver.errors import InvalidArgument, InvalidParameter, NoSuchNetwork
 from apiserver.wire.gojson import parse_moment
 from apiserver.wire.libpod.filters import Filters, has_labels, matches_any, truths
 from apiserver.wire.libpod.status import STATES, exit_code, state_word
@@ -84,7 +84,7 @@ def _test(key: str, values: list[str], find: FindContainer, network: FindNetwork
 def _by_status(values: list[str]) -> Test:
     for value in values:
         if value not in STATES:
-            raise InvalidParameter(f"unknown container state: {value}")
+            raise InvalidArgument(f"unknown container state: {value}")
     wanted = {"exited" if value == "stopped" else value for value in values}
     return lambda c: ("exited" if state_word(c) == "stopped" else state_word(c)) in wanted
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options import ContainerOptions, Identity
-from apiserver.errors import InvalidParameter
+from apiserver.errors import InvalidArgument
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.libpod.options.body import CreateBody
 from apiserver.wire.libpod.options.lifecycle import read_lifecycle, read_logging
@@ -28,13 +28,13 @@ def read_create(body: CreateBody, name_of: NetworkName, proxies: Mapping[str, st
         proxies: what the service's environment says of them.
 
     Raises:
-        InvalidParameter: names the field.
+        InvalidArgument, InvalidParameter: names the field.
         NotImplementedYet: names the option.
         NoSuchNetwork
     """
     refuse_unsupported(body)
     if not body.image:
-        raise InvalidParameter("image: must specify either a rootfs or an image")
+        raise InvalidArgument("must set root filesystem source to either image or rootfs")
     return ContainerOptions(
         identity=Identity(
             hostname=body.hostname,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from apiserver.engine.ports.images import Healthcheck
-from apiserver.errors import InvalidParameter
+from apiserver.errors import InvalidArgument, InvalidParameter
 
 POLICIES = ("no", "always", "unless-stopped", "on-failure")
 SHORTEST_NS = 1_000_000
@@ -39,7 +39,10 @@ def validated(lifecycle: Lifecycle) -> Lifecycle:
     """Raises: InvalidParameter, in Docker's words."""
     restart = lifecycle.restart
     if restart.name not in POLICIES:
-        raise InvalidParameter(f"invalid restart policy: unknown policy '{restart.name}'; use one of {POLICIES}")
+        raise InvalidArgument(
+            f'"{restart.name}" is not a valid restart policy',
+            f"invalid restart policy: unknown policy '{restart.name}'; use one of {POLICIES}",
+        )
     if restart.maximum_retries < 0:
         raise InvalidParameter("invalid restart policy: maximum retry count cannot be negative")
     if restart.maximum_retries and restart.name != "on-failure":

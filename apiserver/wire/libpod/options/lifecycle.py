@@ -6,7 +6,7 @@ from apiserver.engine.containers.options import Lifecycle, Logging
 from apiserver.engine.containers.options.lifecycle import RestartPolicy
 from apiserver.engine.containers.options.logging import DEFAULT_MAX_SIZE, LogDriver
 from apiserver.engine.ports.images import Healthcheck
-from apiserver.errors import InvalidParameter, NotImplementedYet
+from apiserver.errors import InvalidArgument, NotImplementedYet
 from apiserver.wire.libpod.options.body import CreateBody, HealthBody, LogBody
 
 _NOT_BUILT = ("journald", "passthrough", "passthrough-tty")
@@ -38,7 +38,7 @@ def _health(health: HealthBody | None) -> Healthcheck | None:
 
 
 def read_logging(config: LogBody) -> Logging:
-    """Raises: InvalidParameter, NotImplementedYet."""
+    """Raises: InvalidArgument, NotImplementedYet."""
     if config.path:
         raise NotImplementedYet("the option log_configuration.path (--log-opt path=)")
     if config.labels:
@@ -52,6 +52,6 @@ def read_logging(config: LogBody) -> Logging:
     if config.driver in _NOT_BUILT:
         raise NotImplementedYet(f"the option log_configuration.driver={config.driver} (--log-driver)")
     if config.driver not in ("", "k8s-file", "json-file"):
-        raise InvalidParameter(f"log_configuration.driver: {config.driver[:100]!r} is no log driver")
+        raise InvalidArgument(f"log_configuration.driver: {config.driver[:100]!r} is no log driver")
     size = config.size if config.size > 0 else DEFAULT_MAX_SIZE
     return Logging(LogDriver.K8S_FILE, asked_as=config.driver, max_size_bytes=size, options=options)

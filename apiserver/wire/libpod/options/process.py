@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from apiserver.engine.containers.options import Process
-from apiserver.errors import InvalidParameter
+from apiserver.errors import InvalidArgument, InvalidParameter
 from apiserver.wire.libpod.options.body import CreateBody
 
 _UMASK = re.compile("[0-7]{1,4}")
@@ -60,5 +60,5 @@ def _umask(text: str) -> int:
     if not text:
         return 0o022
     if not _UMASK.fullmatch(text):
-        raise InvalidParameter(f"umask: {text[:100]!r} is no octal mask")
+        raise InvalidArgument(f"invalid umask string {text[:100]}")
     return int(text, 8)
