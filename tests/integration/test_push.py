@@ -59,7 +59,8 @@ def test_docker_pushes_and_what_was_pushed_can_be_pulled(docker: Docker, registr
     assert f"The push refers to repository [{registry.host}/docker]" in said
     _, headers, _ = registry.request("GET", "/v2/docker/manifests/1", headers=ACCEPT)
     assert f"1: digest: {headers['docker-content-digest']} size: {headers['content-length']}" in said
-    docker.ok("rmi", name)
+    gone = [f"Untagged: {name}", f"Untagged: {registry.host}/docker@{headers['docker-content-digest']}"]
+    assert docker.ok("rmi", name).splitlines() == gone
     docker.ok("pull", name)
     assert docker.ok("run", "--rm", "--network", "none", name, "echo", "came back") == "came back"
 

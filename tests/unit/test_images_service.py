@@ -223,6 +223,15 @@ def test_a_name_is_taken_away_and_the_last_one_takes_the_image_along() -> None:
     assert told == [Action.UNTAG, Action.REMOVE_NAME, Action.UNTAG, Action.REMOVE]
 
 
+def test_a_digest_is_forgotten_with_the_last_tag_of_its_repository() -> None:
+    digests = tuple(f"quay.io/me/{name}@sha256:{'0' * 64}" for name in ("one", "two"))
+    names = tuple(f"quay.io/me/{name}" for name in ("one:1", "one:2", "two:1", "tow:1"))
+    known = image("known", *names)
+    world = World(replace(known, pulled=digests))
+    forgotten = [result_of(world.images.remove(name)).forgotten for name in names[:3]]
+    assert forgotten == [[], [digests[0]], [digests[1]]]
+
+
 USED_BY_C = "image used by c{64}: image is in use by a container"
 
 

@@ -37,7 +37,7 @@ class ImageNamesGroup:
         removal = await to_the_end(
             self._images.remove(name, force=docker_bool(request, "force"), prune=not docker_bool(request, "noprune"))
         )
-        return reply_json(request, removed_json(removal.untagged, removal.deleted))
+        return reply_json(request, removed_json((*removal.untagged, *removal.forgotten), removal.deleted))
 
     @app.route("/libpod/images/<image:name>/tag", methods=["POST"])
     async def libpod_tag(self, request: Request, name: str) -> bytes:

@@ -25,9 +25,14 @@ Users = Callable[[str], Sequence[ImageUser]]
 
 
 class Removed(Struct):
-    """What a removal did, in order: names (canonical) that went, then ids."""
+    """What a removal did, in order: names (canonical) that went, then ids.
+
+    Attributes:
+        forgotten: `repository@sha256:...` by which registries know an image that has no tag of theirs any more.
+    """
 
     untagged: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
 
 
@@ -120,6 +125,7 @@ class Removal:
     async def _untag(self, image: Image, name: str) -> None:
         await self._source.untag(image.id, name)
         self.removed.untagged.append(name)
+        self.removed.forgotten += _known_by(image, name)
         await self._told.untagged(image, name)
         await self._told.name_removed(image, name)
 
@@ -167,6 +173,14 @@ class Removal:
 
 def _docker(image: Image, how: str, why: str) -> str:
     return f"conflict: unable to delete {short_id(image.id)} ({how}) - {why}"
+
+
+def _known_by(image: Image, name: str) -> Sequence[str]:
+    """By which digests an image is known for this name alone."""
+    repository = parse_reference(name).repository
+    if any(parse_reference(other).repository == repository for other in image.names if other != name):
+        return ()
+    return [digest for digest in image.pulled if digest.partition("@")[0] == repository]
 
 
 def _one_repository(names: Sequence[str]) -> bool:
