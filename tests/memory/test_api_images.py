@@ -82,7 +82,9 @@ def test_tag_is_201_and_the_tag_of_the_query_wins(api: Api) -> None:
     assert api.get("/images/foo:bar/json").json()["RepoTags"] == ["foo:bar", "other:latest", "quay.io/x/y:t"]
 
 
-@pytest.mark.parametrize("query", [{"repo": "FOO"}, {}, {"repo": "a", "tag": "b c"}, {"repo": f"a@sha256:{'0' * 64}"}])
+@pytest.mark.parametrize(
+    "query", [{"repo": "FOO"}, {}, {"repo": "a", "tag": "b c"}, {"repo": f"a@sha256:{'0' * 64}"}, {"repo": "sha256"}]
+)
 def test_a_name_that_no_image_can_have_is_400(api: Api, query: dict[str, str]) -> None:
     load(api, ("one", ["docker.io/library/foo:bar"]))
     assert api.post("/images/foo:bar/tag", **query).status == 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from apiserver.engine.names import InvalidReference, familiar_name, parse_reference
+from apiserver.engine.names import InvalidReference, familiar_name, familiar_repository, parse_reference
 from apiserver.engine.ports.images import Image, ImageConfig, LoadedImage
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.docker.options.lifecycle import show_health
@@ -25,6 +25,8 @@ def new_name(repository: str, tag: str | None) -> str:
     reference = parse_reference(repository)
     if reference.digest:
         raise InvalidReference("refusing to create a tag with a digest reference")
+    if familiar_repository(reference.repository) == "sha256":
+        raise InvalidReference("refusing to create an ambiguous tag using digest algorithm as name")
     if tag:
         reference = parse_reference(f"{reference.repository}:{tag}")
     return reference.tagged().canonical
@@ -129,7 +131,7 @@ def removed_json(untagged: Iterable[str], deleted: Iterable[str]) -> list[JsonOb
     """`DELETE /images/{name}`: first the names that went, then the ids.
 
     Args:
-        untagged: canonical names.
+        untagged: canonical names, and digests with their repositories.
     """
     shown: list[JsonObject] = [{"Untagged": familiar_name(name)} for name in untagged]
     shown += [{"Deleted": image_id(each)} for each in deleted]
