@@ -35,7 +35,7 @@ class VolumeInUse(Conflict):
 class InvalidVolumeName(InvalidParameter):
     docker = (
         'create {subject}: "{subject}" includes invalid characters for a local volume name,'
-        ' only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed'
+        ' only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
     )
     libpod = "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: {cause}"
 
