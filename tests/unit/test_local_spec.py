@@ -228,6 +228,19 @@ def test_the_inheritable_set_is_empty_and_a_plain_user_holds_nothing() -> None:
     assert (other["bounding"], other["effective"], other["permitted"]) == (["CAP_KILL"], [], [])
 
 
+def test_a_plain_user_holds_what_is_added_by_name_where_that_is_so() -> None:
+    added = Security(cap_add=("kill",), users_hold_added=True)
+    assert security.held_by_users(added, AVAILABLE) == ["CAP_KILL"]
+    assert security.held_by_users(Security(cap_add=("kill",)), AVAILABLE) == []
+    assert security.held_by_users(Security(users_hold_added=True, privileged=True), AVAILABLE) == []
+    but_one = Security(cap_add=("ALL",), cap_drop=("CHOWN",), users_hold_added=True)
+    assert security.held_by_users(but_one, AVAILABLE) == list(AVAILABLE[1:])
+    user = security.capability_sets(["CAP_CHOWN", "CAP_KILL"], 5, ["CAP_KILL"])
+    assert user.pop("bounding") == ["CAP_CHOWN", "CAP_KILL"]
+    assert user == {key: ["CAP_KILL"] for key in ("effective", "permitted", "inheritable", "ambient")}
+    assert security.capability_sets(["CAP_KILL"], 0, ["CAP_KILL"])["ambient"] == []
+
+
 def test_the_masked_list_has_the_newest_side_channels() -> None:
     found = security.masked_paths(Security(), ["/sys/devices/system/cpu/cpu0/thermal_throttle"])
     for path in ("/proc/interrupts", "/sys/devices/virtual/powercap", "/sys/devices/system/cpu/cpu0/thermal_throttle"):

@@ -40,7 +40,9 @@ def run_facts(paths: Paths, machine: Machine, key: RunKey, options: ContainerOpt
         work=str(container.work),
         merged=str(container.merged),
         bounding=capabilities,
-        effective=capabilities if _is_root(options.process.user) else (),
+        effective=capabilities
+        if _is_root(options.process.user)
+        else tuple(security.held_by_users(options.security, machine.capabilities)),
     )
 
 

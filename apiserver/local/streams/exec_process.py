@@ -33,6 +33,7 @@ def exec_process(run: RunPaths, session: ExecSession, pid: int, available: Seque
         (*defaults.env, *session.env), hostname=defaults.hostname, terminal=session.terminal, home=user.home
     )
     bounding = list(available) if session.privileged else configured["capabilities"]["bounding"]
+    same_user = user.uid == configured["user"]["uid"]
     return process.process_object(
         process.arguments(session.argv),
         env,
@@ -46,6 +47,7 @@ def exec_process(run: RunPaths, session: ExecSession, pid: int, available: Seque
         apparmor="" if session.privileged else configured.get("apparmorProfile", ""),
         oom_score_adj=configured.get("oomScoreAdj"),
         umask=configured["user"].get("umask", 0o022),
+        held_by_users=configured["capabilities"].get("ambient", []) if same_user else [],
     )
 
 

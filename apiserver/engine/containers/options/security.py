@@ -29,6 +29,8 @@ class Security(Struct, frozen=True):
     cap_add: tuple[str, ...] = ()
     """As the client spelled them, which compares what it asked for with what is shown; each once. `ALL` is one."""
     cap_drop: tuple[str, ...] = ()
+    users_hold_added: bool = False
+    """A first process that is not root's holds what `cap_add` names, and so does all that it runs; else it has none."""
     no_new_privileges: bool = False
     seccomp: str = ""
     """Empty: the default profile; `unconfined`; else a profile's JSON text (Docker's form)."""

@@ -101,6 +101,7 @@ def process_of(spec: RunSpec, machine: Machine, *, user: User, hostname: str) ->
             options.limits, machine.oom_score_adj, may_lower=machine.may_lower_oom_score
         ),
         umask=options.process.umask,
+        held_by_users=security.held_by_users(options.security, machine.capabilities),
     )
 
 

@@ -104,6 +104,7 @@ def process_object(
     apparmor: str,
     oom_score_adj: int | None,
     umask: int = 0o022,
+    held_by_users: Sequence[str] = (),
 ) -> JsonObject:
     """The OCI `process`, of a container or of an exec session."""
     found: JsonObject = {
@@ -112,7 +113,7 @@ def process_object(
         "args": list(argv),
         "env": list(env),
         "cwd": cwd,
-        "capabilities": capability_sets(capabilities, user.uid),
+        "capabilities": capability_sets(capabilities, user.uid, held_by_users),
         "rlimits": list(rlimits),
         "noNewPrivileges": no_new_privileges,
     }

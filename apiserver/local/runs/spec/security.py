@@ -71,20 +71,37 @@ def capabilities(security: Security, available: Sequence[str]) -> list[str]:
     return [name for name in available if name in given]
 
 
+def held_by_users(security: Security, available: Sequence[str]) -> list[str]:
+    """The capabilities of a first process that is not root's."""
+    if not security.users_hold_added:
+        return []
+    adds = set(map(_name, security.cap_add))
+    return [name for name in capabilities(security, available) if name in adds or "ALL" in adds]
+
+
 def clamped(security: Security, available: Sequence[str]) -> tuple[str, ...]:
     """What was asked for by name and cannot be given."""
     return tuple(sorted({_name(name) for name in security.cap_add} - {"ALL"} - set(available)))
 
 
-def capability_sets(names: Sequence[str], uid: int) -> dict[str, JsonValue]:
+def capability_sets(names: Sequence[str], uid: int, held_by_users: Sequence[str] = ()) -> dict[str, JsonValue]:
     """`process.capabilities`.
 
     The inheritable set stays empty: with it a file's inheritable bits would raise privileges (CVE-2022-24769). A user
     who is not root gets the bounding set alone, as execve would leave it.
+
+    Args:
+        held_by_users: what one who is not root holds all the same; ambient, and so inheritable, to outlive an execve.
     """
-    listed: list[JsonValue] = list(names)
-    held = listed if uid == 0 else []
-    return {"bounding": listed, "effective": held, "permitted": held, "inheritable": [], "ambient": []}
+    ambient: list[JsonValue] = [] if uid == 0 else list(held_by_users)
+    held: list[JsonValue] = list(names) if uid == 0 else ambient
+    return {
+        "bounding": list(names),
+        "effective": held,
+        "permitted": held,
+        "inheritable": ambient,
+        "ambient": ambient,
+    }
 
 
 def masked_paths(security: Security, thermal: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ def read_security(body: CreateBody) -> Security:
         privileged=body.privileged,
         cap_add=tuple(body.cap_add or ()),
         cap_drop=tuple(body.cap_drop or ()),
+        users_hold_added=True,
         no_new_privileges=body.no_new_privileges,
         seccomp=UNCONFINED if body.seccomp_profile_path == UNCONFINED else "",
         seccomp_path="" if body.seccomp_profile_path == UNCONFINED else body.seccomp_profile_path,
