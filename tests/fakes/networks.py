@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 
@@ -15,6 +15,7 @@ class FakeNetworks:
     """Attributes:
     attached: the plans carried out and not undone, by container id and run.
     begun: whether it was asked what an earlier service left standing.
+    found: the runs that there were then.
     ended: whether nobody attaches more.
     fails: raised by the next `attach`, or `detach` where `detach_fails`.
     """
@@ -23,6 +24,7 @@ class FakeNetworks:
         self._subnet = IPv4Network(subnet)
         self.attached: dict[tuple[str, int], NetworkPlan] = {}
         self.begun = False
+        self.found: set[tuple[str, int]] = set()
         self.ended = False
         self.fails: HostError | None = None
         self.detach_fails: HostError | None = None
@@ -70,8 +72,9 @@ class FakeNetworks:
             raise failure
         self.attached.pop((plan.container_id, plan.run), None)
 
-    async def begin(self) -> None:
+    async def begin(self, plans: Collection[NetworkPlan]) -> None:
         self.begun = True
+        self.found = {(plan.container_id, plan.run) for plan in plans}
 
     async def end(self) -> None:
         self.ended = True

@@ -37,8 +37,9 @@ from tests.fakes.machine import Machine
 
 Test = Callable[[Path], Coroutine[Any, Any, None]]
 
-_THAT_MAY_HANG = """#!/bin/sh
+_PROXY = """#!/bin/sh
 echo "$*" >>{calls}
+case "$*" in *$(cat {failing} 2>&1)) echo '{{"error": "no"}}'; exit 1;; esac
 [ ! -e {hung} ] || {{ echo $$ >>{hung}; exec sleep 1000; }}
 exec {netavark} "$@"
 """
@@ -58,18 +59,21 @@ class World:
     def __init__(self, runroot: Path) -> None:
         self.hung = runroot / "hung"
         """While it is there, netavark hangs; each that does adds a line."""
+        self.failing = runroot / "failing"
+        """How the arguments of a netavark end that fails."""
         self.calls = runroot / "calls"
         """The arguments of each netavark, a line for each."""
         (runroot / "bin").mkdir()
         netavark = runroot / "bin" / "netavark"
-        netavark.write_text(_THAT_MAY_HANG.format(calls=self.calls, hung=self.hung, netavark=which("netavark")))
+        netavark.write_text(
+            _PROXY.format(calls=self.calls, failing=self.failing, hung=self.hung, netavark=which("netavark"))
+        )
         netavark.chmod(0o755)
         self.programs = Programs(reactor, search_path=[str(netavark.parent), *SEARCH_PATH])
         paths = Paths(runroot / "root", runroot)
         self.netavark = Netavark(self.programs, runroot / "netavark")
         self.directory = paths.namespaces
-        self.clock = Clock()
-        self.machine = Machine(self.clock)
+        self.machine = Machine(Clock())
         self.paths = paths
         self.networks = self.again()
         self.leases = Leases()
@@ -77,14 +81,19 @@ class World:
         self.plans: list[NetworkPlan] = []
 
     def again(self) -> LocalNetworks:
-        """Those of a service that is started after another was killed."""
+        """Those of a service that is started after another was killed, whose time does not go on."""
+        self.clock = Clock()
         return LocalNetworks(self.paths, self.programs, self.clock, FakeGuard(self.machine))
 
-    async def plan(self, *ports: PublishedPort, run: int = 1) -> NetworkPlan:
+    async def propose(self) -> Network:
+        return await self.networks.propose_bridge("t" + secrets.token_hex(2), f"t{secrets.token_hex(2)}x0")
+
+    async def plan(self, *ports: PublishedPort, run: int = 1, bridge: Network | None = None) -> NetworkPlan:
         if self.bridge is None:
-            self.bridge = await self.networks.propose_bridge("t" + secrets.token_hex(2), f"t{secrets.token_hex(2)}x0")
+            self.bridge = await self.propose()
+        bridge = bridge or self.bridge
         container = new_id()
-        attachment = Attachment(self.bridge, self.leases.lease(self.bridge, container, run))
+        attachment = Attachment(bridge, self.leases.lease(bridge, container, run))
         plan = await self.networks.plan(container, f"name-{container[:6]}", run, [attachment], ports)
         self.plans.append(plan)
         return plan
@@ -92,20 +101,20 @@ class World:
     async def rules(self, plan: NetworkPlan) -> bool:
         return await self.netavark.has_rules(plan.attachments[0].lease.address, plan.firewall)
 
-    def has_bridge(self) -> bool:
-        assert self.bridge is not None
-        return self.bridge.interface in run("ip", "-o", "link")
+    def has_bridge(self, bridge: Network | None = None) -> bool:
+        bridge = bridge or self.bridge
+        assert bridge is not None
+        return bridge.interface in run("ip", "-o", "link")
 
-    async def stands(self) -> None:
+    async def stands(self, bridge: Network | None = None) -> None:
         """Bring it to where a bridge stands and nobody is on it, after a run with a published port."""
-        plan = await self.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18099))
+        plan = await self.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18099), bridge=bridge)
         await self.networks.attach(plan)
-        assert self.bridge is not None
-        record = self.paths.bridges / f"{self.bridge.interface}.json"
+        record = self.paths.bridges / f"{plan.attachments[0].network.interface}.json"
         while not record.exists() or not json.loads(record.read_bytes())["whole"]:
             await deferLater(reactor, 0.01)
         await self.networks.detach(plan)
-        assert self.has_bridge()
+        assert self.has_bridge(bridge)
 
     def nothing_stands(self) -> None:
         assert self.bridge is not None
@@ -135,7 +144,7 @@ class World:
         await self.service_ends()
         for plan in self.plans:
             await self.networks.detach(plan)
-        await self.networks.begin()
+        await self.networks.begin(())
         await self.networks.end()
 
 
@@ -341,18 +350,56 @@ async def test_a_bridge_that_nobody_is_on_stands_for_a_while(world: World) -> No
 
 
 @pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("later", [False, True], ids=["same", "later"])
+async def test_a_bridge_that_nobody_is_on_goes_also_where_runs_are_on_others(world: World, later: bool) -> None:
+    kept = await world.plan()
+    await world.networks.attach(kept)
+    other = await world.propose()
+    await world.stands(other)
+    assert world.machine.unsettled == {BRIDGES}
+    if later:
+        world.networks = world.again()
+        await world.networks.begin([kept])
+    world.clock.advance(LINGER)
+    while world.machine.unsettled:
+        await deferLater(reactor, 0.01)
+    assert (world.has_bridge(other), world.has_bridge()) == (False, True)
+    inside(kept, "busybox", "ping", "-c1", "-W2", str(kept.attachments[0].network.gateway))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_bridge_that_cannot_be_taken_down_does_not_keep_the_others(world: World) -> None:
+    bridges = [await world.propose() for _ in range(3)]
+    for bridge in bridges:
+        await world.stands(bridge)
+    world.failing.write_text(f"bridge-{bridges[1].interface}")
+    world.clock.advance(LINGER)
+    while world.has_bridge(bridges[0]) or world.has_bridge(bridges[2]):
+        await deferLater(reactor, 0.01)
+    assert world.has_bridge(bridges[1])
+    assert world.machine.unsettled == {BRIDGES}
+    with pytest.raises(HostError, match=bridges[1].interface):
+        await world.networks.end()
+    assert world.machine.unsettled == {BRIDGES}
+    world.failing.unlink()
+    world.networks = world.again()
+    await world.networks.begin(())
+    assert (world.has_bridge(bridges[1]), world.machine.unsettled) == (False, set())
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_later_service_takes_over_what_stands_with_or_without_runs(world: World) -> None:
     await world.stands()
     plan = await world.plan()
     (endpoint,) = await world.networks.attach(plan)
     world.networks = world.again()
-    await world.networks.begin()
+    await world.networks.begin(())
     await world.service_ends()  # it leaves, and the run stays
     assert world.has_bridge()
     inside(plan, "busybox", "ping", "-c1", "-W2", str(endpoint.gateway))
     world.networks = world.again()
     await world.networks.detach(plan)
-    await world.networks.begin()
+    await world.networks.begin(())
     assert (world.has_bridge(), world.machine.unsettled) == (True, {BRIDGES})
     await world.service_ends()
     world.nothing_stands()
@@ -378,7 +425,7 @@ async def test_what_was_cut_short_of_standing_is_taken_away(world: World, cut: s
         run("ip", "link", "del", world.bridge.interface)
         await NetworkNamespaces(world.programs).create(namespace)
     world.networks = world.again()
-    await world.networks.begin()
+    await world.networks.begin(())
     await world.service_ends()
     world.nothing_stands()
 
@@ -396,7 +443,7 @@ async def test_a_service_killed_while_it_lets_go_has_said_that_the_bridge_is_not
     assert json.loads(record.read_bytes())["whole"] is False
     assert BRIDGES in world.machine.unsettled, "the guard has it finished"
     world.networks = world.again()
-    await world.networks.begin()
+    await world.networks.begin(())
     world.nothing_stands()
 
 
@@ -455,7 +502,7 @@ async def test_a_netavark_that_hangs_holds_up_no_service_that_stops(world: World
     world.hung.unlink()
     world.networks = world.again()
     await world.networks.detach(plan)
-    await world.networks.begin()
+    await world.networks.begin(())
     await world.service_ends()
     world.nothing_stands()
 

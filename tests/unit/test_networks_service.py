@@ -137,7 +137,7 @@ def test_reconcile_takes_away_what_no_recorded_run_has_and_nothing_else() -> Non
     for plan in (kept, stray):
         result_of(networks.attach(plan))
     result_of(networks.reconcile([replace(container("c"), run=Run(1, network=kept)), container("d")]))
-    assert set(port.attached) == {("c" * 64, 1)}
+    assert set(port.attached) == port.found == {("c" * 64, 1)}
     assert [lease.container_id for lease in networks._leases.all()] == ["c" * 64]
 
 

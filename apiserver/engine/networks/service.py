@@ -155,7 +155,7 @@ class Networks:
         for lease in self._leases.all():
             if (lease.container_id, lease.run) not in recorded:
                 self._leases.release(lease.container_id, lease.run)
-        await self._port.begin()
+        await self._port.begin(recorded.values())
 
     async def end(self) -> None:
         """Nothing is attached or detached any more: take away what stands for the next run alone.

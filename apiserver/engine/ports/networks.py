@@ -6,7 +6,7 @@ commits the plan with the container's run, and only then is it carried out. The 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
@@ -139,8 +139,11 @@ class Networks(Protocol):
         """
         ...
 
-    async def begin(self) -> None:
+    async def begin(self, plans: Collection[NetworkPlan]) -> None:
         """Know what an earlier service has left standing for the next run: once, when all runs are reconciled.
+
+        Args:
+            plans: of the runs that there are.
 
         What cannot be taken over or away is logged.
         """

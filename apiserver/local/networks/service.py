@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import socket
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence, Set
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator, Sequence, Set
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,7 +92,10 @@ class LocalNetworks:
         self._firewall = ""
         self._open: set[Path] = set()
         self._rising: set[str] = set()
-        self._linger: Any = None
+        self._on: dict[tuple[str, int], frozenset[str]] = {}
+        """The bridges that each run is on, or is about to be."""
+        self._lingering: dict[str, Any] = {}
+        """What comes of bridges that stand for a while."""
         self._under_way: set[Deferred[Any]] = set()
         self._ended = False
 
@@ -134,13 +138,16 @@ class LocalNetworks:
 
     async def open(self, plan: NetworkPlan) -> Sequence[Endpoint] | None:
         path = Path(plan.namespace)
-        self._expected()
+        waited_for = self._stop_lingering(_interfaces(plan))
         try:
             # One of this name would be a left-over: a run is set up once.
             await self._make_anew(path)
         except OSError as error:
             raise NetworkFailed(f"no namespace: {error}") from error
         self._open.add(path)
+        self._on[_key(plan)] = _interfaces(plan)
+        if waited_for:
+            self._tell_guard(self._unused())
         return foreseen(plan)
 
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
@@ -152,21 +159,21 @@ class LocalNetworks:
     async def survey(self) -> Set[tuple[str, int]]:
         return self._there()
 
-    async def begin(self) -> None:
+    async def begin(self, plans: Collection[NetworkPlan]) -> None:
+        self._on |= {_key(plan): _interfaces(plan) for plan in plans}
         for bridge in self._bridges.broken():
             with _logged(f"taking down {bridge.interface}"):
                 async with self._lock.alone():
                     await self._let_go(bridge)
-        if self._linger is None:
-            self._guard.done(BRIDGES)
         self._see_who_is_left()
 
     async def end(self) -> None:
-        self._stop_lingering()
-        if self._bridges.all():
+        self._stop_lingering(frozenset(self._lingering))
+        bridges = frozenset(bridge.interface for bridge in self._bridges.all())
+        if bridges:
             self._guard.begin(BRIDGES)  # until they are gone: we may be killed while we wait for netavark
         try:
-            await self._within(END_LIMIT, "the end of the bridges", self._let_go_of_bridges())
+            await self._within(END_LIMIT, "the end of the bridges", self._let_go_of(bridges))
         finally:
             self._ended = True
             for work in list(self._under_way):
@@ -174,7 +181,8 @@ class LocalNetworks:
 
     async def _attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
         path = Path(plan.namespace)
-        self._expected()
+        self._on[_key(plan)] = _interfaces(plan)
+        waited_for = self._stop_lingering(_interfaces(plan))
         async with self._turn(plan):
             try:
                 if path not in self._open:
@@ -189,6 +197,8 @@ class LocalNetworks:
                 raise
             finally:
                 self._open.discard(path)
+        if waited_for:
+            self._tell_guard(self._unused())
         self._hold_up_bridges(plan)
         return made
 
@@ -252,49 +262,73 @@ class LocalNetworks:
     async def _hold_up(self, network: Network, firewall: str) -> None:
         try:
             async with self._lock.alone():
-                if self._there():
+                if self._any_on(network.interface, self._there()):
                     held_up = self._bridges.hold_up(network, firewall)
                     await self._within(BRIDGE_LIMIT, f"holding up {network.interface}", held_up)
         finally:
             self._rising.discard(network.interface)
 
     def _see_who_is_left(self) -> None:
-        if self._bridges.all() and not self._there() and self._linger is None:
-            self._guard.begin(BRIDGES)
-            self._linger = self._reactor.callLater(LINGER, self._linger_is_over)
+        unused = self._unused()
+        for bridge in unused:
+            if bridge.interface not in self._lingering:
+                over = self._reactor.callLater(LINGER, self._linger_is_over, bridge.interface)
+                self._lingering[bridge.interface] = over
+        self._tell_guard(unused)
 
-    def _expected(self) -> None:
-        """Somebody comes."""
-        if self._stop_lingering():
+    def _stop_lingering(self, interfaces: Set[str]) -> bool:
+        """Somebody comes; answers whether he was waited for."""
+        waited_for = [self._lingering.pop(name) for name in interfaces & self._lingering.keys()]
+        for each in waited_for:
+            each.cancel()
+        return bool(waited_for)
+
+    def _linger_is_over(self, interface: str) -> None:
+        del self._lingering[interface]
+        self._in_background(self._let_go_of({interface}))
+
+    def _tell_guard(self, unused: Sequence[Standing]) -> None:
+        if unused:
+            self._guard.begin(BRIDGES)
+        else:
             self._guard.done(BRIDGES)
 
-    def _stop_lingering(self) -> bool:
-        """Whether somebody would have been waited for."""
-        linger, self._linger = self._linger, None
-        if linger is not None:
-            linger.cancel()
-        return linger is not None
+    async def _let_go_of(self, interfaces: Set[str]) -> None:
+        """Unless somebody is there by now: with him they are on their own.
 
-    def _linger_is_over(self) -> None:
-        self._linger = None
-        self._in_background(self._let_go_of_bridges())
-
-    async def _let_go_of_bridges(self) -> None:
-        """Unless somebody is there by now: with him they are on their own."""
+        Raises:
+            HostError: names each that is still there.
+        """
+        failures = []
         async with self._lock.alone():
-            for bridge in self._bridges.all():
-                if not self._there():
-                    await self._let_go(bridge)
-        self._guard.done(BRIDGES)
+            for bridge in self._unused():
+                if bridge.interface in interfaces:
+                    try:
+                        await self._let_go(bridge)
+                    except (HostError, OSError) as error:
+                        failures.append(f"{bridge.interface}: {error}")
+        self._tell_guard(self._unused())
+        if failures:
+            raise HostError("; ".join(failures))
 
     async def _let_go(self, bridge: Standing) -> None:
         await self._within(BRIDGE_LIMIT, f"taking down {bridge.interface}", self._bridges.let_go(bridge))
+
+    def _unused(self) -> Sequence[Standing]:
+        """Bridges that stand, or are still to be let go of, and nobody is on."""
+        bridges = self._bridges.all()
+        there = self._there() if bridges else ()
+        return [bridge for bridge in bridges if not self._any_on(bridge.interface, there)]
+
+    def _any_on(self, interface: str, runs: Collection[tuple[str, int]]) -> bool:
+        # One whose plan we do not know may be anywhere.
+        return any(interface in self._on.get(run, {interface}) for run in runs)
 
     def _there(self) -> frozenset[tuple[str, int]]:
         # A directory in the kernel's memory: it does not block.
         if not self._directory.is_dir():
             return frozenset()
-        matches = (_NAMESPACE.fullmatch(path.name) for path in self._directory.iterdir())
+        matches = (_NAMESPACE.fullmatch(name) for name in os.listdir(self._directory))
         return frozenset((match[1], int(match[2])) for match in matches if match)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
@@ -316,6 +350,7 @@ class LocalNetworks:
                 if await self._has_rules(plan):
                     raise
         netns.remove(path)
+        self._on.pop(_key(plan), None)
 
     async def _tear_down(self, plan: NetworkPlan, path: Path) -> None:
         """Without the namespace, which a crash or a reboot takes, netavark stops with the rules still there.
@@ -380,3 +415,11 @@ def _logged(what: str) -> Iterator[None]:
         yield
     except (HostError, OSError) as error:
         log.error("{what}: {error}", what=what, error=error)
+
+
+def _key(plan: NetworkPlan) -> tuple[str, int]:
+    return plan.container_id, plan.run
+
+
+def _interfaces(plan: NetworkPlan) -> frozenset[str]:
+    return frozenset(each.network.interface for each in plan.attachments)
