@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import msgspec
 
+from apiserver.drivers.linux import nftables
 from apiserver.drivers.process import Completed, ProgramFailed, Programs
 from apiserver.errors import ProgramMissing
 from apiserver.jsonvalue import JsonObject
@@ -83,6 +84,16 @@ class Netavark:
             ProgramFailed: something of it was not there, or could not be removed.
         """
         await self._call("teardown", namespace, request, firewall)
+
+    def has_network(self, network_id: str, subnet: IPv4Network) -> bool:
+        """Whether the rules of a network itself are there, with nftables. It costs some microseconds.
+
+        Raises:
+            HostError: the kernel cannot be asked.
+        """
+        # nft.rs, `get_subnet_chain_name`: the same from 1.10 to 2.1.
+        name = str(subnet).replace(".", "_").replace("/", "_nm")
+        return nftables.in_use("netavark", f"nv_{network_id[:8]}_{name}")
 
     async def has_rules(self, address: IPv4Address, firewall: str) -> bool:
         """Whether the firewall still knows a container's address."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import subprocess
 from collections.abc import Callable, Coroutine
@@ -21,7 +22,7 @@ from twisted.internet.task import Clock, deferLater
 from apiserver.config.host.programs import SEARCH_PATH, which
 from apiserver.drivers.linux import netns
 from apiserver.drivers.linux.netns import NetworkNamespaces
-from apiserver.drivers.netavark import Netavark
+from apiserver.drivers.netavark import NFTABLES, Netavark
 from apiserver.drivers.process import Programs
 from apiserver.engine.names import new_id
 from apiserver.engine.networks.leases import Leases
@@ -51,6 +52,13 @@ def run(*argv: str, check: bool = True) -> str:
 
 def inside(plan: NetworkPlan, *argv: str, check: bool = True) -> str:
     return run("nsenter", f"--net={plan.namespace}", *argv, check=check)
+
+
+def flush() -> None:
+    """What an administrator does, or a firewall of his that starts anew."""
+    run("nft", "flush", "ruleset", check=False)
+    for table in ("filter", "nat"):
+        run("iptables", "-t", table, "-F", check=False)
 
 
 class World:
@@ -100,6 +108,11 @@ class World:
 
     async def rules(self, plan: NetworkPlan) -> bool:
         return await self.netavark.has_rules(plan.attachments[0].lease.address, plan.firewall)
+
+    def own_rules(self) -> list[str]:
+        """The rules of netavark and of the network, without those of its runs, as they are sorted."""
+        lines = (run("nft", "-s", "list", "table", "inet", "netavark", check=False) + run("iptables-save")).splitlines()
+        return sorted(line.strip() for line in lines if re.search("jump|-j|accept|masquerade|drop|mark", line))
 
     def has_bridge(self, bridge: Network | None = None) -> bool:
         bridge = bridge or self.bridge
@@ -519,6 +532,49 @@ async def test_a_bridge_that_somebody_deleted_is_made_again(world: World) -> Non
         await world.networks.detach(plan)
     await world.service_ends()
     world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+async def test_after_a_flush_of_all_rules_each_rule_is_there_once(world: World) -> None:
+    """Several runs that start at once on a bridge that stands do not all make what is missing."""
+    await world.stands()
+    before = world.own_rules()
+    assert before
+    flush()
+    assert not world.own_rules()
+    plans = [await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18130 + number)) for number in range(8)]
+    await gatherResults([Deferred.fromCoroutine(world.networks.attach(plan)) for plan in plans])
+    for plan in plans:
+        assert await world.rules(plan)
+        await world.networks.detach(plan)
+    assert world.own_rules() == before
+    await world.service_ends()
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_flushed_can_be_taken_down(world: World) -> None:
+    await world.stands()
+    plan = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18139))
+    await world.networks.attach(plan)
+    flush()
+    await world.networks.detach(plan)
+    await world.service_ends()
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
+async def test_runs_are_set_up_beside_each_other_while_the_networks_own_rules_are_there(world: World) -> None:
+    """By the name that netavark gives their chain: under another they would always be one at a time."""
+    await world.stands()
+    plan = await world.plan()
+    if plan.firewall != NFTABLES:
+        pytest.skip("with iptables they always are one at a time")
+    assert world.networks._bridges.independent(plan)
+    run("nft", "flush", "table", "inet", "netavark")
+    assert not world.networks._bridges.independent(plan)
+    flush()
+    assert not world.networks._bridges.independent(plan)
 
 
 @pytest_twisted.ensureDeferred

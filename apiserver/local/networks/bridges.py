@@ -69,9 +69,15 @@ class Bridges:
         """Whether netavark may work on a plan beside others.
 
         On a bridge that stands, set-up and teardown touch what is the run's own alone, and `nft` takes each as a whole.
-        With iptables they are rows of single commands.
+        With iptables they are rows of single commands. Where somebody has flushed the ruleset meanwhile, the first
+        makes the network's own rules anew, and others beside it would too.
+
+        Raises:
+            HostError: the kernel does not say.
         """
-        return plan.firewall == NFTABLES and bool(plan.attachments) and self.stand(plan)
+        if plan.firewall != NFTABLES or not plan.attachments or not self.stand(plan):
+            return False
+        return all(self._has_rules(each.network) for each in plan.attachments)
 
     async def hold_up(self, network: Network, firewall: str) -> None:
         """Give a bridge that somebody is on a member of ours.
@@ -124,6 +130,10 @@ class Bridges:
                 yield msgspec.json.decode(file.read_bytes(), type=Standing)
             except msgspec.DecodeError as error:
                 log.error("{file} is none of ours: {error}", file=str(file), error=error)
+
+    def _has_rules(self, network: Network) -> bool:
+        assert network.subnet is not None
+        return self._netavark.has_network(network.id, network.subnet)
 
     def _stands(self, interface: str, firewall: str, present: frozenset[str]) -> bool:
         bridge = self._standing.get(interface)
