@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock, FirstError, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock, FirstError, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -35,6 +35,38 @@ def to_the_end(work: Coroutine[Any, Any, T]) -> Deferred[T]:
 
     running.addBoth(pass_on)
     return waiter
+
+
+async def cancelled_after(work: Awaitable[T]) -> T:
+    """What `work` answers. Who is cancelled meanwhile is so once it has ended: for threads, which go on in any case.
+
+    Raises:
+        what `work` raises, unless the caller was cancelled.
+    """
+    ended: list[T | Failure] = []
+    waiter: Deferred[None] = Deferred()
+
+    async def run() -> T:
+        return await work
+
+    def end(result: T | Failure) -> None:
+        ended.append(result)
+        if not waiter.called:
+            waiter.callback(None)
+
+    Deferred.fromCoroutine(run()).addBoth(end)
+    cancelled: CancelledError | None = None
+    while not ended:
+        try:
+            await waiter
+        except CancelledError as error:
+            cancelled, waiter = error, Deferred()
+    if cancelled is not None:
+        raise cancelled
+    (result,) = ended
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result
 
 
 async def side_by_side(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:

@@ -10,15 +10,18 @@ import lzma
 import re
 import stat
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
 from apiserver.drivers.linux.mounts import unmount_now
 from apiserver.drivers.process import Programs
@@ -26,7 +29,7 @@ from apiserver.engine.names import canonical_name
 from apiserver.engine.ports.images import ImageConfig, NewImage
 from apiserver.errors import ImageRemovedUnderneath, InvalidParameter, NoSuchImage, ProgramMissing
 from apiserver.local.images.reader import StoreReader
-from apiserver.local.images.spool import NoRoom
+from apiserver.local.images.spool import NoRoom, Spool
 from tests.support.bytes_source import Pieces
 from tests.support.image_archive import (
     ARCHITECTURE,
@@ -45,6 +48,8 @@ try:
     from compression import zstd  # type: ignore[import-not-found, unused-ignore]
 except ImportError:
     from backports import zstd
+
+T = TypeVar("T")
 
 HUB = "docker.io/library"
 ONE = TestImage((layer([Entry("x", b"1")]),), ("one:1", "one:2"), {"Labels": {"a": "b"}})
@@ -218,6 +223,36 @@ async def test_a_spooled_stream_is_for_nobody_else(tmp_path: Path) -> None:
         spooled = await real.spool.take(Pieces(b"secret"), place / "x")
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
         assert stat.S_IMODE(spooled.path.stat().st_mode) == 0o600
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_workplace_whose_maker_is_cancelled_goes_with_him(tmp_path: Path) -> None:
+    going, ended = threading.Event(), threading.Event()
+
+    def slowly(work: Callable[[], T], /) -> Deferred[T]:
+        def run() -> T:
+            going.wait(10)
+            try:
+                return work()
+            finally:
+                ended.set()
+
+        return deferToThread(run)
+
+    spool = Spool(tmp_path / "spool", slowly)
+    spool.clean()
+
+    async def use() -> None:
+        async with spool.workplace():
+            raise AssertionError("nobody is left to use it")
+
+    using = Deferred.fromCoroutine(use())
+    using.cancel()
+    going.set()
+    with pytest.raises(CancelledError):
+        await using
+    await deferToThread(ended.wait)
+    assert list((tmp_path / "spool").iterdir()) == []
 
 
 @pytest_twisted.ensureDeferred

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 from twisted.logger import Logger
 
-from apiserver.deferreds import to_the_end
+from apiserver.deferreds import cancelled_after, to_the_end
 from apiserver.drivers.process import ProgramFailed
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles, Skopeo
 from apiserver.engine.ports.images import Image
@@ -269,9 +269,13 @@ class LocalRegistry:
             credentials = access.for_repository(reference)
             if credentials is not None:
                 path = place / "auth.json"
-                authfile = await self._in_thread(lambda: write_authfile(path, {reference.domain: credentials}))
+                authfile = await cancelled_after(
+                    self._in_thread(lambda: write_authfile(path, {reference.domain: credentials}))
+                )
                 named = self._files.registries
-                conf = await self._in_thread(lambda: without_credential_helpers(named, place / "registries.conf"))
+                conf = await cancelled_after(
+                    self._in_thread(lambda: without_credential_helpers(named, place / "registries.conf"))
+                )
                 files = replace(files, registries=conf)
             yield RegistryCall(
                 files=files,

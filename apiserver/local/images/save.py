@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from apiserver.deferreds import cancelled_after
 from apiserver.drivers import skopeo
 from apiserver.drivers.process import Child, ProgramFailed
 from apiserver.drivers.skopeo import Skopeo
@@ -65,7 +66,7 @@ class Save:
             reference = ":".join(["oci", str(target), *image.names])
         # All of it, and what skopeo has uncompressed in between.
         await self._spool.make_sure_of_room(await self._size(image.id) + await self._size(image.id, _AT_ONCE))
-        await self._in_thread(temporary.mkdir)
+        await cancelled_after(self._in_thread(temporary.mkdir))
         await self._copy(image.id, reference, temporary, _unheard, options)
         await send_directory(target, sink, self._in_thread)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 from twisted.logger import Logger
 
+from apiserver.deferreds import cancelled_after
 from apiserver.engine.ports.images import ByteSource
 from apiserver.errors import HostError
 from apiserver.local.images.compression import Decompressor
@@ -54,9 +55,13 @@ class Spool:
 
     @asynccontextmanager
     async def workplace(self) -> AsyncIterator[Path]:
-        """A directory (0700) of its own for one upload."""
-        place = Path(await self._in_thread(lambda: tempfile.mkdtemp(prefix="upload-", dir=self._directory)))
+        """A directory (0700) of its own for one upload.
+
+        Nothing may be written there afterwards: a thread that does has to be waited for (`cancelled_after`).
+        """
+        place = self._directory / f"upload-{secrets.token_hex(8)}"
         try:
+            await cancelled_after(self._in_thread(lambda: place.mkdir(mode=0o700)))
             yield place
         finally:
             # What cannot be removed now is removed at the next start; the upload's own outcome stands.
@@ -144,5 +149,7 @@ class _Writer:
         self._size += len(piece)
 
 
-def _cannot_remove(_function: object, path: str, info: object) -> None:
+def _cannot_remove(_function: object, path: str, info: tuple[type[BaseException], BaseException, object]) -> None:
+    if issubclass(info[0], FileNotFoundError):
+        return  # it could not even be made
     log.warn("cannot remove {path}: {info}", path=path, info=info)
