@@ -15,6 +15,7 @@ from apiserver.errors import HostError
 
 _FATAL = re.compile(r'level=fatal msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 _LOGGED = re.compile(r'time="[^"]*" level=(?:debug|info) ')
+_GONE = ("does not resolve to an image ID", "layer not known", "image not known")
 _THROTTLED = b"Too many requests to "
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest: containers/image has the same limit."""
@@ -282,6 +283,11 @@ def reason(error: ProgramFailed) -> str:
     text = error.stderr[-STDERR_SHOWN:].decode(errors="replace")
     told = [line for line in text.splitlines()[1:] if line.strip() and not _LOGGED.match(line)]
     return f"skopeo: exit status {error.code}" + "".join(f": {line}" for line in told)
+
+
+def is_gone(said: str) -> bool:
+    """Whether what `reason` gave tells that the store has not got an image, or a layer of it."""
+    return any(words in said for words in _GONE)
 
 
 def is_throttled(error: ProgramFailed) -> bool:

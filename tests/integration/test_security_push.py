@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.server
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -21,7 +22,8 @@ import pytest
 from tests.integration.test_pull_bad_registry import skopeos
 from tests.integration.test_pull_docker import auth
 from tests.integration.test_push import push
-from tests.support.image_archive import busybox_image, docker_archive
+from tests.support.image_archive import Entry, TestImage, busybox_image, docker_archive, layer
+from tests.support.outside import until
 from tests.support.registry import PASSWORD, USERNAME, make_certificate
 from tests.support.service import Service, UnixConnection
 
@@ -316,4 +318,23 @@ def test_a_service_killed_in_a_push_leaves_nobody_to_go_on(
         assert other.seen == []
         service.start()
         assert service.request("GET", f"/images/{name}:1/json")[0] == 200
+        assert list((service.root / "tmp").iterdir()) == []
+
+
+def test_an_image_that_is_removed_while_it_is_pushed_is_an_error_that_says_so(service: Service, tmp_path: Path) -> None:
+    with running(tmp_path, "http", "basic") as registry:
+        registry.going.clear()
+        name = f"{registry.host}/box"
+        image = TestImage(tuple(layer([Entry("data", os.urandom(1_000_000))]) for _ in range(8)), (f"{name}:1",))
+        assert service.request("POST", "/images/load", docker_archive(image))[0] == 200
+        connection = UnixConnection(service.socket)
+        connection.request("POST", f"/images/{name}/push?tag=1", headers=auth(registry.host))
+        until(lambda: any(method == "POST" for method, _, _ in registry.seen), "the push has begun")
+        status, removed = service.request("DELETE", f"/images/{name}:1")
+        assert (status, "Deleted" in json.loads(removed)[-1]) == (200, True)
+        registry.going.set()
+        said = connection.getresponse().read().decode()
+        connection.close()
+        assert f"sha256:{image.id}: image removed underneath" in said
+        assert "containers-storage" not in said
         assert list((service.root / "tmp").iterdir()) == []

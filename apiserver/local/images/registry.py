@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from twisted.logger import Logger
 
 from apiserver.deferreds import cancelled_after, to_the_end
+from apiserver.drivers import skopeo
 from apiserver.drivers.process import ProgramFailed
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles, Skopeo
 from apiserver.engine.ports.images import Image
@@ -25,7 +26,7 @@ from apiserver.engine.ports.registry import (
     RemoteImage,
     RemoteManifest,
 )
-from apiserver.errors import ImageVanished, NotImplementedYet, RegistryError, RegistryFailed
+from apiserver.errors import ImageRemovedUnderneath, ImageVanished, NotImplementedYet, RegistryError, RegistryFailed
 from apiserver.local.images import realm, remote_manifest
 from apiserver.local.images.announced import check_sizes
 from apiserver.local.images.authfile import write_authfile
@@ -210,21 +211,17 @@ class LocalRegistry:
                 requests.look(method, url)
                 layers.asked(method, url)
 
-            await self.watched(
-                lambda watched: self._skopeo.copy_to_registry(
-                    image_id,
-                    name,
-                    replace(watched, started=sent.also(watched.started)),
-                    unheard,
-                    asks,
-                    layers.skipped,
-                    options,
-                ),
-                reference,
-                call,
-                sent.look,
-                sent.seen,
-            )
+            async def copy(watched: RegistryCall) -> None:
+                begun = replace(watched, started=sent.also(watched.started))
+                try:
+                    await self._skopeo.copy_to_registry(image_id, name, begun, unheard, asks, layers.skipped, options)
+                except ProgramFailed as error:
+                    # A registry may use these words too.
+                    if skopeo.is_gone(skopeo.reason(error)) and image_id not in await self._store.images():
+                        raise ImageRemovedUnderneath(f"sha256:{image_id}") from None
+                    raise
+
+            await self.watched(copy, reference, call, sent.look, sent.seen)
             requests.check_seen()
             digest = (await self._in_thread(digest_file.read_text)).strip()
             await to_the_end(self._remember(image_id, f"{reference.repository}@{digest}"))

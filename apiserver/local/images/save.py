@@ -22,8 +22,6 @@ from apiserver.local.threads import InThread
 _AT_ONCE = 6
 """Layers that skopeo copies at the same time into a directory (containers/image, `maxParallelDownloads`)."""
 
-_GONE = ("does not resolve to an image ID", "layer not known", "image not known")
-
 
 class Save:
     """`ImageSource.save` on this machine."""
@@ -112,4 +110,4 @@ def _refusal(error: ProgramFailed, image_id: str) -> EngineError | None:
     said = skopeo.reason(error)
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))
-    return ImageRemovedUnderneath(f"sha256:{image_id}") if any(words in said for words in _GONE) else None
+    return ImageRemovedUnderneath(f"sha256:{image_id}") if skopeo.is_gone(said) else None
