@@ -21,6 +21,7 @@ from apiserver.errors import (
     RegistryRefused,
     RegistryUnreachable,
 )
+from apiserver.http.flavour import Flavour
 from apiserver.local.images.copy_progress import CopyProgress
 from apiserver.local.images.registries_conf import BadRegistriesConf, candidates
 from apiserver.local.images.registry_errors import registry_error
@@ -146,6 +147,30 @@ def test_a_missing_login_has_the_registrys_code_whether_skopeo_says_it_or_not(wo
     failed = ProgramFailed("skopeo", 1, f'time="1" level=fatal msg="reading manifest 1 in r/box: {words}"'.encode())
     error = registry_error(failed, Reference("r", "box"), PLACE)
     assert str(error).endswith("reading manifest 1 in r/box: unauthorized: authentication required")
+
+
+@pytest.mark.parametrize(
+    ("under_way", "said"),
+    [
+        (
+            "initializing source docker://r.example/box:1: pinging container registry r.example: ",
+            'Get \\"https://r.example/v2/\\": dial tcp: connection refused',
+        ),
+        ("initializing source docker://r/box:1: reading manifest 1 in r/box: ", "authentication required"),
+        (
+            f"trying to reuse blob sha256:{'0' * 64} at destination: checking whether a blob sha256:1 exists in r: ",
+            "EOF",
+        ),
+        ('authenticating creds for \\"r.example\\": ', "received unexpected HTTP status: 500 Internal Server Error"),
+        ("", "writing blob: initializing source docker://r/box:1: EOF"),
+    ],
+)
+def test_docker_is_not_told_what_skopeo_was_about_to_do(under_way: str, said: str) -> None:
+    failed = ProgramFailed("skopeo", 1, f'time="1" level=fatal msg="{under_way}{said}"'.encode())
+    error = registry_error(failed, Reference("r.example", "box"), PLACE)
+    expected = said.replace("\\", "").replace("authentication required", "unauthorized: authentication required")
+    assert Flavour.DOCKER.words(error) == expected
+    assert Flavour.LIBPOD.words(error) == under_way.replace("\\", "") + expected
 
 
 def test_no_path_of_ours_and_no_line_of_the_log_is_told() -> None:

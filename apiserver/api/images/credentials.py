@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from apiserver.engine.ports.registry import Credentials
 from apiserver.errors import NoSuchRemoteImage, RegistryDenies, RegistryForbids, RegistryRefused
+from apiserver.http.flavour import Flavour
 from apiserver.http.request import Request
 from apiserver.wire.registry_auth import AUTH_HEADER, CONFIG_HEADER, read_auth
 
@@ -33,7 +34,7 @@ def in_dockers_words(denied: str) -> Iterator[None]:
     try:
         yield
     except RegistryRefused as error:
-        raise RegistryForbids(error.subject) from None
+        raise RegistryForbids(error.subject, Flavour.DOCKER.words(error)) from None
     except RegistryDenies as error:
         if not denied:
             raise

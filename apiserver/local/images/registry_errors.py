@@ -49,8 +49,15 @@ _UNAUTHORIZED = (
 _TOO_LARGE = "exceeded maximum allowed size of"
 
 _NOT_PARSING = re.compile(r'^Error parsing image name "(docker://[^"]*)": ')
-_WITHOUT_CODE = re.compile(r"(?<!unauthorized): authentication required$")
+_WITHOUT_CODE = re.compile(r"(?<!unauthorized: )authentication required$")
+_WITH_CODE = "unauthorized: authentication required"
 """skopeo 1.18 leaves the registry's code out, 1.9 has it."""
+_UNDER_WAY = re.compile(
+    r"(?:initializing source docker://\S+: |pinging container registry \S+: |reading manifest \S+ in \S+: "
+    r"|trying to reuse blob \S+ at destination: |checking whether a blob \S+ exists in \S+: "
+    r'|authenticating creds for "[^"]*": )+'
+)
+"""What skopeo, as Podman, was about to do; dockerd does not say it."""
 _VANISHED = re.compile(r"^committing the finished image: .*: (?:image|layer) not known$", re.DOTALL)
 _FILE = re.compile(r'storing blob to file "[^"]*": (?:happened during read: )?')
 
@@ -67,21 +74,23 @@ def registry_error(error: ProgramFailed, reference: Reference, temporary: Path) 
         return NoRoom(said.removesuffix(": no space left on device"))
     if _VANISHED.match(said):
         return ImageVanished(said)
+    to_docker = said[found.end() :] if (found := _UNDER_WAY.match(said)) else said
     bare = said.replace(reference.repository, "")  # a name may hold any of the words
     if _TOO_LARGE in bare:
         return BadManifest(said)
     if any(word in bare for word in _FORBIDDEN_HERE):
-        return RegistryForbids(said)
+        return RegistryForbids(said, to_docker)
     if any(word in bare for word in _DENIED):
-        return RegistryDenies(said)
+        return RegistryDenies(said, to_docker)
     if any(word in bare for word in _UNAUTHORIZED):
-        return RegistryRefused(_WITHOUT_CODE.sub(": unauthorized: authentication required", said))
+        said, to_docker = (_WITHOUT_CODE.sub(_WITH_CODE, words) for words in (said, to_docker))
+        return RegistryRefused(said, to_docker)
     if any(word in bare for word in _UNREACHABLE):
-        return RegistryUnreachable(said)
+        return RegistryUnreachable(said, to_docker)
     if any(word in bare for word in _UNKNOWN):
         name = reference.tagged().familiar
         return NoSuchRemoteImage(said, f"manifest for {name} not found: manifest unknown: {last_words(said)}")
-    return RegistryFailed(said)
+    return RegistryFailed(said, to_docker)
 
 
 def silence(error: ProgramFailed | None, reference: Reference, seconds: float) -> RegistryFailed | RegistrySilent:
