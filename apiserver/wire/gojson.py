@@ -72,6 +72,15 @@ def human_duration(span: timedelta) -> str:
     return f"{int(span.total_seconds() / 3600) // 24 // 365} years"
 
 
+def human_size(size_bytes: int) -> str:
+    """Four digits of a size: `1MB`, `1.049MB` (docker/go-units, size.go)."""
+    size, units = float(size_bytes), ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+    unit = 0
+    while size >= 1000 and unit < len(units) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.4g}{units[unit]}"
+
+
 def _plural(count: int, unit: str) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 

@@ -259,7 +259,9 @@ def test_podmans_info_has_the_figures_of_this_moment() -> None:
     shown: Any = libpod_info_json(replace(MEASURED, host=facts))
     host, store = shown["host"], shown["store"]
     assert (host["memFree"], host["swapTotal"], host["swapFree"]) == (5, 9, 8)
-    assert host["uptime"] == "8h 52m 27.00s (Approximately 0.37 days)"
+    assert host["uptime"] == "8h 52m 27.00s (Approximately 0.33 days)"
+    young: Any = libpod_info_json(replace(MEASURED, host=facts, figures=replace(FIGURES, uptime_seconds=3599.9)))
+    assert young["host"]["uptime"] == "0h 59m 59.00s"
     assert host["cpuUtilization"] == {"userPercent": 17.85, "systemPercent": 8.4, "idlePercent": 73.71}
     assert host["distribution"] == {"distribution": "debian", "version": "13", "codename": "trixie"}
     assert host["conmon"] == {"package": "", "path": "/usr/bin/conmon", "version": "2.1.12"}

@@ -13,6 +13,7 @@ from apiserver.wire.gojson import (
     fixed_time,
     go_time,
     human_duration,
+    human_size,
     parse_duration,
     parse_moment,
     unix_nanoseconds,
@@ -61,6 +62,14 @@ def test_no_digit_of_a_time_is_lost(moment: datetime) -> None:
 )
 def test_a_span_is_said_as_docker_says_it(seconds: float, words: str) -> None:
     assert human_duration(timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0B"), (999, "999B"), (10_000, "10kB"), (1_000_000, "1MB"), (1 << 20, "1.049MB"), (10**22, "1e+04EB")],
+)
+def test_a_size_has_four_digits(size: int, words: str) -> None:
+    assert human_size(size) == words
 
 
 @pytest.mark.parametrize(

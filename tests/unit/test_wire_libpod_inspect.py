@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from apiserver.engine.containers.model import Container, Run, State
 from apiserver.engine.containers.options import Identity, Lifecycle, Limits, Mounts, Namespaces, Network, Security
+from apiserver.engine.containers.options.logging import Logging
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.engine.ports.facts import RunFacts
@@ -263,6 +264,29 @@ def test_a_listing_has_the_command_without_the_entry_point_and_a_failed_start_is
     assert entry["Command"] == ["sleep", "100"]
     assert summary_json(container(run=failed))["Exited"] is False
     assert summary_json(exited(3))["Exited"] is True
+
+
+def test_a_listing_has_consecutive_ports_as_one_range() -> None:
+    everywhere = [PortRequest(90 + n, host_port_first=8100 + n, host_port_last=8100 + n) for n in (2, 0, 1)]
+    others = [
+        PortRequest(93, Transport.UDP, "", 8103, 8103),
+        PortRequest(95, host_port_first=8104, host_port_last=8104),
+        PortRequest(96, Transport.TCP, "127.0.0.1", 8105, 8105),
+    ]
+    entry: Any = summary_json(with_options(network=Network(ports=(*everywhere, *others))))
+    keys = ("host_ip", "container_port", "host_port", "range", "protocol")
+    assert [tuple(port[key] for key in keys) for port in entry["Ports"]] == [
+        ("", 90, 8100, 3, "tcp"),
+        ("", 95, 8104, 1, "tcp"),
+        ("127.0.0.1", 96, 8105, 1, "tcp"),
+        ("", 93, 8103, 1, "udp"),
+    ]
+    assert summary_json(with_options(network=Network()))["Ports"] is None
+
+
+@pytest.mark.parametrize(("kept", "shown_size"), [(Logging(), "0B"), (Logging(max_size_bytes=1_000_000), "1MB")])
+def test_the_size_of_a_log_is_shown_where_it_was_asked_for(kept: Logging, shown_size: str) -> None:
+    assert shown(with_options(logging=kept))["HostConfig"]["LogConfig"]["Size"] == shown_size
 
 
 def test_a_port_that_is_published_everywhere_says_so() -> None:

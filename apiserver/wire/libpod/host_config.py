@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.options.limits import Limits
+from apiserver.engine.containers.options.logging import DEFAULT_MAX_SIZE
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.engine.containers.options.security import UNCONFINED, Security, full_name
 from apiserver.jsonvalue import JsonObject, JsonValue
+from apiserver.wire.gojson import human_size
 from apiserver.wire.libpod.annotations import shown_annotations
 
 _UNSET_LISTS = (
@@ -29,7 +31,7 @@ _V6 = (6, 0, 0)
 def host_config_json(container: Container, cgroup_manager: str, log_path: str, version: tuple[int, ...]) -> JsonObject:
     options = container.options
     security, network, mounts = options.security, options.network, options.mounts
-    namespaces = options.namespaces
+    namespaces, kept_size = options.namespaces, options.logging.max_size_bytes
     config: JsonObject = {
         "Binds": [_bind(mount) for mount in mounts.mounts if mount.kind is not MountKind.TMPFS],
         "CgroupManager": cgroup_manager,
@@ -40,7 +42,7 @@ def host_config_json(container: Container, cgroup_manager: str, log_path: str, v
             "Config": None,
             "Path": log_path,
             "Tag": "",
-            "Size": "0B",
+            "Size": human_size(0 if kept_size == DEFAULT_MAX_SIZE else kept_size),
         },
         "NetworkMode": "bridge" if network.bridged else network.mode,
         "PortBindings": _bindings(container),

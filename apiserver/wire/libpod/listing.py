@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -53,7 +53,7 @@ def summary_json(container: Container) -> JsonObject:
         "Pid": pid(container),
         "Pod": "",
         "PodName": "",
-        "Ports": [_port(port) for port in published(container)] or None,
+        "Ports": list(_ports(published(container))) or None,
         "Restarts": container.restart_count,
         "Size": None,
         "StartedAt": _seconds(run.started if run else None),
@@ -83,14 +83,22 @@ def _seconds(moment: datetime | None) -> int:
     return _NEVER if moment is None else unix_seconds(moment)
 
 
-def _port(port: PublishedPort) -> JsonObject:
-    return {
-        "host_ip": "" if port.host_ip in ("0.0.0.0", "::") else port.host_ip,  # noqa: S104  # it is shown, not bound
-        "container_port": port.container_port,
-        "host_port": port.host_port,
-        "range": 1,
-        "protocol": str(port.transport),
-    }
+def _ports(ports: Iterable[PublishedPort]) -> Iterator[JsonObject]:
+    """By address and protocol, with consecutive ones as one range (podman: pkg/specgen/generate/ports.go)."""
+    mapped = sorted((str(port.transport), port.host_ip, port.host_port, port.container_port) for port in ports)
+    length = 1
+    for number, (transport, host_ip, host_port, container_port) in enumerate(mapped, 1):
+        if mapped[number : number + 1] == [(transport, host_ip, host_port + 1, container_port + 1)]:
+            length += 1
+            continue
+        yield {
+            "host_ip": "" if host_ip in ("0.0.0.0", "::") else host_ip,  # noqa: S104  # it is shown, not bound
+            "container_port": container_port - length + 1,
+            "host_port": host_port - length + 1,
+            "range": length,
+            "protocol": transport,
+        }
+        length = 1
 
 
 def _exposed(ports: Sequence[str]) -> JsonObject:

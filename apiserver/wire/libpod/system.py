@@ -125,7 +125,8 @@ def _distribution(figures: HostFigures) -> JsonObject:
 def _uptime(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes}m {rest:.2f}s (Approximately {seconds / 86400:.2f} days)"
+    said = f"{hours}h {minutes}m {rest:.2f}s"
+    return f"{said} (Approximately {hours / 24:.2f} days)" if hours else said
 
 
 def _backend(host: HostFacts) -> JsonObject:
