@@ -33,6 +33,7 @@ from apiserver.errors import (
     NoSuchNetwork,
     NotImplementedYet,
 )
+from apiserver.http.flavour import Flavour
 from tests.support.engine import IMAGE, NO_NETWORK, Engine, failure_of, result_of, spawn
 
 WITH_VOLUMES = replace(
@@ -237,6 +238,10 @@ def test_a_name_is_taken_while_its_container_is_being_made() -> None:
     assert third.docker == (
         f'Conflict. The container name "/box" is already in use by container "{container.id}".'
         " You have to remove (or rename) that container to be able to reuse that name."
+    )
+    assert Flavour.LIBPOD.words(third) == (
+        f'the container name "box" is already in use by {container.id}.'
+        " You have to remove that container to be able to reuse that name: that name is already in use"
     )
 
 

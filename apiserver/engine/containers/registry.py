@@ -14,10 +14,13 @@ from apiserver.errors import Conflict, InvalidParameter, NoSuchContainer
 
 class NameTaken(Conflict):
     cause = "that name is already in use"
-    libpod = 'the container name "{subject}" is already in use: {cause}'
 
     def __init__(self, name: str, holder: str) -> None:
         super().__init__(name)
+        self.libpod = (
+            f'the container name "{name}" is already in use by {holder}.'
+            " You have to remove that container to be able to reuse that name: {cause}"
+        )
         self.docker = (
             f'Conflict. The container name "/{name}" is already in use by container "{holder}".'
             " You have to remove (or rename) that container to be able to reuse that name."
