@@ -185,6 +185,13 @@ def test_podman_asks_the_registry_for_a_platform_where_what_is_here_says_the_sam
     assert api.post("/v5.0.0/libpod/images/pull", **query, Arch="s390x").status == 500
 
 
+def test_a_variant_alone_is_one_of_this_machines_architecture(api: Api) -> None:
+    query = {"reference": NAME, "policy": "never"}
+    api.image_source.add(replace(BOX, architecture="amd64", variant="v2"))
+    assert api.post("/v5.0.0/libpod/images/pull", **query, Variant="v3").status == 404
+    assert api.post("/v5.0.0/libpod/images/pull", **query, Variant="v2").json()["id"] == BOX.id
+
+
 def test_an_image_that_is_here_is_found_by_its_whole_id_which_is_no_name(api: Api) -> None:
     api.image_source.add(BOX)
     answer = api.post("/v5.0.0/libpod/images/pull", reference=BOX.id, policy="missing")

@@ -173,3 +173,13 @@ def test_a_login_is_what_the_registry_says(api: Api) -> None:
 def test_a_login_at_what_is_no_host_is_400_and_no_option_of_a_program(api: Api, address: str) -> None:
     said = api.post("/auth", {"username": "me", "password": "secret", "serveraddress": address})
     assert (said.status, "serveraddress" in said.json()["message"]) == (400, True)
+
+
+@pytest.mark.parametrize(("transport", "destination"), [("dir", "dir:/tmp/x"), ("oci-archive", "oci-archive:/x.tar")])
+def test_podman_pushes_to_and_pulls_from_registries_alone(api: Api, transport: str, destination: str) -> None:
+    words = f'unsupported transport {transport} in "{destination}": only docker transport is supported'
+    answers = [
+        api.post(LIBPOD, destination=destination),
+        api.post("/v5.0.0/libpod/images/pull", reference=destination),
+    ]
+    assert [(answer.status, answer.json()["message"]) for answer in answers] == [(400, words)] * 2

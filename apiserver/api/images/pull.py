@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -65,7 +65,7 @@ class ImagePullGroup:
 
     @app.route("/libpod/images/pull", methods=["POST"])
     async def libpod_pull(self, request: Request) -> bytes | None:
-        asked = _asked(request)
+        asked = _asked(request, self._system.host.architecture)
         found = await self._image_or_reference(asked)
         if isinstance(found, Image):
             return reply_json(request, asked.last_line(found.id))
@@ -150,7 +150,16 @@ class _Asked(Struct, frozen=True):
         return libpod.last_line(image_id) if self.quiet or self.compat else self.lines.last(image_id)
 
 
-def _asked(request: Request) -> _Asked:
+def _platform_text(parts: Sequence[str], own_architecture: str) -> str:
+    system, architecture, variant = parts
+    if not any(parts):
+        return ""
+    if variant and not architecture:
+        architecture = own_architecture
+    return "/".join((system or "linux", architecture, variant)).rstrip("/")
+
+
+def _asked(request: Request, own_architecture: str) -> _Asked:
     """
     Raises:
         InvalidParameter, NotImplementedYet
@@ -165,7 +174,7 @@ def _asked(request: Request) -> _Asked:
     asked = _Asked(
         name=libpod.bare_reference(string(request, "reference") or ""),
         policy=libpod.policy(string(request, "policy")),
-        platform_text="/".join([parts[0] or "linux", *parts[1:]]).rstrip("/") if any(parts) else "",
+        platform_text=_platform_text(parts, own_architecture),
         access=RegistryAccess(sent_credentials(request), tls_verify),
         quiet=quiet,
         compat=compat,

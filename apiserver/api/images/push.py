@@ -20,6 +20,7 @@ from apiserver.http.stream import Stream, open_stream
 from apiserver.wire.docker import push as docker
 from apiserver.wire.docker.pull import pulled_reference, registry_access
 from apiserver.wire.libpod import push as libpod
+from apiserver.wire.libpod.pull import bare_reference
 from apiserver.wire.progress import error_line
 
 
@@ -58,8 +59,7 @@ class ImagePushGroup:
     @app.route("/libpod/images/<image:name>/push", methods=["POST"])
     async def libpod_push(self, request: Request, name: str) -> bytes | None:
         image = await self._images.find(name, LIBPOD_NAMES)
-        destination = (string(request, "destination") or name).removeprefix("docker://")
-        reference = parse_reference(destination).tagged()
+        reference = parse_reference(bare_reference(string(request, "destination") or name)).tagged()
         form = libpod.push_format(
             string(request, "format") or "",
             string(request, "compressionFormat") or "",

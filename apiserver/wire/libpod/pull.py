@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from apiserver.engine.names import short_id
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, Platform
-from apiserver.errors import InvalidParameter, NotImplementedYet
+from apiserver.errors import InvalidParameter
 from apiserver.jsonvalue import JsonObject
 
 _V6 = (6, 0, 0)
@@ -55,17 +55,17 @@ def check_form(*, quiet: bool, compat: bool, progress: bool) -> None:
 
 
 def bare_reference(text: str) -> str:
-    """A reference without its transport, of which only a registry's can be pulled from here.
+    """A reference without its transport, of which a client may name only a registry's.
 
     Raises:
-        InvalidParameter, NotImplementedYet
+        InvalidParameter
     """
     if not text:
         raise InvalidParameter("reference parameter cannot be empty")
     bare = text.removeprefix("docker://")
     transport = bare.partition(":")[0]
     if transport in ("dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "containers-storage", "ostree"):
-        raise NotImplementedYet(f"pulling by the transport {transport}")
+        raise InvalidParameter(f'unsupported transport {transport} in "{text}": only docker transport is supported')
     return bare
 
 
