@@ -95,13 +95,14 @@ class Netavark:
         name = str(subnet).replace(".", "_").replace("/", "_nm")
         return nftables.in_use("netavark", f"nv_{network_id[:8]}_{name}")
 
-    async def has_rules(self, address: IPv4Address, firewall: str) -> bool:
-        """Whether the firewall still knows a container's address."""
+    async def has_rules(self, container_id: str, address: IPv4Address, firewall: str) -> bool:
+        """Whether the firewall still knows a container: its address, or its ID, which the last of iptables' rules has."""
         commands = {
             NFTABLES: [["nft", "list", "ruleset"]],
             IPTABLES: [["iptables-save", "-t", "nat"], ["iptables-save", "-t", "filter"]],
         }
-        pattern = re.compile(rb"(?<![\d.])" + re.escape(str(address).encode()) + rb"(?![\d.])")
+        known = rf"(?<![\d.]){re.escape(str(address))}(?![\d.])|{container_id}"
+        pattern = re.compile(known.encode())
         for command in commands.get(firewall, []):
             done = await self._programs.run(command, time_limit=TIME_LIMIT)
             if pattern.search(done.stdout):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import secrets
+import shlex
 import subprocess
 from collections.abc import Callable, Coroutine
 from ipaddress import IPv4Address
@@ -107,7 +108,7 @@ class World:
         return plan
 
     async def rules(self, plan: NetworkPlan) -> bool:
-        return await self.netavark.has_rules(plan.attachments[0].lease.address, plan.firewall)
+        return await self.netavark.has_rules(plan.container_id, plan.attachments[0].lease.address, plan.firewall)
 
     def own_rules(self) -> list[str]:
         """The rules of netavark and of the network, without those of its runs, as they are sorted."""
@@ -274,6 +275,22 @@ async def test_while_a_bridge_stands_a_second_look_publishes_no_port_again(
     rules = run("nft", "list", "ruleset", check=False) + run("iptables-save", check=False)
     assert "18084" not in rules
     assert not [path for path in world.paths.runroot.glob("netavark/**/*") if plan.container_id in path.name]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_jump_that_a_netavark_left_when_it_was_killed_is_found_and_taken_away(world: World) -> None:
+    """It takes away the rule with the run's address before the last one, which has its ID alone."""
+    await world.stands()
+    plan = await world.plan(PublishedPort(80, Transport.TCP, "0.0.0.0", 18085))
+    if plan.firewall == NFTABLES:
+        pytest.skip("nft takes all rules of a port away at once")
+    await world.networks.attach(plan)
+    (jump,) = [line for line in run("iptables-save", "-t", "nat").splitlines() if plan.container_id in line]
+    await world.netavark.teardown(Path(plan.namespace), request_json(plan), plan.firewall)
+    run("iptables", "-t", "nat", *shlex.split(jump))
+    netns.remove(Path(plan.namespace))
+    await world.networks.detach(plan)
+    assert "18085" not in run("iptables-save")
 
 
 @pytest_twisted.ensureDeferred

@@ -301,8 +301,8 @@ class LocalNetworks:
         """
         failures = []
         async with self._lock.alone():
-            for bridge in self._unused():
-                if bridge.interface in interfaces:
+            for bridge in self._bridges.all():
+                if bridge.interface in interfaces and not self._any_on(bridge.interface, self._there()):
                     try:
                         await self._let_go(bridge)
                     except (HostError, OSError) as error:
@@ -385,7 +385,7 @@ class LocalNetworks:
 
     async def _has_rules(self, plan: NetworkPlan) -> bool:
         for attachment in plan.attachments:
-            if await self._netavark.has_rules(attachment.lease.address, plan.firewall):
+            if await self._netavark.has_rules(plan.container_id, attachment.lease.address, plan.firewall):
                 return True
         return False
 
