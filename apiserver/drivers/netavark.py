@@ -96,7 +96,7 @@ class Netavark:
         return nftables.in_use("netavark", f"nv_{network_id[:8]}_{name}")
 
     async def has_rules(self, container_id: str, address: IPv4Address, firewall: str) -> bool:
-        """Whether the firewall still knows a container: its address, or its ID, which the last of iptables' rules has."""
+        """Whether the firewall still knows a container: its address, or its ID, as the last of iptables' rules does."""
         commands = {
             NFTABLES: [["nft", "list", "ruleset"]],
             IPTABLES: [["iptables-save", "-t", "nat"], ["iptables-save", "-t", "filter"]],
