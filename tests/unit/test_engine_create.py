@@ -365,7 +365,7 @@ def test_a_beginning_that_several_ids_share_is_ambiguous() -> None:
         engine.create(NO_NETWORK, f"c{number}")
     firsts = [c.id[0] for c in engine.registry.all()]
     shared = next(digit for digit in firsts if firsts.count(digit) > 1)
-    with pytest.raises(AmbiguousPrefix):
+    with pytest.raises(AmbiguousPrefix, match=f'more than one result for container "{shared}"'):
         engine.registry.get(shared)
 
 

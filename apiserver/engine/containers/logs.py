@@ -16,6 +16,7 @@ from apiserver.errors import InvalidParameter
 class LogsNotReadable(InvalidParameter):
     cause = "this container is using a log driver that cannot be read"
     docker = "configured logging driver does not support reading"
+    libpod = "{subject}: {cause}"
 
 
 _BOTH = {Stream.STDOUT, Stream.STDERR}

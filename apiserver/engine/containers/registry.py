@@ -30,6 +30,7 @@ class NameTaken(Conflict):
 class AmbiguousPrefix(InvalidParameter):
     cause = "more than one result"
     docker = "multiple IDs found with provided prefix: {subject}"
+    libpod = '{cause} for container "{subject}": container already exists'
 
 
 class Reservation(Struct):

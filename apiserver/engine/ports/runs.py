@@ -84,6 +84,8 @@ _CAUSES = {127: CommandNotFound.cause, 126: CommandNotExecutable.cause}
 class CommandUnusable(StartFailed, InvalidParameter):
     """The program of a container, or of an exec session, is not there (127) or cannot be executed (126)."""
 
+    libpod = StartFailed.libpod
+
 
 class Runs(Protocol):
     def choose_runtime(self, asked: str) -> str:
