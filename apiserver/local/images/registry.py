@@ -165,11 +165,18 @@ class LocalRegistry:
         return image_id
 
     async def _looked_at(self, image: RemoteImage, reference: Reference, before: Mapping[str, Image]) -> str:
-        """The id of what has come under a reference; what is not as it was announced goes again."""
+        """The id of what has come under a reference; what is not as it was announced goes again.
+
+        Somebody may have given the name to another image meanwhile, be it by a pull for another platform.
+        """
         name = reference.tagged().canonical
-        image_id = await self._reader.id_by_stored_name(name)
-        if image_id is None:
+        named, images = await self._reader.id_by_stored_name(name), await self._store.images()
+        came = [
+            id_ for id_, one in images.items() if image.image_digest in (one.manifest_digest, *one.manifest_digests)
+        ]
+        if not came:
             raise ImageVanished(f"{name} was taken from the store while it was pulled")
+        image_id = named if named in came else came[-1]
         try:
             check_sizes(image, await self._reader.blobs())
         except RegistryFailed:
