@@ -89,16 +89,41 @@ def test_a_name_that_another_image_has_stays_with_it(own: Service, bad: BadRegis
     assert (only["Id"], only["RepoTags"]) == (f"sha256:{other.id}", [name])
 
 
+def make_unreadable(bad: BadRegistry) -> None:
+    """Give it a configuration that skopeo takes and we do not."""
+    config = json.loads(IMAGE.config_json) | {"config": {"Healthcheck": {"Interval": "5s"}}}
+    data = json.dumps(config).encode()
+    bad.manifest["config"].update(digest=bad._put(data), size=len(data))
+
+
+def test_a_configuration_that_cannot_be_read_is_an_error_and_no_image_that_nobody_sees_is_left(
+    own: Service, bad: BadRegistry
+) -> None:
+    make_unreadable(bad)
+    assert "the image's configuration cannot be read" in error_of(pull(own, f"{bad.host}/box"))
+    nothing_stored(own)
+    name = f"{bad.host}/box:latest"
+    other = TestImage((layer([Entry("x", b"x")]),), (name,))
+    assert own.request("POST", "/images/load?quiet=1", docker_archive(other))[0] == 200
+    assert "the image's configuration cannot be read" in error_of(pull(own, f"{bad.host}/box"))
+    (only,) = json.loads((own.root / "storage" / "overlay-images" / "images.json").read_bytes())
+    assert (only["id"], only["names"]) == (other.id, [name])
+
+
+@pytest.mark.parametrize("lie", ["size", "configuration"])
 @pytest.mark.parametrize("taken", [False, True])
 def test_a_service_that_dies_before_it_has_compared_leaves_that_to_the_next(
-    own: Service, bad: BadRegistry, taken: bool
+    own: Service, bad: BadRegistry, taken: bool, lie: str
 ) -> None:
     name = f"{bad.host}/box:latest"
     other = TestImage((layer([Entry("x", b"x")]),), (name,))
     if taken:
         assert own.request("POST", "/images/load?quiet=1", docker_archive(other))[0] == 200
     before = own.request("GET", "/images/json?all=1")[1]
-    described(bad, "gzip")["size"] -= 1
+    if lie == "size":
+        described(bad, "gzip")["size"] -= 1
+    else:
+        make_unreadable(bad)
     image_id = bad.manifest["config"]["digest"].removeprefix("sha256:")
 
     def stop_the_service_first(handler: Any, data: bytes) -> None:
@@ -119,6 +144,7 @@ def test_a_service_that_dies_before_it_has_compared_leaves_that_to_the_next(
     own.start()
     until(lambda: not list((own.root / "copies").iterdir()), "it was looked at")
     assert own.request("GET", "/images/json?all=1")[1] == before
+    assert image_id.encode() not in stored.read_bytes()
 
 
 def _holder(stored: bytes, name: str) -> str:

@@ -42,7 +42,7 @@ _decode = msgspec.json.Decoder(Promise).decode
 def promise(name: str, image: RemoteImage, before: Mapping[str, Image]) -> bytes:
     """What is to be kept; see `Promise`."""
     holder = next((one.id for one in before.values() if name in (*one.names, *one.digests)), "")
-    return msgspec.json.encode(Promise(name, image, holder, _id(image) in before))
+    return msgspec.json.encode(Promise(name, image, holder, config_id(image) in before))
 
 
 async def hold_to(promised: bytes, reader: StoreReader, store: ImageStore) -> None:
@@ -52,9 +52,14 @@ async def hold_to(promised: bytes, reader: StoreReader, store: ImageStore) -> No
         StoreUnreadable, OSError, msgspec.DecodeError
     """
     kept = _decode(promised)
-    image_id = _id(kept.image)
+    image_id = config_id(kept.image)
     if await reader.id_by_stored_name(kept.name) != image_id or image_id == kept.holder:
         return  # it never came, or something else has come since
+    if image_id not in await store.images():
+        log.warn("{name} is removed: its configuration cannot be read", name=kept.name)
+        await store.remove_unreadable(image_id)
+        await _give_back(kept, dict(await store.images()), set(), store)
+        return
     try:
         check_sizes(kept.image, await reader.blobs())
     except RegistryFailed as error:
@@ -62,12 +67,18 @@ async def hold_to(promised: bytes, reader: StoreReader, store: ImageStore) -> No
         before = {id_: one for id_, one in (await store.images()).items() if id_ != image_id or kept.known}
         if kept.known:
             before[image_id] = _without(before[image_id], kept.name)
-        if holder := before.get(kept.holder):
-            before[holder.id] = replace(holder, names=(*holder.names, kept.name))
-        await store.undo(before, {image_id}, {kept.name})
+        await _give_back(kept, before, {image_id}, store)
 
 
-def _id(image: RemoteImage) -> str:
+async def _give_back(kept: Promise, before: dict[str, Image], ids: set[str], store: ImageStore) -> None:
+    """Undo what came; the name returns to who had it."""
+    if holder := before.get(kept.holder):
+        before[holder.id] = replace(holder, names=(*holder.names, kept.name))
+    await store.undo(before, ids, {kept.name})
+
+
+def config_id(image: RemoteImage) -> str:
+    """The id that an image has in the store as a rule; empty where its configuration is not announced."""
     return "" if image.config is None else image.config.digest.removeprefix("sha256:")
 
 

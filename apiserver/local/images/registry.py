@@ -33,7 +33,7 @@ from apiserver.local.images.authfile import write_authfile
 from apiserver.local.images.copies import Copies
 from apiserver.local.images.copy_progress import BytesSent, CopyProgress, growing_files
 from apiserver.local.images.platforms import wanted
-from apiserver.local.images.promised import promise
+from apiserver.local.images.promised import config_id, promise
 from apiserver.local.images.pulled import PulledFile
 from apiserver.local.images.push_requests import PushRequests
 from apiserver.local.images.reader import StoreReader
@@ -171,6 +171,10 @@ class LocalRegistry:
         """
         name = reference.tagged().canonical
         named, images = await self._reader.id_by_stored_name(name), await self._store.images()
+        if named is not None and named not in images and named == config_id(image):
+            await self._store.remove_unreadable(named)
+            await self._store.undo(before, set(), {name})
+            raise remote_manifest.BadManifest("the image's configuration cannot be read")
         came = [
             id_ for id_, one in images.items() if image.image_digest in (one.manifest_digest, *one.manifest_digests)
         ]

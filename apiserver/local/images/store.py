@@ -206,10 +206,17 @@ class ImageStore:
         if image_id is None:
             raise ImageRemovedUnderneath(name)
         if image_id not in await self.images():
-            # skopeo looks at less of a configuration than we do: nobody would see this image, nor could remove it.
-            await self._told(self._buildah.remove_image(image_id), image_id)
+            await self.remove_unreadable(image_id)
             raise Damaged("the image's configuration cannot be read")
         return LoadedImage(image_id, one.names)
+
+    async def remove_unreadable(self, image_id: str) -> None:
+        """skopeo looks at less of a configuration than we do: nobody would see such an image, nor could remove it.
+
+        Raises:
+            NoSuchImage, Conflict, ProgramFailed
+        """
+        await self._told(self._buildah.remove_image(image_id), image_id)
 
     async def _drop_name(self, image: Image, name: str) -> None:
         """Take a name away and keep the image: buildah would remove it with its last name."""
