@@ -180,8 +180,12 @@ def test_a_registry_that_takes_connections_and_says_nothing_is_given_up(own: Ser
         else:
             status, body = own.request("POST", "/auth", {"username": "x", "password": "y", "serveraddress": host})
             message = json.loads(body)["message"]
-    assert (status, message) == (500, f"{host} sent nothing for 1 s")
-    assert not skopeos(own)
+        assert (status, message) == (500, f"{host} sent nothing for 1 s")
+        assert not skopeos(own)
+        mute.setblocking(False)
+        mute.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # who is not answered once does not ask again
+            mute.accept()
 
 
 def test_a_layer_that_is_another_than_was_announced_is_an_error(own: Service, bad: BadRegistry) -> None:

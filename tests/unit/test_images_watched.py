@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -32,6 +33,15 @@ async def test_a_look_that_fails_ends_the_program_and_is_the_error() -> None:
 async def test_a_program_that_moves_nothing_is_ended() -> None:
     with pytest.raises(Silent):
         await Watcher(in_thread, reactor, 0.5).run(asleep)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_program_that_only_wakes_itself_is_ended_too() -> None:
+    script = "import os, time; end = os.open('/dev/null', os.O_WRONLY)\nwhile os.write(end, b'x'): time.sleep(0.1)"
+    with pytest.raises(Silent):
+        await Watcher(in_thread, reactor, 0.5).run(
+            lambda started: PROGRAMS.run([sys.executable, "-c", script], started=started)
+        )
 
 
 @pytest_twisted.ensureDeferred

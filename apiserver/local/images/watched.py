@@ -18,6 +18,9 @@ T = TypeVar("T")
 LOOK_INTERVAL = 0.2
 """Seconds between looks at a copy's progress."""
 
+MURMUR = 16
+"""Bytes between two looks that say nothing: Go's scheduler wakes itself by a byte in a pipe, once a second or so."""
+
 
 class Silent(Exception):
     """Not a byte for as long as is allowed; the program was killed, and what it had said is the cause."""
@@ -82,14 +85,15 @@ class Watcher:
             except (FileNotFoundError, ProcessLookupError):
                 return -1  # it ends at this moment
 
-        last, since = -1, self._reactor.seconds()
+        previous, since = -1, self._reactor.seconds()
         while True:
             await deferLater(self._reactor, LOOK_INTERVAL)
             seen(await self._in_thread(look))
             latest, now = await self._in_thread(moved), self._reactor.seconds()
-            if latest != last or latest < 0:
-                last, since = latest, now
+            if latest < 0 or latest - previous > MURMUR:
+                since = now
             elif now - since >= self._silence_limit:
                 pid = children[0].pid
                 if not await self._in_thread(lambda pid=pid: waits_for_a_lock(pid)):  # type: ignore[misc]  # a default binds
                     raise Silent
+            previous = latest
