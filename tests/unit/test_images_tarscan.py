@@ -45,6 +45,48 @@ def test_a_name_that_goes_up_and_down_again_is_read_as_skopeo_reads_it(tmp_path:
     assert scan(tmp_path / "t")[0].name == "manifest.json"
 
 
+def member(name: bytes, kind: bytes = b"0", data: bytes = b"", **fields: bytes) -> bytes:
+    """A header, with `fields` put at `at_OFFSET`, and the data."""
+    header = bytearray(tarfile.TarInfo("x").tobuf(tarfile.USTAR_FORMAT))
+    header[:100], header[156:157], header[124:136] = name.ljust(100, b"\0"), kind, b"%011o\0" % len(data)
+    for field, value in fields.items():
+        at = int(field.removeprefix("at_"))
+        header[at : at + len(value)] = value
+    header[148:156] = b"%06o\0 " % (sum(header) - sum(header[148:156]) + 8 * 32)
+    return bytes(header) + data + bytes(-len(data) % 512)
+
+
+def pax(*records: bytes) -> bytes:
+    return member(b"p", b"x", b"".join(b"%d %s\n" % (len(each) + 4, each) for each in records))
+
+
+@pytest.mark.parametrize(
+    ("archive", "name"),
+    [
+        (pax(b"path=other.name") + member(b"n", b"L", b"long.name.") + member(b"x"), "long.name."),
+        (member(b"n", b"L", b"manifest.json\0junk\0") + member(b"x"), "manifest.json"),
+        (pax(b"path=other.name") + member(b"g", b"g", b"15 comment=yes\n") + member(b"x"), "x"),
+        (member(b"n", b"L", b"long.name") + member(b"g", b"g", b"15 comment=yes\n") + member(b"x"), "x"),
+        (pax(b"GNU.sparse.name=other") + member(b"x"), "x"),
+        (pax(b"GNU.sparse.name=other", b"GNU.sparse.major=2") + member(b"x"), "x"),
+        (pax(b"GNU.sparse.name=other", b"GNU.sparse.map=0,1") + member(b"x"), "other"),
+        (
+            pax(b"GNU.sparse.name=other", b"GNU.sparse.major=1", b"GNU.sparse.minor=0")
+            + member(b"n", b"L", b"long.name")
+            + member(b"x"),
+            "other",
+        ),
+        (member(b"x", at_345=131 * b"a" + b"00000000000 ", at_508=b"tar\0"), 131 * "a" + "/x"),
+        (member(b"x", at_345=131 * b"a" + b"00000000000 "), 131 * "a" + "00000000000 /x"),
+    ],
+)
+def test_names_are_read_as_go_reads_them(tmp_path: Path, archive: bytes, name: str) -> None:
+    """archive/tar of Go 1.19, by which skopeo reads what it copies: a second reading would hide another manifest."""
+    (tmp_path / "t").write_bytes(archive + bytes(1024))
+    (found,) = scan(tmp_path / "t")
+    assert (found.name, found.regular) == (name, name != "other")
+
+
 def test_a_size_in_an_extended_header_wins(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "t", "w", format=tarfile.PAX_FORMAT) as tar:
         info = tarfile.TarInfo("a")

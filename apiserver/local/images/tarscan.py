@@ -17,8 +17,8 @@ from apiserver.local.images.compression import Damaged
 
 BLOCK = 512
 EXTENDED_LIMIT = 1024 * 1024
-PAX, LONG_NAME, _SPARSE = b"x", b"L", b"S"
-EXTENDED = frozenset((PAX, b"g", LONG_NAME, b"K"))
+PAX, GLOBAL, LONG_NAME, _SPARSE = b"x", b"g", b"L", b"S"
+EXTENDED = frozenset((PAX, GLOBAL, LONG_NAME, b"K"))
 WITHOUT_DATA = frozenset((b"1", b"2", b"3", b"4", b"5", b"6"))
 REGULAR = frozenset((b"0", b"\0", b"7"))
 
@@ -27,6 +27,7 @@ class Member(Struct, frozen=True):
     """One member; its `size` bytes lie at `offset` in the archive.
 
     `name` has no `.` or `..` left: skopeo reads it so too, and there must not be two readings.
+    `regular`: a file whose bytes are there as they are.
     """
 
     name: str
@@ -69,9 +70,11 @@ def members(fd: int) -> Iterator[Member]:
             if kind == PAX:
                 pax = records(os.pread(fd, size, start))
             elif kind == LONG_NAME:
-                long_name = os.pread(fd, size, start).rstrip(b"\0")
+                long_name = os.pread(fd, size, start).split(b"\0", 1)[0]
+            elif kind == GLOBAL:  # a member of its own to Go
+                pax, long_name = {}, b""
             continue
-        yield Member(name_of(header, pax, long_name), kind in REGULAR, start, size)
+        yield Member(name_of(header, pax, long_name), kind in REGULAR and not _is_sparse(pax), start, size)
         pax, long_name = {}, b""
 
 
@@ -91,14 +94,23 @@ def check(path: Path) -> None:
 
 
 def name_of(header: bytes, pax: dict[bytes, bytes], long_name: bytes) -> str:
-    """Without `.` or `..`; the extended headers before it win."""
-    name = pax.get(b"GNU.sparse.name") or pax.get(b"path") or long_name
+    """Without `.` or `..`; the extended headers before it win, in the order that Go's archive/tar has."""
+    name = (_is_sparse(pax) and pax.get(b"GNU.sparse.name")) or long_name or pax.get(b"path")
     if not name:
         name = header[:100].split(b"\0", 1)[0]
-        prefix = header[345:500].split(b"\0", 1)[0] if header[257:263] == b"ustar\0" else b""
+        end = 476 if header[508:512] == b"tar\0" else 500  # star's own has times behind it
+        prefix = header[345:end].split(b"\0", 1)[0] if header[257:263] == b"ustar\0" else b""
         if prefix:
             name = prefix + b"/" + name
     return posixpath.normpath(name.decode(errors="surrogateescape"))
+
+
+def _is_sparse(pax: dict[bytes, bytes]) -> bool:
+    """Whether extended headers say so, as Go understands it: the name that they have for a sparse file counts then."""
+    version = pax.get(b"GNU.sparse.major", b""), pax.get(b"GNU.sparse.minor", b"")
+    if any(version):
+        return version in ((b"0", b"0"), (b"0", b"1"), (b"1", b"0"))
+    return bool(pax.get(b"GNU.sparse.map"))
 
 
 def checksum_right(header: bytes) -> bool:
@@ -149,6 +161,6 @@ def records(data: bytes) -> dict[bytes, bytes]:
             raise Damaged("invalid tar header: extended record")
         record, data = data[len(length_text) + 1 : int(length_text)], data[int(length_text) :]
         key, _, value = record.rstrip(b"\n").partition(b"=")
-        if key in (b"path", b"size", b"GNU.sparse.name"):
+        if key in (b"path", b"size") or key.startswith(b"GNU.sparse."):
             found[key] = value
     return found
