@@ -48,7 +48,7 @@ class EventsGroup:
     @app.route("/libpod/events", methods=["GET"])
     async def libpod_events(self, request: Request) -> None:
         match = matcher(libpod.event_filters(filters(request)), libpod.action_word)
-        since, until = self._span(request)
+        since, until = self._span(request, ahead=True)
         if not libpod_bool(request, "stream", True):
             until = until or now(self._clock)
         if until is not None and since is None:
@@ -59,10 +59,15 @@ class EventsGroup:
                 if libpod.is_told(event, request.version):
                     await stream.write_json(libpod.event_json(event, request.version))
 
-    def _span(self, request: Request) -> tuple[datetime | None, datetime | None]:
+    def _span(self, request: Request, *, ahead: bool = False) -> tuple[datetime | None, datetime | None]:
+        """From when to when.
+
+        Args:
+            ahead: a duration is the time from now to the end, as Podman has it; to Docker all are in the past.
+        """
         moment = now(self._clock)
         since = parse_moment("since", string(request, "since") or "", moment)
-        until = parse_moment("until", string(request, "until") or "", moment)
+        until = parse_moment("until", string(request, "until") or "", moment, ahead=ahead)
         if since is not None and until is not None and since > until:
             raise InvalidParameter("`since` time cannot be after `until` time")
         return since, until

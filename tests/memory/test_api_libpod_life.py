@@ -109,6 +109,18 @@ def test_a_name_that_is_taken_wrong_or_its_own_is_refused(api: Api) -> None:
     assert api.post("/containers/box/rename", name="free").status == 204
 
 
+def test_events_until_a_duration_end_after_it_for_podman_and_were_before_it_for_docker(api: Api) -> None:
+    connection = api.open("GET", "/v5.0.0/libpod/events", until="10s")
+    whole = []
+    for _ in range(2):
+        api.engine.clock.advance(5)
+        whole.append(connection.answer.whole)
+        api.post("/containers/create", PLAIN, name=f"box{len(whole)}")
+    assert whole == [False, True]
+    assert (b'"box1"' in connection.answer.body, b'"box2"' in connection.answer.body) == (True, False)
+    assert api.get("/events", since="20s", until="10s").body == b""
+
+
 def test_one_that_is_made_ready_is_created_to_docker_and_not_an_event_that_it_knows(api: Api) -> None:
     create(api)
     assert api.post(f"{CONTAINERS}/box/init").status == 204
