@@ -82,6 +82,17 @@ def test_a_mirror_is_asked_and_the_image_has_the_name_that_was_asked_for(
     assert libpod_pull(service, "reference=mirrored.invalid/box")[1][-1]["id"] == busybox_image().id
 
 
+def test_a_mirror_gets_its_own_credentials_of_those_that_a_request_brings(
+    configured: Callable[[str], Service], protected: DockerRegistry
+) -> None:
+    service = configured(mirrored(protected))
+    wrong, right = ({"username": USERNAME, "password": each} for each in ("wrong", PASSWORD))
+    for credentials, status in ((wrong, 403), (right, 200)):
+        value = {"mirrored.invalid": wrong, protected.host: credentials}
+        header = base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+        assert pull(service, "mirrored.invalid/box", **{"X-Registry-Auth": header})[0] == status
+
+
 def test_what_neither_a_mirror_nor_the_registry_has_is_an_error_and_nothing_stays(
     configured: Callable[[str], Service], registry: DockerRegistry
 ) -> None:

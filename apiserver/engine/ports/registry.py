@@ -48,6 +48,10 @@ class RegistryAccess(Struct, frozen=True):
             part = part.rpartition("/")[0]
         return self.credentials.get(part)
 
+    def by_registry(self) -> Mapping[str, Credentials]:
+        """Those that name a registry, or part of one."""
+        return {part: each for part, each in self.credentials.items() if part}
+
     def key(self) -> object:
         """Equal for equal access: whom one work may serve."""
         return tuple(sorted((host, *_fields(each)) for host, each in self.credentials.items())), self.tls_verify

@@ -154,7 +154,7 @@ class LocalRegistry:
                 return growing_files(call.temporary)
 
             await self.watched(
-                lambda watched: self._skopeo.copy_from_registry(source, name, watched, progress.said),
+                lambda watched: self._skopeo.copy_from_registry(source, name, watched, progress.said, progress.reused),
                 reference,
                 call,
                 look,
@@ -277,9 +277,8 @@ class LocalRegistry:
             credentials = access.for_repository(reference)
             if credentials is not None:
                 path = place / "auth.json"
-                authfile = await cancelled_after(
-                    self._in_thread(lambda: write_authfile(path, {reference.domain: credentials}))
-                )
+                known = {**access.by_registry(), reference.domain: credentials}  # its mirrors have their own
+                authfile = await cancelled_after(self._in_thread(lambda: write_authfile(path, known)))
                 named = self._files.registries
                 conf = await cancelled_after(
                     self._in_thread(lambda: without_credential_helpers(named, place / "registries.conf"))
