@@ -217,6 +217,22 @@ def test_policy_newer_compares_what_is_here_under_another_name_and_pulls_no_equa
     assert (answer.json()["id"], api.registry.looks, api.registry.fetches) == (BOX.id, 1, [])
 
 
+@pytest.mark.parametrize("policy", ["always", "newer"])
+def test_a_short_name_is_pulled_from_where_its_image_came_from(api: Api, policy: str) -> None:
+    api.registry.short["box"] = ("r.example/box",)
+    for there in ("r.example/box:latest", "away.example/my/box:latest"):
+        api.registry.remote[there] = REMOTE
+    api.image_source.add(replace(image("old", "away.example/my/box:latest"), manifest_digest="sha256:" + "e" * 64))
+    query = {"reference": "box", "policy": policy}
+    connection = api.open("POST", "/v5.0.0/libpod/images/pull", **query)
+    ((name, _, done),) = api.registry.fetches
+    assert name == "away.example/my/box:latest"
+    done.callback(replace(BOX, names=(name,)))
+    assert connection.answer.lines()[-1]["id"] == BOX.id
+    api.open("POST", "/v5.0.0/libpod/images/pull", **query, Arch="amd64")
+    assert api.registry.fetches[-1][0] == "r.example/box:latest", "an image may say its platform wrongly"
+
+
 def test_policy_newer_pulls_what_differs(api: Api) -> None:
     api.registry.short["box"] = ("r.example/box",)
     api.registry.remote["r.example/box:latest"] = REMOTE
@@ -228,7 +244,7 @@ def test_policy_newer_pulls_what_differs(api: Api) -> None:
 
 
 def test_policy_newer_is_content_with_what_is_here_where_a_short_name_means_nothing(api: Api) -> None:
-    api.image_source.add(BOX)
+    api.image_source.add(replace(BOX, names=("localhost/box:latest",)))
     assert api.post("/v5.0.0/libpod/images/pull", reference="box", policy="newer").json()["id"] == BOX.id
 
 

@@ -100,7 +100,7 @@ class ImagePullGroup:
         if policy is libpod.Policy.NEVER:
             raise NoSuchImage(asked.name)
         try:
-            reference = parse_reference(await self._resolve(asked.name) if is_short(asked.name) else asked.name)
+            reference = parse_reference(await self._full_name(asked))
             if here is None or await self._pulls().differs(here, reference, asked.access, asked.platform):
                 return reference
         except (RegistryError, ShortNameUnresolved):
@@ -115,6 +115,22 @@ class ImagePullGroup:
         except NoSuchImage:
             return None
         return image if is_id_of(image, name) or fits(image, platform, self._system.host.architecture) else None
+
+    async def _full_name(self, asked: _Asked) -> str:
+        """A short name is pulled from where the image came from that has it here, as Podman does.
+
+        Not where a platform is asked for; and what is in `localhost/` came from no registry.
+        """
+        if not is_short(asked.name):
+            return asked.name
+        if not asked.platform_text:
+            try:
+                _, stored = (await self._images.lookup()).find_named(asked.name, LIBPOD_NAMES)
+            except NoSuchImage:
+                stored = ""
+            if stored and not stored.startswith("localhost/"):
+                return stored
+        return await self._resolve(asked.name)
 
     async def _resolve(self, name: str) -> str:
         """The one full name of a short one; several are nobody's to choose from, and least of all who answers first."""
