@@ -215,6 +215,7 @@ class Programs:
         pass_fds: Sequence[int] = (),
         grace: float = 0.0,
         started: Callable[[Child], object] | None = None,
+        heard: Callable[[bytes], object] | None = None,
     ) -> Completed:
         """Run a program to its end. Cancelling kills it.
 
@@ -227,6 +228,7 @@ class Programs:
             stdout_limit: bytes that may be kept without a sink; more is `ProgramFailed`.
             grace: seconds between SIGTERM and SIGKILL when it is killed; 0 sends SIGKILL at once.
             started: gets the child, to watch it.
+            heard: called with each piece of its standard error as it comes; the end of that is kept all the same.
 
         Raises:
             ProgramMissing, ProgramFailed; what `stdin` or `stdout` raise (the program is killed first).
@@ -237,7 +239,7 @@ class Programs:
         kept: list[bytes] = []
         tail: deque[bytes] = deque()
         reading = [
-            Deferred.fromCoroutine(_keep_tail(child, tail)),
+            Deferred.fromCoroutine(_keep_tail(child, tail, heard)),
             Deferred.fromCoroutine(_pass_on(child, stdout) if stdout else _keep(child, kept, stdout_limit, argv[0])),
         ]
         feeding = [] if stdin is None else [Deferred.fromCoroutine(_feed(child, stdin))]
@@ -318,10 +320,12 @@ async def _keep(child: Child, kept: list[bytes], limit: int, program: str) -> No
         kept.append(data)
 
 
-async def _keep_tail(child: Child, tail: deque[bytes]) -> None:
+async def _keep_tail(child: Child, tail: deque[bytes], heard: Callable[[bytes], object] | None) -> None:
     assert child.stderr is not None
     size = 0
     while data := await child.stderr.read():
+        if heard is not None:
+            heard(data)
         tail.append(data)
         size += len(data)
         while size - len(tail[0]) >= STDERR_KEPT:

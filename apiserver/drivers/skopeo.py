@@ -197,17 +197,28 @@ class Skopeo:
             raise HostError(f"skopeo says so much of {reference} that nobody knows whom it asked")
         return [url.decode() for url in _REQUEST.findall(done.stderr)]
 
-    async def copy_from_registry(self, reference: str, name: str, call: RegistryCall, said: Sink) -> None:
+    async def copy_from_registry(
+        self, reference: str, name: str, call: RegistryCall, said: Sink, skips: Callable[[str], object]
+    ) -> None:
         """Copy an image into the store under a canonical name, which moves to it.
 
         Args:
             said: gets skopeo's lines, `Copying blob sha256:...` among them.
+            skips: called with the digest of each blob that is in the store already, so that it need not come.
 
         Raises:
             ProgramFailed: `reason` tells why.
         """
         target = f"containers-storage:[overlay@{self._store.root}+{self._store.runroot}]{name}"
-        await self._run(call, ["copy", *call.side("src-"), f"docker://{reference}", target], said)
+        rest = b""
+
+        def heard(text: bytes) -> None:
+            nonlocal rest
+            whole, newline, rest = (rest + text).rpartition(b"\n")
+            for digest in _SKIPPED.findall(whole + newline):
+                skips(digest.decode())
+
+        await self._run(call, ["copy", *call.side("src-"), f"docker://{reference}", target], said, heard=heard)
 
     async def copy_to_registry(
         self,
@@ -262,7 +273,14 @@ class Skopeo:
     def _environment(self, call: RegistryCall) -> Mapping[str, str]:
         return {**call.files.proxies, **self._store.environment(call.temporary)}
 
-    async def _run(self, call: RegistryCall, words: list[str], said: Sink | None, stdin: bytes | None = None) -> bytes:
+    async def _run(
+        self,
+        call: RegistryCall,
+        words: list[str],
+        said: Sink | None,
+        stdin: bytes | None = None,
+        heard: Callable[[bytes], object] | None = None,
+    ) -> bytes:
         done = await self._programs.run(
             [*_WITH_US, *call.head(self._store.policy), "--debug", *words],  # only so does it say what it waits for
             env=self._environment(call),
@@ -271,6 +289,7 @@ class Skopeo:
             time_limit=None,
             started=call.started,
             stdout_limit=MANIFEST_LIMIT + 1,
+            heard=heard,
         )
         return done.stdout
 

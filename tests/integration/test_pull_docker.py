@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.docker import Docker
-from tests.support.image_archive import Entry, TestImage, busybox_image, layer
-from tests.support.registry import PASSWORD, USERNAME, DockerRegistry, docker_registry
+from tests.support.image_archive import Entry, TestImage, busybox_image, docker_archive, layer
+from tests.support.registry import PASSWORD, USERNAME, DockerRegistry, docker_registry, image_manifest
 from tests.support.service import Service, UnixConnection
 
 
@@ -68,6 +68,23 @@ def test_docker_hears_that_a_layer_of_another_image_is_here_and_no_more_of_it(
     base_id, top_id = (hashlib.sha256(each).hexdigest()[:12] for each in (base, top))
     assert [line["status"] for line in said if line.get("id") == base_id] == ["Already exists"]
     assert [line["status"] for line in said if line.get("id") == top_id][-1] == "Pull complete"
+
+
+def test_docker_hears_that_a_layer_is_here_which_came_uncompressed(
+    service: Service, docker: Docker, registry: DockerRegistry
+) -> None:
+    base, top = layer([Entry("loaded", b"l" * 5000)]), layer([Entry("pulled", b"p" * 5000)])
+    docker.ok("load", input=docker_archive(TestImage((base,), (f"{registry.host}/loaded:1",))))
+    docker.ok("push", f"{registry.host}/loaded:1")
+    accept = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
+    (compressed,) = json.loads(registry.request("GET", "/v2/loaded/manifests/1", headers=accept)[2])["layers"]
+    manifest = image_manifest(TestImage((base, top)), lambda data: registry.put_blob("loaded", data))
+    compressed["mediaType"] = f"{manifest['layers'][0]['mediaType']}+gzip"
+    manifest["layers"][0] = compressed
+    registry.put_manifest("loaded", "2", manifest)
+    _, said = pull(service, f"{registry.host}/loaded", "2")
+    about = [line["status"] for line in said if line.get("id") == compressed["digest"].partition(":")[2][:12]]
+    assert (about[-1], set(about)) == ("Already exists", {"Already exists"} | ({"Pulling fs layer"} & set(about)))
 
 
 def test_docker_runs_an_image_that_has_to_be_pulled(docker: Docker, registry: DockerRegistry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest_twisted
@@ -28,8 +29,10 @@ class Overtaken(Skopeo):
     store: RealStore
     other = ""
 
-    async def copy_from_registry(self, reference: str, name: str, call: RegistryCall, said: Sink) -> None:
-        await super().copy_from_registry(reference, name, call, said)
+    async def copy_from_registry(
+        self, reference: str, name: str, call: RegistryCall, said: Sink, skips: Callable[[str], object]
+    ) -> None:
+        await super().copy_from_registry(reference, name, call, said, skips)
         if self.other:
             self.store.buildah("tag", self.other, name)
 

@@ -53,6 +53,25 @@ def test_bytes_of_a_growing_file_are_the_layers_that_was_begun() -> None:
     ]
 
 
+def test_a_blob_that_turns_out_to_be_here_does_not_come() -> None:
+    seen: list[LayerProgress] = []
+    progress = CopyProgress(LAYERS, frozenset(), seen.append)
+    begun(progress, A, B)
+    progress.reused(B)
+    progress.reused(B)
+    progress.reused("sha256:" + "c" * 64)  # the configuration
+    progress.files({1: 30})
+    progress.done()
+    assert [(step.digest[7], step.phase) for step in seen] == [
+        ("a", LayerPhase.WAITING),
+        ("b", LayerPhase.WAITING),
+        ("b", LayerPhase.PRESENT),
+        ("a", LayerPhase.DOWNLOADING),
+        ("a", LayerPhase.DOWNLOADED),
+        ("a", LayerPhase.COMPLETE),
+    ]
+
+
 def test_a_file_that_stops_at_the_size_of_a_blob_is_that_blob() -> None:
     seen: list[LayerProgress] = []
     progress = CopyProgress(LAYERS, frozenset(), seen.append)

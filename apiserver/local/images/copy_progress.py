@@ -37,7 +37,7 @@ class CopyProgress:
         self._text = b""
         for digest in self._sizes:
             self._show(digest, LayerPhase.PRESENT if digest in present else LayerPhase.WAITING, 0)
-        self._present = present
+        self._present = set(present)
 
     async def said(self, data: bytes) -> None:
         """More of skopeo's stdout."""
@@ -47,6 +47,12 @@ class CopyProgress:
                 digest = found[1].decode()
                 if digest in self._sizes and digest not in self._present and digest not in self._begun:
                     self._begun.append(digest)
+
+    def reused(self, digest: str) -> None:
+        """The store has this blob, though not under its digest: skopeo knows it from another copy."""
+        if digest in self._sizes and digest not in self._present:
+            self._present.add(digest)
+            self._show(digest, LayerPhase.PRESENT, 0)
 
     def files(self, sizes: Mapping[int, int]) -> None:
         """The sizes of the numbered files now; one that has gone was whole."""
@@ -76,7 +82,8 @@ class CopyProgress:
                 self._show(digest, LayerPhase.COMPLETE, size)
 
     def _open(self) -> list[str]:
-        return [digest for digest in self._begun if digest not in self._whole.values()]
+        done = self._present.union(self._whole.values())
+        return [digest for digest in self._begun if digest not in done]
 
     def _finish(self, number: int, digest: str) -> None:
         self._whole[number] = digest
