@@ -77,6 +77,25 @@ def test_logs_of_no_stream_are_refused(api: Api) -> None:
     assert api.get("/v5.0.0/libpod/containers/nope/logs", stdout="true").status == 404
 
 
+@pytest.mark.parametrize(
+    ("tail", "shown"), [("all", b"ab"), ("-1", b"ab"), ("2", b"ab"), ("+1", b"b"), ("0", b""), ("-0", b"")]
+)
+def test_the_tail_of_a_log_is_a_number_of_lines_or_all_of_them(api: Api, tail: str, shown: bytes) -> None:
+    start(api)
+    container_id = api.get("/containers/box/json").json()["Id"]
+    for text in (b"a", b"b"):
+        api.engine.logs.put(container_id, LogRecord(NOON, 0, Stream.STDOUT, text, False))
+    said = api.get(f"/v5.0.0/{BOX}/logs", stdout="true", tail=tail).body
+    assert bytes(each for each in said if each in b"ab") == shown
+
+
+@pytest.mark.parametrize("tail", ["x", "ALL", "1.5", "1" * 16])
+def test_a_tail_that_is_no_number_is_refused(api: Api, tail: str) -> None:
+    start(api)
+    refused = api.get(f"/v5.0.0/{BOX}/logs", stdout="true", tail=tail)
+    assert (refused.status, "query parameter 'tail'" in refused.json()["message"]) == (400, True)
+
+
 def test_a_refused_question_for_logs_leaves_nobody_following(api: Api) -> None:
     start(api)
     assert api.get(f"/v5.0.0/{BOX}/logs", stdout="true", follow="true", timestamps="perhaps").status == 400

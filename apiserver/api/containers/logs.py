@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from datetime import datetime
 
@@ -19,6 +20,8 @@ from apiserver.wire.docker.versions import V1_42
 from apiserver.wire.frames import MULTIPLEXED, RAW
 from apiserver.wire.gojson import ZERO_TIME, parse_moment
 from apiserver.wire.log_lines import LogLines
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}", re.ASCII)
 
 
 class ContainerLogsGroup:
@@ -78,7 +81,7 @@ class ContainerLogsGroup:
             stderr=stderr,
             since=_libpod_moment(request, "since", moment),
             until=_libpod_moment(request, "until", moment),
-            tail=_tail(string(request, "tail")),
+            tail=_libpod_tail(string(request, "tail")),
             follow=follow,
         )
         async with aclosing(batches):
@@ -100,3 +103,16 @@ def _tail(text: str | None) -> int | None:
     if text is None or not (text.isascii() and text.isdigit()) or len(text) > 15:
         return None
     return int(text)
+
+
+def _libpod_tail(text: str | None) -> int | None:
+    """As Podman: `all`, or a number, of which a negative one is all of them.
+
+    Raises:
+        InvalidParameter
+    """
+    if text is None or text == "all":
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise InvalidParameter(f"failed to parse query parameter 'tail': {text[:64]!r} is no number of lines")
+    return int(text) if int(text) >= 0 else None
