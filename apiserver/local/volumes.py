@@ -64,6 +64,14 @@ class LocalVolumes:
     async def aside(self) -> Mapping[str, str]:
         return await self._threads.run(self._aside)
 
+    async def is_empty(self, name: str) -> bool:
+        try:
+            return not await self._threads.run(os.listdir, self.mountpoint(name))
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise HostError(f"the files of volume {name} cannot be read: {error}") from error
+
     async def discard_unfinished(self, name: str) -> None:
         try:
             await self._threads.run(discard_unfinished, self._paths.volume(name))

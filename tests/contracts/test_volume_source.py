@@ -51,6 +51,12 @@ def test_where_a_volume_lies_is_known_before_it_is_made(source: VolumeSource) ->
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_new_or_not_there_is_empty(source: VolumeSource) -> None:
+    await source.create("db")
+    assert [await source.is_empty(name) for name in ("db", "nothing")] == [True, True]
+
+
+@pytest_twisted.ensureDeferred
 async def test_taking_away_what_is_unfinished_leaves_the_volume(source: VolumeSource) -> None:
     await source.create("db")
     await source.discard_unfinished("db")

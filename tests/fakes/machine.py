@@ -121,6 +121,8 @@ class Machine:
         unsettled: ids of containers that a service is in the middle of something for.
         guarded: whether somebody was called to watch the runs.
         starts: how often the first process of a run was started.
+        filled_volumes: those with something in them.
+        bare_images: no image has anything at the target of a volume.
         watcher: who is told of ends; nobody while no service runs.
     """
 
@@ -134,6 +136,8 @@ class Machine:
         self.ports: list[int] = []
         self.volumes: set[str] = set()
         self.volumes_aside: dict[str, str] = {}
+        self.filled_volumes: set[str] = set()
+        self.bare_images = False
         self.unsettled: set[str] = set()
         self.guarded = False
         self.starts: dict[RunKey, int] = {}

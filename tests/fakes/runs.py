@@ -71,6 +71,7 @@ class FakeRuns:
         self.specs.append(spec)
         self._machine.runs[key] = Process(deaf_to=self._machine.deaf_to)
         self._machine.files.add(key.container_id)
+        self._machine.filled_volumes |= set() if self._machine.bare_images else spec.new_volumes
         self._machine.watched.add(key)
         await self._gates.pass_by("runs.create done")
         return 1000 + key.number

@@ -49,6 +49,9 @@ class FakeVolumeSource:
     async def aside(self) -> Mapping[str, str]:
         return dict(self._machine.volumes_aside)
 
+    async def is_empty(self, name: str) -> bool:
+        return name not in self._machine.filled_volumes
+
     async def discard_unfinished(self, name: str) -> None:
         await self._gates.pass_by("volumes.discard_unfinished")
 

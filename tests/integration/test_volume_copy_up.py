@@ -64,6 +64,13 @@ def test_what_a_container_takes_out_does_not_come_back(docker: Docker, full: str
     assert docker.ok(*RUN, "-v", "db:/data", full, "sh", "-c", shown) == "700"
 
 
+def test_a_volume_stays_new_while_the_images_have_nothing_there(docker: Docker, full: str) -> None:
+    for target in ("/nothing", "/var"):
+        docker.ok(*RUN, "-v", f"db:{target}", "busybox", "true")
+    docker.ok(*RUN, "-v", "db:/nothing", "busybox", "sh", "-c", "touch /nothing/x; rm /nothing/x")
+    assert docker.ok(*RUN, "-v", "db:/data", full, "sh", "-c", SHOW) == IN_THE_IMAGE
+
+
 def test_what_is_in_a_volume_stays_as_it_is(docker: Docker, full: str) -> None:
     docker.ok(*RUN, "-v", "db:/x", "busybox", "sh", "-c", "echo mine > /x/file")
     assert docker.ok(*RUN, "-v", "db:/data", full, "sh", "-c", "ls /data; cat /data/file") == "file\nmine"

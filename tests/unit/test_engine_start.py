@@ -374,6 +374,17 @@ def test_the_first_start_with_a_volume_fills_it_and_no_later_one() -> None:
     assert not following.volumes.get("db").needs_copy_up
 
 
+def test_a_volume_that_an_image_has_nothing_for_is_filled_by_a_later_one() -> None:
+    engine = Engine()
+    engine.machine.bare_images = True
+    engine.started(mounts(DB))
+    assert engine.reconciled().volumes.get("db").needs_copy_up
+    engine.machine.bare_images = False
+    engine.started(mounts(DB), "later")
+    engine.started(mounts(DB), "last")
+    assert [spec.new_volumes for spec in engine.runs.specs[-2:]] == [{"db"}, frozenset()]
+
+
 @pytest.mark.parametrize("step", ["runs.create", "commit"])
 def test_a_volume_whose_first_start_fails_is_filled_at_the_next(step: str) -> None:
     engine = Engine()

@@ -62,6 +62,7 @@ class Directories:
         self.put_aside: dict[str, str] = {}
         self.stuck = False
         self.tidied: list[str] = []
+        self.empty: set[str] = set()
 
     def mountpoint(self, name: str) -> str:
         return f"/volumes/{name}/_data"
@@ -91,6 +92,9 @@ class Directories:
 
     async def aside(self) -> Mapping[str, str]:
         return dict(self.put_aside)
+
+    async def is_empty(self, name: str) -> bool:
+        return name in self.empty
 
     async def discard_unfinished(self, name: str) -> None:
         self.tidied.append(name)
@@ -263,6 +267,17 @@ def test_a_volume_is_filled_once(world: World) -> None:
     assert result_of(fill(world.volumes, "a", "b")) == {"b"}
     assert result_of(fill(world.volumes, "a", "b")) == frozenset()
     assert not world.volumes.get("a").needs_copy_up
+
+
+def test_a_volume_that_is_still_empty_is_new_to_the_next(world: World) -> None:
+    for name in ("a", "b"):
+        result_of(world.volumes.create(name))
+    world.source.empty = {"a"}
+    assert result_of(fill(world.volumes, "a", "b")) == {"a", "b"}
+    assert world.volumes.get("a").needs_copy_up
+    world.source.empty = set()
+    assert result_of(fill(world.volumes, "a", "b")) == {"a"}
+    assert result_of(fill(world.volumes, "a", "b")) == frozenset()
 
 
 def test_a_filling_that_fails_is_tried_again(world: World) -> None:

@@ -32,6 +32,9 @@ class VolumeSource(Protocol):
     async def aside(self) -> Mapping[str, str]:
         """The names, by key, of all that is set aside; empty where nothing but the key is left."""
 
+    async def is_empty(self, name: str) -> bool:
+        """Whether there are no files in its directory, or no directory."""
+
     async def discard_unfinished(self, name: str) -> None:
         """Take away what filling it left where that was cut short; its files are not touched."""
 

@@ -16,6 +16,6 @@ class Volume(Struct, frozen=True):
     driver: str = "local"
     anonymous: bool = False
     needs_copy_up: bool = False
-    """No container was ever started with it: the first one fills it with what its image has there."""
+    """Nothing was ever in it when a container was made: the first one whose image has something there fills it."""
     mountpoint: str = ""
     """An optional fact: where its files are on this machine."""

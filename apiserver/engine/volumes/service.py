@@ -210,7 +210,7 @@ class Volumes:
 
     @asynccontextmanager
     async def filling(self, names: Collection[str]) -> AsyncGenerator[frozenset[str], None]:
-        """Hold those volumes that no container was started with yet: where the block ends well, they are filled.
+        """Hold those volumes that were never filled: where the block ends well, those are that have something in them.
 
         Nobody else fills, or removes, one meanwhile. Others are not held.
         """
@@ -219,8 +219,12 @@ class Volumes:
                 await held.enter_async_context(self._locks.volume(name, "fill"))
             new = frozenset(name for name in names if self._is_new(name))
             yield new
-            if new:
-                filled = [replace(self._volumes[name], needs_copy_up=False) for name in sorted(new)]
+            filled = [
+                replace(self._volumes[name], needs_copy_up=False)
+                for name in sorted(new)
+                if not await self._source.is_empty(name)
+            ]
+            if filled:
                 await self._journal.commit(*map(PutVolume, filled))
                 self._volumes.update({volume.name: volume for volume in filled})
 
