@@ -32,7 +32,8 @@ class ExecGroup:
     @app.route("/containers/<name:name>/exec", methods=["POST"])
     async def docker_create(self, request: Request, name: str) -> bytes:
         body = await json_body(request, docker.CreateExecBody)
-        return await self._create(request, name, body, body.argv, console_size("ConsoleSize", body.console_size))
+        size = console_size("ConsoleSize", body.console_size)
+        return await self._create(request, name, body, body.argv, body.working_dir, size)
 
     @app.route("/exec/<name:exec_id>/start", methods=["POST"])
     async def docker_start(self, request: Request, exec_id: str) -> bytes | None:
@@ -54,7 +55,7 @@ class ExecGroup:
     @app.route("/libpod/containers/<name:name>/exec", methods=["POST"])
     async def libpod_create(self, request: Request, name: str) -> bytes:
         body = await json_body(request, libpod.CreateExecBody)
-        return await self._create(request, name, body, tuple(body.cmd or ()), None)
+        return await self._create(request, name, body, tuple(body.cmd or ()), body.directory, None)
 
     @app.route("/libpod/exec/<name:exec_id>/start", methods=["POST"])
     async def libpod_start(self, request: Request, exec_id: str) -> bytes | None:
@@ -88,6 +89,7 @@ class ExecGroup:
         name: str,
         body: docker.CreateExecBody | libpod.CreateExecBody,
         argv: tuple[str, ...],
+        working_dir: str,
         size: tuple[int, int] | None,
     ) -> bytes:
         if not argv:
@@ -101,7 +103,7 @@ class ExecGroup:
                 argv,
                 env=tuple(body.env or ()),
                 user=body.user,
-                working_dir=body.working_dir,
+                working_dir=working_dir,
                 terminal=body.tty,
                 attach_stdin=body.attach_stdin,
                 attach_stdout=body.attach_stdout,

@@ -45,6 +45,17 @@ def test_user_directory_and_environment_are_as_asked(podman: Podman) -> None:
     assert said.split() == ["1234", "5678", "/tmp", "b"]
 
 
+@pytest.mark.parametrize(("asked", "directory"), [("etc", "/etc"), ("../etc", "/etc"), ("./tmp/../home", "/home")])
+def test_a_directory_that_is_not_absolute_begins_at_the_root(podman: Podman, asked: str, directory: str) -> None:
+    assert podman.ok("exec", "-w", asked, "box", "pwd") == directory
+
+
+@pytest.mark.parametrize("asked", ["proc/self/fd/7", "../proc/1/fd", "a\nb"])
+def test_a_directory_that_is_refused_is_so_without_its_slash(podman: Podman, asked: str) -> None:
+    said = podman("exec", "-w", asked, "box", "pwd")
+    assert (said.code, "WorkingDir" in said.stderr or "working directory" in said.stderr) == (125, True)
+
+
 def test_a_privileged_exec_has_more_capabilities(podman: Podman) -> None:
     def effective(*options: str) -> int:
         return int(podman.ok("exec", *options, "box", "grep", "CapEff", "/proc/self/status").split()[1], 16)

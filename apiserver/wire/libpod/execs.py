@@ -21,6 +21,11 @@ class CreateExecBody(Struct, rename="pascal"):
     working_dir: str = ""
     cmd: list[str] | None = None
 
+    @property
+    def directory(self) -> str:
+        """Where it begins: crun, which Podman has it from, takes what is not absolute from `/` on."""
+        return self.working_dir if self.working_dir[:1] in ("", "/") else f"/{self.working_dir}"
+
 
 class StartExecBody(Struct, rename="pascal"):
     """Height and width of the terminal are `h` and `w` here; 0 says nothing."""
