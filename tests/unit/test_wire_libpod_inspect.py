@@ -266,6 +266,17 @@ def test_a_listing_has_the_command_without_the_entry_point_and_a_failed_start_is
     assert summary_json(exited(3))["Exited"] is True
 
 
+@pytest.mark.parametrize(
+    ("asked", "unified", "mode"),
+    [(None, True, "private"), (None, False, "host"), (Namespace.PRIVATE, False, "private")],
+)
+def test_the_cgroup_namespace_is_private_of_itself_on_version_2_alone(
+    asked: Namespace | None, unified: bool, mode: str
+) -> None:
+    found = shown(with_options(namespaces=Namespaces(cgroup=asked)), unified=unified)
+    assert found["HostConfig"]["CgroupMode"] == mode
+
+
 def test_a_listing_has_consecutive_ports_as_one_range() -> None:
     everywhere = [PortRequest(90 + n, host_port_first=8100 + n, host_port_last=8100 + n) for n in (2, 0, 1)]
     others = [

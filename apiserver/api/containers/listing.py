@@ -151,6 +151,7 @@ class ContainerListGroup:
             mountpoints=mountpoints(self._volumes),
             storage_driver=self._system.host.storage_driver,
             cgroup_manager=self._system.host.cgroup_manager,
+            unified=self._system.host.cgroup_version == "2",
             host_name=self._system.host.name,
             exec_ids=tuple(session.id for session in self._containers.execs.of(container.id)),
             facts=inspection.facts,

@@ -28,14 +28,20 @@ _PERIOD_US = 100_000
 _V6 = (6, 0, 0)
 
 
-def host_config_json(container: Container, cgroup_manager: str, log_path: str, version: tuple[int, ...]) -> JsonObject:
+def host_config_json(
+    container: Container, cgroup_manager: str, log_path: str, version: tuple[int, ...], *, unified: bool
+) -> JsonObject:
+    """
+    Args:
+        unified: the host has cgroup v2 alone, which decides where the client left the choice.
+    """
     options = container.options
     security, network, mounts = options.security, options.network, options.mounts
     namespaces, kept_size = options.namespaces, options.logging.max_size_bytes
     config: JsonObject = {
         "Binds": [_bind(mount) for mount in mounts.mounts if mount.kind is not MountKind.TMPFS],
         "CgroupManager": cgroup_manager,
-        "CgroupMode": (namespaces.cgroup or Namespace.PRIVATE).value,
+        "CgroupMode": (namespaces.cgroup or (Namespace.PRIVATE if unified else Namespace.HOST)).value,
         "ContainerIDFile": "",
         "LogConfig": {
             "Type": options.logging.asked_as or options.logging.driver.value,

@@ -35,6 +35,7 @@ class Surroundings(Struct, frozen=True):
         networks: by the engine's name.
         mountpoints: of the volumes, by name.
         exec_ids: the sessions that have not ended.
+        unified: the host has cgroup v2 alone.
         facts: what the back end says of it.
         host_name: the host's, which a container may share.
         image: what it was made of; None where it was removed underneath.
@@ -44,6 +45,7 @@ class Surroundings(Struct, frozen=True):
     mountpoints: Mapping[str, str] = field(default_factory=dict)
     storage_driver: str = "overlay"
     cgroup_manager: str = "cgroupfs"
+    unified: bool = False
     host_name: str = ""
     exec_ids: tuple[str, ...] = ()
     facts: RunFacts = RunFacts()
@@ -100,7 +102,7 @@ def container_json(
         "KubeExitCodePropagation": "invalid",
         "lockNumber": 0,
         "Config": _config(container, around.host_name, version, stop_signal),
-        "HostConfig": host_config_json(container, around.cgroup_manager, facts.log, version),
+        "HostConfig": host_config_json(container, around.cgroup_manager, facts.log, version, unified=around.unified),
         "UseImageHosts": "/etc/hosts" in container.options.network.image_files,
         "UseImageHostname": "/etc/hostname" in container.options.network.image_files,
     }
