@@ -275,6 +275,7 @@ def test_what_makes_no_difference_is_accepted(fields: dict[str, Any]) -> None:
         ({"shm_size_systemd": 1}, "shm_size_systemd"),
         ({"devices_from": ["a"]}, "devices_from"),
         ({"gpus": ["all"]}, "gpus"),
+        ({"devices": [{"path": "nvidia.com/gpu=all"}]}, "devices of CDI (nvidia.com/gpu=all)"),
         ({"device_cgroup_rule": [{"allow": False, "type": "a"}]}, "device_cgroup_rule"),
         ({"cgroups_mode": "split"}, "cgroups_mode=split"),
         ({"userns": {"nsmode": "auto"}}, "userns=auto"),

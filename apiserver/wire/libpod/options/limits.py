@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from apiserver.engine.containers.options import Devices, Limits
 from apiserver.engine.containers.options.devices import DeviceRule, read_device
 from apiserver.engine.containers.options.ulimits import Ulimit
@@ -10,6 +12,8 @@ from apiserver.wire.libpod.options.body import CreateBody
 
 DEFAULT_PIDS = 2048
 """Podman's own (containers.conf: pids_limit)."""
+_CDI = re.compile(r"[A-Za-z][\w.-]*/[A-Za-z][\w.-]*=[\w.:-]+", re.ASCII)
+"""`VENDOR/CLASS=NAME`, as which podman's client asks for `--gpus` too."""
 
 
 def read_limits(body: CreateBody) -> Limits:
@@ -38,6 +42,9 @@ def read_devices(body: CreateBody) -> Devices:
     for rule in body.device_cgroup_rule or ():
         if not rule.allow:
             raise NotImplementedYet("the option device_cgroup_rule that forbids")
+    for device in body.devices or ():
+        if _CDI.fullmatch(device.path):
+            raise NotImplementedYet(f"the option devices of CDI ({device.path[:100]})")
     return Devices(
         devices=tuple(read_device(each.path) for each in body.devices or ()),
         rules=tuple(
