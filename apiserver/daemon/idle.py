@@ -40,6 +40,7 @@ class IdleTracker:
         self._open: set[Tracked] = set()
         self._hijacked: set[Tracked] = set()
         self._waiters: list[Deferred[None]] = []
+        self._work_waiters: list[Deferred[None]] = []
         self.total = 0
         self.background = 0
         self.changed: Callable[[], None] | None = None
@@ -107,9 +108,20 @@ class IdleTracker:
         self._look()
         return waiter
 
+    def no_work(self) -> Deferred[None]:
+        """Fires as soon as nothing goes on in the background; can be cancelled."""
+        waiter: Deferred[None] = Deferred(self._work_waiters.remove)
+        self._work_waiters.append(waiter)
+        self._look()
+        return waiter
+
     def _look(self) -> None:
         if self.changed is not None:
             self.changed()
+        if not self.background:
+            waiters, self._work_waiters = self._work_waiters, []
+            for waiter in waiters:
+                waiter.callback(None)
         if not self._open:
             waiters, self._waiters = self._waiters, []
             for waiter in waiters:

@@ -23,11 +23,13 @@ from apiserver.daemon.notify import Notifier, StatusLine
 from apiserver.daemon.options import Options
 from apiserver.daemon.shutdown import Shutdown
 from apiserver.daemon.sockets import ListenError
+from apiserver.deferreds import first_of
 from apiserver.errors import EngineError
 
 log = Logger()
 
 ENGINE_STOP_LIMIT = 30.0  # seconds to finish writing state
+BACKGROUND_LIMIT = 10.0  # seconds to clear up what clients have left
 DRAIN_MARGIN = 5.0  # seconds for a drain to notice its own deadline
 BINDING_LIMIT = 10.0  # seconds for a start under way to end, before it is undone
 
@@ -141,6 +143,7 @@ class Daemon:
             limit=self._options.drain_limit,
             hurried=self.shutdown.hurried,
         )
+        self.shutdown.register("background", self._background_has_ended, BACKGROUND_LIMIT + DRAIN_MARGIN)
         self.shutdown.register("connections", drain.run, self._options.drain_limit + DRAIN_MARGIN)
         self.shutdown.register("idle tracker", self._stop_counting)
         for endpoint in self._endpoints:
@@ -160,6 +163,16 @@ class Daemon:
         assert self._engine is not None
         self._engine.hurry()
         return self._starting
+
+    async def _background_has_ended(self) -> None:
+        """What those were about who were cut off is cleared up: a pull has files, and credentials, below the root."""
+        limit: Deferred[None] = Deferred()
+        timer = self._reactor.callLater(BACKGROUND_LIMIT, limit.callback, None)
+        await first_of(self.tracker.no_work(), self.shutdown.hurried(), limit)
+        if timer.active():
+            timer.cancel()
+        if self.tracker.background:
+            log.warn("left unfinished: {counts}", counts=self.tracker.counts())
 
     def _stop_counting(self) -> None:
         self.tracker.stop()

@@ -341,6 +341,21 @@ def test_credentials_are_in_no_argument_log_or_readable_file(
     assert header["X-Registry-Auth"] not in service.log()
 
 
+def test_a_service_that_is_stopped_in_a_pull_clears_up_first(
+    make_service: Callable[..., Service], bad: BadRegistry
+) -> None:
+    service = make_service("--idle-timeout", "0")
+    service.start()
+    bad.challenge = True
+    with slow_pull(service, bad, **auth(bad.host)):
+        assert list((service.root / "tmp").glob("*/auth.json"))
+        assert service.terminate() == 0
+    assert (list((service.root / "tmp").iterdir()), skopeos(service)) == ([], [])
+    assert list((service.root / "copies").iterdir()) == []
+    assert "Exception ignored" not in service.log()
+    assert "left unfinished" not in service.log()
+
+
 def test_a_service_killed_in_a_pull_leaves_nothing_and_the_same_pull_works(
     make_service: Callable[..., Service], bad: BadRegistry
 ) -> None:

@@ -321,6 +321,25 @@ def test_a_service_killed_in_a_push_leaves_nobody_to_go_on(
         assert list((service.root / "tmp").iterdir()) == []
 
 
+def test_a_service_that_is_stopped_in_a_push_leaves_no_credentials(
+    make_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    with running(tmp_path, "http", "basic") as registry:
+        registry.going.clear()
+        service = make_service("--idle-timeout", "0")
+        service.start()
+        name = f"{registry.host}/box"
+        assert service.request("POST", "/images/load", docker_archive(busybox_image(f"{name}:1")))[0] == 200
+        connection = UnixConnection(service.socket)
+        connection.request("POST", f"/images/{name}/push?tag=1", headers=auth(registry.host))
+        until(lambda: any(method == "POST" for method, _, _ in registry.seen), "the push has begun")
+        assert list((service.root / "tmp").glob("*/auth.json"))
+        assert service.terminate() == 0
+        connection.close()
+        assert (list((service.root / "tmp").iterdir()), skopeos(service)) == ([], [])
+        assert "Exception ignored" not in service.log()
+
+
 def test_an_image_that_is_removed_while_it_is_pushed_is_an_error_that_says_so(service: Service, tmp_path: Path) -> None:
     with running(tmp_path, "http", "basic") as registry:
         registry.going.clear()

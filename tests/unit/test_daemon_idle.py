@@ -121,6 +121,19 @@ def test_whoever_waits_for_the_last_connection_is_told_at_once_or_when_it_closes
     assert left.called
 
 
+def test_whoever_waits_for_the_last_work_is_told_at_once_or_when_it_ends() -> None:
+    counted = Counted()
+    assert counted.tracker.no_work().called
+    with counted.tracker.hold("some"):
+        ended, given_up = counted.tracker.no_work(), counted.tracker.no_work()
+        given_up.addErrback(lambda _: None)
+        given_up.cancel()
+        with counted.tracker.hold("more"):
+            pass
+        assert not ended.called
+    assert ended.called
+
+
 def test_each_change_of_a_count_is_told() -> None:
     counted, connection = Counted(), object()
     told: list[str] = []
