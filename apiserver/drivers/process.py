@@ -45,6 +45,7 @@ class ProgramFailed(HostError):
         program: its argv[0].
         code: as in `Completed`.
         stderr: the tail of what it said, as in `Completed`; stdout, where that holds the error.
+        why: what became of it, without anything that it said.
     """
 
     cause = "program failed"
@@ -53,8 +54,8 @@ class ProgramFailed(HostError):
     def __init__(self, program: str, code: int, stderr: bytes, why: str | None = None) -> None:
         self.program, self.code, self.stderr = program, code, stderr[-2 * STDERR_KEPT :]
         said = self.stderr[-STDERR_SHOWN:].decode(errors="replace").strip()
-        what = why or f"exit status {code}"
-        super().__init__(f"{os.path.basename(program)}: {what}" + (f": {said}" if said else ""))
+        self.why = why or f"exit status {code}"
+        super().__init__(f"{os.path.basename(program)}: {self.why}" + (f": {said}" if said else ""))
 
 
 class Child:

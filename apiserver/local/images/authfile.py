@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from apiserver.engine.ports.registry import Credentials
+from apiserver.local.images.private_file import write_private
 
 
 def write_authfile(path: Path, credentials: Mapping[str, Credentials]) -> Path:
     """Write it anew (0600); blocks. For a registry that it does not name skopeo still looks into others of the host."""
     auths = {host: _entry(each) for host, each in credentials.items()}
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"auths": auths}, file)
-    return path
+    return write_private(path, json.dumps({"auths": auths}))
 
 
 def _entry(credentials: Credentials) -> dict[str, str]:

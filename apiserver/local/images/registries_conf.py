@@ -1,4 +1,4 @@
-"""registries.conf as far as short names go; everything else in it is read by skopeo itself.
+"""registries.conf: its files, and what they say of short names and credential helpers; for the rest see `endpoints`.
 
 A name without a registry means its alias, or else what stands under `unqualified-search-registries` in their order.
 An alias that a user's choice was remembered as wins over those of registries.conf; an empty one takes an alias away
@@ -45,8 +45,8 @@ def candidates(short_name: str, main: Path | None = None, remembered: Path = REM
             path, mark, suffix = head, found, tail + mark + suffix
     aliases: dict[str, str] = {}
     search: Sequence[str] = ()
-    for file in (*_files(main), remembered):
-        content = _read(file)
+    for file in (*files(main), remembered):
+        content = read(file)
         search = _searched(file, content, search)
         named = content.get("aliases", {})
         if not isinstance(named, dict) or not all(isinstance(each, str) for each in named.values()):
@@ -67,8 +67,8 @@ def search_registries(main: Path | None = None) -> Sequence[str]:
         BadRegistriesConf
     """
     search: Sequence[str] = ()
-    for file in _files(main):
-        search = _searched(file, _read(file), search)
+    for file in files(main):
+        search = _searched(file, read(file), search)
     return search
 
 
@@ -87,7 +87,7 @@ def has_credential_helpers(main: Path | None = None) -> bool:
     Raises:
         BadRegistriesConf
     """
-    named = [each for file in _files(main) for each in _read(file).get("credential-helpers") or ()]
+    named = [each for file in files(main) for each in read(file).get("credential-helpers") or ()]
     return any(each != "containers-auth.json" for each in named)
 
 
@@ -105,9 +105,9 @@ def without_credential_helpers(main: Path | None, copy: Path) -> Path | None:
         return main
     file = _main(main)
     text = file.read_text() if file.exists() else ""
-    wanted = {key: value for key, value in _read(file).items() if key != "credential-helpers"}
+    wanted = {key: value for key, value in read(file).items() if key != "credential-helpers"}
     copy.write_text(_HELPERS.sub("", text))
-    if _read(copy) != wanted or has_credential_helpers(copy):
+    if read(copy) != wanted or has_credential_helpers(copy):
         raise NotImplementedYet("credentials of a request where registries.conf.d names credential helpers")
     return copy
 
@@ -116,13 +116,34 @@ def _main(named: Path | None) -> Path:
     return named or (USER if USER.exists() else SYSTEM)
 
 
-def _files(main: Path | None) -> Iterator[Path]:
+def files(main: Path | None) -> Iterator[Path]:
+    """What skopeo reads, in its order: what stands in a later file wins. Not all need to be there.
+
+    Args:
+        main: the registries.conf that it is told of instead of the host's.
+    """
     yield _main(main)
-    for directory in (SYSTEM.with_name("registries.conf.d"), USER.with_name("registries.conf.d")):
-        yield from sorted(directory.glob("*.conf"))
+    yield from drop_ins(main)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def drop_ins(main: Path | None) -> Iterator[Path]:
+    """The files of registries.conf.d; /etc has none for root where root has a registries.conf, unless one is named.
+
+    Args:
+        main: the registries.conf that skopeo is told of instead of the host's.
+    """
+    for beside in (USER,) if main is None and USER.exists() else (SYSTEM, USER):
+        directory = beside.with_name("registries.conf.d")
+        if not directory.is_symlink():  # containers/image does not look into one
+            yield from sorted(each for each in directory.glob("*.conf") if not each.is_dir())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A file's content, which is nothing where there is none; blocks.
+
+    Raises:
+        BadRegistriesConf
+    """
     try:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
