@@ -11,10 +11,6 @@ from pathlib import Path
 from apiserver.config.checks import Check, Result, checks, containers_can_run
 from apiserver.config.host import read_host
 from apiserver.config.host.programs import parse_version
-from apiserver.drivers.linux.held_writes import why_not_held
-
-_HOLDING_LIMIT = 10.0
-"""Seconds."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--runtime", help="the OCI runtime that is to be used, by name")
     runtime: str | None = parser.parse_args(list(arguments)).runtime
     host = read_host(runtime=runtime)
-    results = checks(host, ask_versions(host.programs), why_not_held(_HOLDING_LIMIT))
+    results = checks(host, ask_versions(host.programs))
     for line in lines(results):
         print(line)
     if containers_can_run(results):

@@ -33,12 +33,11 @@ class Check(Struct, frozen=True):
     advice: str = ""
 
 
-def checks(host: Host, versions: Mapping[str, str], not_held: str | None = None) -> list[Check]:
+def checks(host: Host, versions: Mapping[str, str]) -> list[Check]:
     """All items, the necessary ones first.
 
     Args:
         versions: program -> version, of those that could be asked.
-        not_held: what keeps skopeo from being held while it pushes.
     """
     return [
         _user(host),
@@ -47,7 +46,6 @@ def checks(host: Host, versions: Mapping[str, str], not_held: str | None = None)
         *(_necessary(host, versions, name, purpose) for name, purpose in _NECESSARY.items()),
         _overlay(host),
         *(_useful(host, versions, name, purpose) for name, purpose in _USEFUL.items()),
-        _push(not_held),
         _firewall(host, versions),
         _limits(host),
         _seccomp(host),
@@ -126,18 +124,6 @@ def _useful(host: Host, versions: Mapping[str, str], name: str, purpose: str) ->
     if name in host.programs:
         return Check(name, Result.OK, _program(host, versions, name))
     return Check(name, Result.MISSING, f"not installed; it {purpose}", _install(name))
-
-
-def _push(not_held: str | None) -> Check:
-    if not_held is None:
-        return Check("push", Result.OK, "skopeo is held at each request")
-    return Check(
-        "push",
-        Result.MISSING,
-        f"no push: skopeo cannot be held at its requests: {not_held}",
-        "apt-get install libseccomp2; it takes Linux 5.6, no seccomp filter with a listener around the service, "
-        "and kernel.yama.ptrace_scope below 3",
-    )
 
 
 def _overlay(host: Host) -> Check:

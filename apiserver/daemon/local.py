@@ -140,11 +140,13 @@ def _images(
     @cache
     def registry() -> Registry:
         from apiserver.local.images.platforms import host_platform
-        from apiserver.local.images.registry import SILENCE_LIMIT, LocalRegistry, registry_files
+        from apiserver.local.images.registry import SILENCE_LIMIT, LocalRegistry
+        from apiserver.local.images.registry_calls import registry_files
 
         limit = SILENCE_LIMIT if registry_timeout is None else registry_timeout
         return LocalRegistry(
             skopeo,
+            programs,
             registry_files(),
             reader,
             images,

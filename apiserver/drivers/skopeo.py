@@ -7,11 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
-from apiserver.drivers.linux.held_writes import run_held
-from apiserver.drivers.process import STDERR_KEPT, STDERR_SHOWN, Child, ProgramFailed, Programs, Sink
-from apiserver.errors import HostError
+from apiserver.drivers.process import STDERR_SHOWN, Child, ProgramFailed, Programs, Sink
 
 _FATAL = re.compile(r'level=fatal msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 _LOGGED = re.compile(r'time="[^"]*" level=(?:debug|info) ')
@@ -23,8 +20,7 @@ MANIFEST_LIMIT = 4 * 1024 * 1024
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Begins the command line of what dies with us: nobody else would ever end it, or know what it did."""
 
-_REQUEST = re.compile(rb'msg="(?:GET|POST) (https?://[^" ]+)')
-_TO_BE_SENT = re.compile(rb'^time="[^"]*" level=debug msg="([A-Z]+) (https?://[^"]*)', re.MULTILINE)
+_ASKS = re.compile(rb'time="[^"]*" level=debug msg="([A-Z]+) (https?://[^"]*)"')
 _SKIPPED = re.compile(rb'msg="Skipping blob (sha\d+:[0-9a-f]+) \(already present\)')
 _ESCAPED = re.compile(r"\\([ntr])|\\(.)")
 
@@ -54,13 +50,15 @@ class RegistryFiles(Struct, frozen=True):
     Attributes:
         policy: policy.json.
         registries: registries.conf; registries.conf.d of the host counts in any case.
-        auth: auth.json, for calls that have none of their own.
+        auth: auth.json.
+        signatures: registries.d.
         proxies: environment variables that say which proxy leads to them.
     """
 
     policy: Path | None = None
     registries: Path | None = None
     auth: Path | None = None
+    signatures: Path | None = None
     proxies: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -68,7 +66,7 @@ class RegistryCall(Struct, frozen=True):
     """What skopeo is told about one call.
 
     Attributes:
-        authfile: auth.json; None for those of the host.
+        credentials: it may take those of `files`, or the host's.
         tls_verify: False also allows plain HTTP; None leaves it to registries.conf.
         platform: OS, architecture, variant; empty for this machine's.
         temporary: where blobs are put meanwhile.
@@ -77,7 +75,7 @@ class RegistryCall(Struct, frozen=True):
 
     files: RegistryFiles
     temporary: Path
-    authfile: Path | None = None
+    credentials: bool = True
     tls_verify: bool | None = None
     platform: tuple[str, str, str] = ("", "", "")
     started: Callable[[Child], object] | None = None
@@ -87,14 +85,18 @@ class RegistryCall(Struct, frozen=True):
         words = ["skopeo", "--policy", str(self.files.policy or fallback_policy), "--tmpdir", str(self.temporary)]
         if self.files.registries is not None:
             words += ["--registries-conf", str(self.files.registries)]
+        if self.files.signatures is not None:
+            words += ["--registries.d", str(self.files.signatures)]
         for option, value in zip(("os", "arch", "variant"), self.platform, strict=True):
             words += [f"--override-{option}", value] if value else []
         return words
 
     def side(self, prefix: str) -> list[str]:
         """The options of a subcommand; `prefix` is `src-`, `dest-` or nothing."""
-        authfile = self.authfile or self.files.auth
-        words = [] if authfile is None else [f"--{prefix}authfile", str(authfile)]
+        if not self.credentials:
+            words = [f"--{prefix}no-creds"]
+        else:
+            words = [] if self.files.auth is None else [f"--{prefix}authfile", str(self.files.auth)]
         if self.tls_verify is not None:
             words.append(f"--{prefix}tls-verify={'true' if self.tls_verify else 'false'}")
         return words
@@ -174,29 +176,6 @@ class Skopeo:
         """
         return await self._run(call, ["inspect", "--raw", *call.side(""), f"docker://{reference}"], None)
 
-    async def asked_without_credentials(self, reference: str, call: RegistryCall) -> Sequence[str]:
-        """The URLs that a look at `HOST/PATH` asks for, in order, nobody's credentials being sent to any of them.
-
-        Those of a registry that lets nobody in, and of what it names for tokens, are among them.
-
-        Raises:
-            ProgramFailed: it was killed before it knew.
-            HostError: it said more than is kept, so that not all of them are known.
-        """
-        options = replace(call, authfile=None, files=replace(call.files, auth=None)).side("")
-        words = [*_WITH_US, *call.head(self._store.policy), "--debug", "inspect", "--raw", "--no-creds", *options]
-        done = await self._programs.run(
-            [*words, f"docker://{reference}"],
-            env=self._environment(call),
-            time_limit=None,
-            started=call.started,
-            stdout_limit=MANIFEST_LIMIT,
-            ok_codes=range(128),  # whatever it ends with by itself
-        )
-        if len(done.stderr) >= STDERR_KEPT:
-            raise HostError(f"skopeo says so much of {reference} that nobody knows whom it asked")
-        return [url.decode() for url in _REQUEST.findall(done.stderr)]
-
     async def copy_from_registry(
         self, reference: str, name: str, call: RegistryCall, said: Sink, skips: Callable[[str], object]
     ) -> None:
@@ -209,16 +188,13 @@ class Skopeo:
         Raises:
             ProgramFailed: `reason` tells why.
         """
+
+        def logged(line: bytes) -> None:
+            if found := _SKIPPED.search(line):
+                skips(found[1].decode())
+
         target = f"containers-storage:[overlay@{self._store.root}+{self._store.runroot}]{name}"
-        rest = b""
-
-        def heard(text: bytes) -> None:
-            nonlocal rest
-            whole, newline, rest = (rest + text).rpartition(b"\n")
-            for digest in _SKIPPED.findall(whole + newline):
-                skips(digest.decode())
-
-        await self._run(call, ["copy", *call.side("src-"), f"docker://{reference}", target], said, heard=heard)
+        await self._run(call, ["copy", *call.side("src-"), f"docker://{reference}", target], said, logged=logged)
 
     async def copy_to_registry(
         self,
@@ -233,8 +209,7 @@ class Skopeo:
         """Copy an image of the store to `HOST/PATH:TAG`.
 
         Args:
-            asks: called with method and URL before skopeo sends a request there, for all but those that it is
-                redirected to. If it raises, skopeo is killed without sending it, and that is raised here.
+            asks: called with method and URL of each request.
             skips: called with the diff digest of each layer that the registry has, so that it need not be sent.
             options: more of `skopeo copy`, `--digestfile FILE` for one.
 
@@ -242,27 +217,18 @@ class Skopeo:
             ProgramFailed: `reason` tells why.
         """
 
-        def heard(text: bytes) -> None:
-            for method, url in _TO_BE_SENT.findall(text):
-                asks(method.decode(), url.decode())
-            for digest in _SKIPPED.findall(text):
-                skips(digest.decode())
+        def logged(line: bytes) -> None:
+            if found := _ASKS.match(line):
+                asks(found[1].decode(), found[2].decode())
+            elif found := _SKIPPED.search(line):
+                skips(found[1].decode())
 
         source = f"containers-storage:[overlay@{self._store.root}+{self._store.runroot}]@{image_id}"
         words = ["copy", *call.side("dest-"), *options, source, f"docker://{reference}"]
-        await run_held(
-            self._programs,
-            _WITH_US,
-            [*call.head(self._store.policy), "--debug", *words],
-            heard,
-            env=self._environment(call),
-            stdout=said,
-            time_limit=None,
-            started=call.started,
-        )
+        await self._run(call, words, said, logged=logged)
 
     async def login(self, host: str, username: str, password: str, call: RegistryCall) -> None:
-        """Let a registry look at credentials, and keep them in the call's own authfile.
+        """Let a registry look at credentials, and keep them in the call's auth.json.
 
         Raises:
             ProgramFailed: `reason` tells why.
@@ -279,7 +245,7 @@ class Skopeo:
         words: list[str],
         said: Sink | None,
         stdin: bytes | None = None,
-        heard: Callable[[bytes], object] | None = None,
+        logged: Callable[[bytes], object] = lambda _: None,
     ) -> bytes:
         done = await self._programs.run(
             [*_WITH_US, *call.head(self._store.policy), "--debug", *words],  # only so does it say what it waits for
@@ -289,9 +255,21 @@ class Skopeo:
             time_limit=None,
             started=call.started,
             stdout_limit=MANIFEST_LIMIT + 1,
-            heard=heard,
+            heard=_by_line(logged),
         )
         return done.stdout
+
+
+def _by_line(take: Callable[[bytes], object]) -> Callable[[bytes], None]:
+    rest = b""
+
+    def heard(text: bytes) -> None:
+        nonlocal rest
+        *lines, rest = (rest + text).split(b"\n")
+        for line in lines:
+            take(line)
+
+    return heard
 
 
 def reason(error: ProgramFailed) -> str:

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from apiserver.config.host.mountinfo import mounts
 from apiserver.engine.ports.host import HostFigures
 from apiserver.local.images.registries_conf import BadRegistriesConf, search_registries
-from apiserver.local.images.registry import registry_files
+from apiserver.local.images.registry_calls import registry_files
 from apiserver.local.paths import Paths
 
 log = Logger()

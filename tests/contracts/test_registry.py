@@ -107,6 +107,7 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
         conf.write_text(f'[aliases]\nshort = "{there.host}/box"\n')
         registry = LocalRegistry(
             Skopeo(real.programs, real.address),
+            real.programs,
             RegistryFiles(registries=conf),
             real.reader,
             real.store,

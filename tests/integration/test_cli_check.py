@@ -38,17 +38,6 @@ def test_what_is_missing_is_named_with_its_package() -> None:
     assert "Containers cannot run here" in done.stdout
 
 
-def test_it_is_told_whether_there_is_a_push() -> None:
-    def row(done: subprocess.CompletedProcess[str]) -> str:
-        return next(line for line in done.stdout.splitlines() if line.startswith("push "))
-
-    assert row(check()).split()[1] == "ok"
-    done = check(before='mount --bind /dev/null "$(readlink -f /usr/lib/*/libseccomp.so.2)"')
-    assert "no push: skopeo cannot be held at its requests: " in row(done)
-    assert done.returncode == 0
-    assert "apt-get install libseccomp2" in done.stdout
-
-
 def test_a_runtime_that_is_not_there_cannot_be_chosen() -> None:
     done = check("--runtime", "youki")
     assert done.returncode == 1

@@ -46,7 +46,17 @@ async def test_a_pull_answers_what_it_has_pulled_and_not_who_has_its_name_by_now
             skopeo, pulled = Overtaken(real.programs, real.address), PulledFile(tmp_path / "pulled.json")
             skopeo.store = real
             registry = LocalRegistry(
-                *(skopeo, RegistryFiles(), real.reader, real.store, pulled, real.spool, in_thread, reactor),
+                *(
+                    skopeo,
+                    real.programs,
+                    RegistryFiles(),
+                    real.reader,
+                    real.store,
+                    pulled,
+                    real.spool,
+                    in_thread,
+                    reactor,
+                ),
                 *(host_platform(), real.copies),
             )
 

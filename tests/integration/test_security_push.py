@@ -207,7 +207,7 @@ def test_an_upload_that_is_to_go_to_another_host_goes_nowhere(
     assert other.seen == []
 
 
-@pytest.mark.parametrize("bytes_", [100_000, 1_200_000])
+@pytest.mark.parametrize("bytes_", [60_000, 1_200_000])
 def test_nor_does_one_whose_address_is_long(service: Service, tmp_path: Path, bytes_: int) -> None:
     with (
         running(tmp_path, "https", "basic") as registry,
@@ -215,8 +215,8 @@ def test_nor_does_one_whose_address_is_long(service: Service, tmp_path: Path, by
     ):
         registry.location = lambda path: f"http://localhost:{elsewhere.getsockname()[1]}{path}?{'a' * bytes_}"
         status, said = pushed(service, registry, "docker")
-        assert (status, "wants the upload sent to another host" in said) == (500, bytes_ < 1 << 20), said
-        assert bytes_ < 1 << 20 or "skopeo cannot be held at what it says: it writes 12" in said
+        expected = "got more than 65536 bytes" if bytes_ > 65536 else "wants the upload sent to another host"
+        assert (status, expected in said) == (500, True), said
         elsewhere.setblocking(False)
         with pytest.raises(BlockingIOError):
             elsewhere.accept()

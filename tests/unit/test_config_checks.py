@@ -124,11 +124,6 @@ def test_versions_with_known_faults_are_warned_of(versions: dict[str, str], warn
     assert containers_can_run(results)
 
 
-def test_without_holding_skopeo_there_is_no_push() -> None:
-    (row,) = [each for each in checks(GOOD, {}, "Operation not permitted") if each.result is Result.MISSING]
-    assert (row.item, row.found) == ("push", "no push: skopeo cannot be held at its requests: Operation not permitted")
-
-
 def test_advice_has_a_line_of_its_own_where_something_is_wrong() -> None:
     rows = [Check("a", Result.OK, "fine", "unused"), Check("long", Result.FAILED, "gone", "install it")]
     assert lines(rows) == ["a     ok       fine", "long  FAILED   gone", "               -> install it"]

@@ -31,7 +31,7 @@ KNOWS: dict[str, frozenset[str]] = {
     "access": frozenset({"http", "engine"}),
     "observe": frozenset({"http", "engine"}),
     "tap": frozenset({"daemon", "config"}),
-    "cli": frozenset({"daemon", "config", "drivers"}),
+    "cli": frozenset({"daemon", "config"}),
     "__main__": frozenset({"cli"}),
 }
 KNOWS_ALL = frozenset({"daemon"})

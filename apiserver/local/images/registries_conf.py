@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from apiserver.errors import HostError, NotImplementedYet
+from apiserver.errors import HostError
 
 SYSTEM = Path("/etc/containers/registries.conf")
 USER = Path("/root/.config/containers/registries.conf")
@@ -79,37 +79,6 @@ def _searched(file: Path, content: Mapping[str, Any], before: Sequence[str]) -> 
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         raise BadRegistriesConf(f"{file}: unqualified-search-registries is not a list of strings")
     return listed
-
-
-def has_credential_helpers(main: Path | None = None) -> bool:
-    """Whether programs are asked for credentials; blocks.
-
-    Raises:
-        BadRegistriesConf
-    """
-    named = [each for file in files(main) for each in read(file).get("credential-helpers") or ()]
-    return any(each != "containers-auth.json" for each in named)
-
-
-def without_credential_helpers(main: Path | None, copy: Path) -> Path | None:
-    """The registries.conf for a request that brings its own credentials: helpers would be asked instead. Blocks.
-
-    Args:
-        copy: a new file for the same without them; written only where there are any.
-
-    Raises:
-        BadRegistriesConf
-        NotImplementedYet: a file of registries.conf.d names some, which skopeo reads in any case.
-    """
-    if not has_credential_helpers(main):
-        return main
-    file = _main(main)
-    text = file.read_text() if file.exists() else ""
-    wanted = {key: value for key, value in read(file).items() if key != "credential-helpers"}
-    copy.write_text(_HELPERS.sub("", text))
-    if read(copy) != wanted or has_credential_helpers(copy):
-        raise NotImplementedYet("credentials of a request where registries.conf.d names credential helpers")
-    return copy
 
 
 def _main(named: Path | None) -> Path:

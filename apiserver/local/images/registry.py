@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 from twisted.logger import Logger
 
-from apiserver.deferreds import cancelled_after, to_the_end
+from apiserver.deferreds import to_the_end
 from apiserver.drivers import skopeo
-from apiserver.drivers.process import ProgramFailed
+from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles, Skopeo
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import (
@@ -27,22 +24,17 @@ from apiserver.engine.ports.registry import (
     RemoteManifest,
 )
 from apiserver.errors import ImageRemovedUnderneath, ImageVanished, NotImplementedYet, RegistryError, RegistryFailed
-from apiserver.local.images import realm, remote_manifest
+from apiserver.local.images import remote_manifest
 from apiserver.local.images.announced import check_sizes
-from apiserver.local.images.authfile import write_authfile
 from apiserver.local.images.copies import Copies
 from apiserver.local.images.copy_progress import BytesSent, CopyProgress, growing_files
 from apiserver.local.images.platforms import wanted
 from apiserver.local.images.promised import config_id, promise
 from apiserver.local.images.pulled import PulledFile
-from apiserver.local.images.push_requests import PushRequests
 from apiserver.local.images.reader import StoreReader
-from apiserver.local.images.registries_conf import (
-    candidates,
-    has_credential_helpers,
-    without_credential_helpers,
-)
-from apiserver.local.images.registry_errors import registry_error, silence
+from apiserver.local.images.registries_conf import candidates
+from apiserver.local.images.registry_calls import ANY_PLATFORM, Call, RegistryCalls
+from apiserver.local.images.registry_errors import silence
 from apiserver.local.images.reused_layers import ReusedLayers
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore
@@ -54,26 +46,6 @@ SILENCE_LIMIT = 60.0
 
 T = TypeVar("T")
 log = Logger()
-
-ANY_PLATFORM = Platform()
-
-_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
-_POLICY = Path("/etc/containers/policy.json")
-_USER_POLICY = Path("/root/.config/containers/policy.json")
-
-
-def registry_files(environment: Mapping[str, str] = os.environ) -> RegistryFiles:
-    """The host's policy.json, and what the environment names, as for Podman: registries.conf, auth.json, proxies.
-
-    Where they name nothing skopeo finds the host's own.
-    """
-    registries, auth = environment.get("CONTAINERS_REGISTRIES_CONF"), environment.get("REGISTRY_AUTH_FILE")
-    return RegistryFiles(
-        policy=next((path for path in (_USER_POLICY, _POLICY) if path.exists()), None),
-        registries=Path(registries) if registries else None,
-        auth=Path(auth) if auth else None,
-        proxies={name: value for name, value in environment.items() if name.upper() in _PROXIES},
-    )
 
 
 class LocalRegistry:
@@ -87,6 +59,7 @@ class LocalRegistry:
     def __init__(
         self,
         skopeo: Skopeo,
+        programs: Programs,
         files: RegistryFiles,
         reader: StoreReader,
         store: ImageStore,
@@ -107,15 +80,15 @@ class LocalRegistry:
         self._in_thread = in_thread
         self._host = host
         self._copies = copies
+        self._calls = RegistryCalls(programs, files, spool, in_thread)
         self._watcher = Watcher(in_thread, reactor, silence_limit)
         self._silence_limit = silence_limit
 
     async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
         if reference.digest and not reference.digest.startswith("sha256:"):
             raise NotImplementedYet(f"pulling by the digest {reference.digest}, which is not by SHA-256,")
-        async with self.call(reference, access, platform) as call:
-            await self._mind_the_realm(reference, call)
-            data = await self._manifest(reference, reference.tagged().canonical, call)
+        async with self._calls.reading(reference, access, platform) as call:
+            data = await self._manifest(call, reference.tagged().canonical)
             manifest = remote_manifest.read_manifest(data)
             digest = image_digest = remote_manifest.digest_of(data, reference.digest)
             if reference.digest and reference.digest != digest:
@@ -124,7 +97,7 @@ class LocalRegistry:
             if manifest.manifests is not None:
                 listed, chosen = remote_manifest.fitting(manifest, wanted(platform, self._host))
                 image_digest = listed.digest
-                data = await self._manifest(reference, f"{reference.repository}@{image_digest}", call)
+                data = await self._manifest(call, f"{reference.repository}@{image_digest}")
                 remote_manifest.check_against(listed, data)
                 manifest = remote_manifest.read_manifest(data)
             return remote_manifest.remote_image(digest, image_digest, manifest, chosen)
@@ -147,16 +120,15 @@ class LocalRegistry:
         )
         before = await self._store.images()
         promised = promise(name, image, before)
-        async with self._copies.one(promised), self.call(reference, access, image.platform) as call:
+        async with self._copies.one(promised), self._calls.reading(reference, access, image.platform) as call:
 
             def look() -> Mapping[int, int]:
                 self._spool.check_room()
-                return growing_files(call.temporary)
+                return growing_files(call.skopeo.temporary)
 
             await self.watched(
-                lambda watched: self._skopeo.copy_from_registry(source, name, watched, progress.said, progress.reused),
-                reference,
                 call,
+                lambda watched: self._skopeo.copy_from_registry(source, name, watched, progress.said, progress.reused),
                 look,
                 progress.files,
             )
@@ -206,130 +178,77 @@ class LocalRegistry:
         watch: Callable[[int], object],
         reused: Callable[[str], object],
     ) -> RemoteManifest:
-        name = reference.tagged().canonical
-
         async def unheard(_: bytes) -> None:
             """Its lines say what it begins, not what it has done."""
 
-        async with self.call(reference, access) as call:
-            await self._mind_the_realm(reference, call)
-            digest_file = call.temporary / "digest"
+        async with self._calls.writing(reference, access) as call:
+            digest_file = call.skopeo.temporary / "digest"
             options = ["--digestfile", str(digest_file), *_form_options(form)]
-            sent, requests = BytesSent(call.temporary, watch), PushRequests(reference.domain)
-            layers = ReusedLayers(reused)
-
-            def asks(method: str, url: str) -> None:
-                requests.look(method, url)
-                layers.asked(method, url)
+            sent, layers = BytesSent(call.skopeo.temporary, watch), ReusedLayers(reused)
+            name = call.named(reference.tagged().canonical)
 
             async def copy(watched: RegistryCall) -> None:
                 begun = replace(watched, started=sent.also(watched.started))
                 try:
-                    await self._skopeo.copy_to_registry(image_id, name, begun, unheard, asks, layers.skipped, options)
+                    await self._skopeo.copy_to_registry(
+                        image_id, name, begun, unheard, layers.asked, layers.skipped, options
+                    )
                 except ProgramFailed as error:
                     # A registry may use these words too.
                     if skopeo.is_gone(skopeo.reason(error)) and image_id not in await self._store.images():
                         raise ImageRemovedUnderneath(f"sha256:{image_id}") from None
                     raise
 
-            await self.watched(copy, reference, call, sent.look, sent.seen)
-            requests.check_seen()
+            await self.watched(call, copy, sent.look, sent.seen)
             digest = (await self._in_thread(digest_file.read_text)).strip()
             await to_the_end(self._remember(image_id, f"{reference.repository}@{digest}"))
-            manifest = await self._manifest_of_push(reference, digest, call)
+            manifest = await self._manifest_of_push(call, digest)
             image = (await self._store.images()).get(image_id)
             diff_digests = [each.diff_digest for each in image.layers] if image else []
             return RemoteManifest(digest, len(manifest), layers.mounted(diff_digests, manifest))
 
-    async def _manifest_of_push(self, reference: Reference, digest: str, call: RegistryCall) -> bytes:
+    async def _manifest_of_push(self, call: Call, digest: str) -> bytes:
         """What a registry has got; empty where it is not to be had: the push has come to a good end all the same."""
-        name = f"{reference.repository}@{digest}"
+        name = f"{call.reference.repository}@{digest}"
         try:
-            return await self._manifest(reference, name, call)
-        except (RegistryError, remote_manifest.BadManifest) as error:  # registries.conf has pulls go elsewhere, or so
+            return await self._manifest(call, call.named(name))
+        except (RegistryError, remote_manifest.BadManifest) as error:
             log.warn("{name} is pushed, but cannot be asked for: {error}", name=name, error=error)
             return b""
 
     async def login(self, host: str, credentials: Credentials, tls_verify: bool | None) -> None:
-        if await self._in_thread(lambda: has_credential_helpers(self._files.registries)):
-            # skopeo would give it to them, and from then on it would open the registry to all clients.
-            raise NotImplementedYet("a login where registries.conf names credential helpers, which would keep it,")
-        reference = Reference(host, "any")
-        async with self.call(reference, RegistryAccess(tls_verify=tls_verify)) as call:
-            kept = replace(call, authfile=call.temporary / "auth.json")
-            await self._mind_the_realm(reference, kept)
+        access = RegistryAccess({host.lower(): credentials}, tls_verify)
+        async with self._calls.writing(Reference(host, "any"), access) as call:
             await self.watched(
-                lambda watched: self._skopeo.login(host, credentials.username, credentials.password, watched),
-                reference,
-                kept,
+                call,
+                lambda watched: self._skopeo.login(call.place, credentials.username, credentials.password, watched),
             )
 
     async def candidates(self, short_name: str) -> Sequence[str]:
         return await self._in_thread(lambda: candidates(short_name, self._files.registries))
 
-    @asynccontextmanager
-    async def call(
-        self, reference: Reference, access: RegistryAccess, platform: Platform = ANY_PLATFORM
-    ) -> AsyncIterator[RegistryCall]:
-        """What skopeo is told about a reference; its private directory is gone afterwards on every path."""
-        async with self._spool.workplace() as place:
-            authfile, files = None, self._files
-            credentials = access.for_repository(reference)
-            if credentials is not None:
-                path = place / "auth.json"
-                known = {**access.by_registry(), reference.domain: credentials}  # its mirrors have their own
-                authfile = await cancelled_after(self._in_thread(lambda: write_authfile(path, known)))
-                named = self._files.registries
-                conf = await cancelled_after(
-                    self._in_thread(lambda: without_credential_helpers(named, place / "registries.conf"))
-                )
-                files = replace(files, registries=conf)
-            yield RegistryCall(
-                files=files,
-                temporary=place,
-                authfile=authfile,
-                tls_verify=access.tls_verify,
-                platform=(platform.os, platform.architecture, platform.variant),
-            )
-
     async def watched(
         self,
+        call: Call,
         work: Callable[[RegistryCall], Awaitable[T]],
-        reference: Reference,
-        call: RegistryCall,
         look: Callable[[], Any] = lambda: None,
         seen: Callable[[Any], object] = lambda _: None,
     ) -> T:
         """Run skopeo; see `Watcher.run`.
 
         Raises:
-            RegistrySilent, and what `registry_error` makes of skopeo's failure.
+            RegistrySilent, and what `Call.error_of` makes of skopeo's failure.
         """
         try:
-            return await self._watcher.run(lambda started: work(replace(call, started=started)), look, seen)
+            return await self._watcher.run(lambda started: work(replace(call.skopeo, started=started)), look, seen)
         except ProgramFailed as error:
-            raise registry_error(error, reference, call.temporary) from None
+            raise await call.error_of(error) from None
         except Silent as error:
             ended = error.__cause__ if isinstance(error.__cause__, ProgramFailed) else None
-            raise silence(ended, reference, self._silence_limit) from None
+            raise silence(ended, call.reference, self._silence_limit) from None
 
-    async def _mind_the_realm(self, reference: Reference, call: RegistryCall) -> None:
-        """Before any credentials are sent; see `realm`.
-
-        Raises:
-            RegistryUnreachable: they would go where anybody could read them.
-        """
-        if call.authfile is None:
-            files = self._files
-            if not await self._in_thread(lambda: realm.host_has_credentials(files.auth, files.registries)):
-                return
-        asked = await self.watched(
-            lambda watched: self._skopeo.asked_without_credentials(reference.repository, watched), reference, call
-        )
-        realm.refuse_plain(asked, reference)
-
-    async def _manifest(self, reference: Reference, name: str, call: RegistryCall) -> bytes:
-        return await self.watched(lambda watched: self._skopeo.raw_manifest(name, watched), reference, call)
+    async def _manifest(self, call: Call, name: str) -> bytes:
+        return await self.watched(call, lambda watched: self._skopeo.raw_manifest(name, watched))
 
 
 def _form_options(form: PushFormat) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from apiserver.drivers import skopeo
@@ -62,13 +63,16 @@ _VANISHED = re.compile(r"^committing the finished image: .*: (?:image|layer) not
 _FILE = re.compile(r'storing blob to file "[^"]*": (?:happened during read: )?')
 
 
-def registry_error(error: ProgramFailed, reference: Reference, temporary: Path) -> EngineError:
+def registry_error(
+    error: ProgramFailed, reference: Reference, temporary: Path, unmasked: Callable[[str], str] = lambda said: said
+) -> EngineError:
     """The kind by skopeo's words, since its exit status is 1 for all on Debian 12.
 
     Args:
         temporary: the private directory of the call, which is nobody else's business.
+        unmasked: puts the registry's own name where skopeo knows another.
     """
-    said = _NOT_PARSING.sub(r"initializing source \1: ", skopeo.reason(error))
+    said = _NOT_PARSING.sub(r"initializing source \1: ", unmasked(skopeo.reason(error)))
     said = _FILE.sub("", said).replace(str(temporary), "a temporary directory")
     if "no space left on device" in said:
         return NoRoom(said.removesuffix(": no space left on device"))

@@ -1,0 +1,165 @@
+"""Runs the proxies of one call of skopeo, and hears what they did not let through."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import socket
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import CancelledError, Deferred
+
+from apiserver.drivers.process import Child, ProgramFailed, Programs
+
+_PROGRAM = Path(__file__).with_name("program.py")
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+_PORT = 5000
+_BACKLOG = 64
+_RECEIVE_BUFFER = 256 * 1024
+"""Bytes: what a client has sent is not much more than what has gone on."""
+
+
+class ProxiedRegistry(Struct, frozen=True):
+    """A registry that is reached through a proxy.
+
+    Attributes:
+        name: as references have it.
+        authority: `HOST[:PORT]` where it is.
+        insecure: any certificate will do, and plain HTTP where it has no TLS.
+    """
+
+    name: str
+    authority: str
+    insecure: bool
+
+
+class _Said(Struct, frozen=True):
+    name: str
+    what: Literal["refused", "unreachable", "reached"]
+    text: str
+
+
+class RegistryProxies:
+    """
+    Attributes:
+        hosts: `127.0.0.1:PORT` by the name of the registry whose proxy it is.
+        refused: what a registry wanted and did not get; nothing went through since then.
+        unreachable: why a registry was not reached, by its name; the latest of each.
+    """
+
+    def __init__(self, hosts: Mapping[str, str]) -> None:
+        self.hosts = hosts
+        self.refused: str | None = None
+        self.unreachable: dict[str, str] = {}
+        self._rest = b""
+        self._ending: Deferred[None] = Deferred()
+        self._running: Deferred[object] | None = None
+        self._children: list[Child] = []
+
+    def begin(
+        self, programs: Programs, told: bytes, descriptors: Sequence[int], environment: Mapping[str, str]
+    ) -> None:
+        async def until_the_end() -> AsyncGenerator[bytes, None]:
+            yield told
+            await self._ending
+
+        run = programs.run(
+            [*_DIES_WITH_US, sys.executable, "-IS", str(_PROGRAM)],
+            stdin=until_the_end(),
+            stdout=self._heard,
+            time_limit=None,
+            env=environment,
+            pass_fds=descriptors,
+            started=self._children.append,
+        )
+        self._running = Deferred.fromCoroutine(run)
+
+    async def end(self) -> None:
+        """Afterwards all that they said was heard; a second call does nothing.
+
+        Raises:
+            ProgramFailed: they did not work.
+        """
+        if self._running is not None:
+            if not self._ending.called:
+                self._ending.callback(None)
+            running, self._running = self._running, None
+            await running
+
+    async def close(self) -> None:
+        """They are gone, and their addresses are free again."""
+        if self._running is not None:
+            self._running.addErrback(lambda failure: failure.trap(CancelledError, ProgramFailed) and None)
+            self._running.cancel()
+        for child in self._children:
+            await child.exited()
+
+    def unmasked(self, text: str) -> str:
+        """What skopeo says, with the registries' own names."""
+        for name, host in self.hosts.items():
+            text = text.replace(host, name)
+        return text
+
+    async def _heard(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            said = msgspec.json.decode(line, type=_Said)
+            if said.what == "refused":
+                self.refused = said.text
+            elif said.what == "unreachable":
+                self.unreachable[said.name] = said.text
+            else:
+                del self.unreachable[said.name]
+
+
+@asynccontextmanager
+async def registry_proxies(
+    programs: Programs, registries: Sequence[ProxiedRegistry], environment: Mapping[str, str]
+) -> AsyncGenerator[RegistryProxies, None]:
+    """Proxies on loopback, for processes of our own user alone; they are gone afterwards.
+
+    Args:
+        environment: names the proxies of the host (`HTTPS_PROXY` and so on).
+
+    Raises:
+        HostError: they cannot be started.
+    """
+    with ExitStack() as ours:
+        sockets = [ours.enter_context(_listening(each)) for each in registries]
+        hosts = ["{}:{}".format(*each.getsockname()) for each in sockets]
+        told = [
+            {"descriptor": each.fileno(), **msgspec.structs.asdict(registry)}
+            for each, registry in zip(sockets, registries, strict=True)
+        ]
+        proxies = RegistryProxies({each.name: host for each, host in zip(registries, hosts, strict=True)})
+        line = json.dumps(told).encode() + b"\n"
+        proxies.begin(programs, line, [each.fileno() for each in sockets], environment)
+    try:
+        yield proxies
+    finally:
+        await proxies.close()
+
+
+def _listening(registry: ProxiedRegistry) -> socket.socket:
+    """At the same address for the same registry whenever that is free: skopeo remembers what a registry has by it."""
+    number = hashlib.sha256(f"{registry}".encode()).digest()
+    address = f"127.{64 + number[0] % 64}.{number[1]}.{1 + number[2] % 254}"
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address, _PORT))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        listening.bind((address, 0))
+        listening.listen(_BACKLOG)
+    return listening

@@ -1,0 +1,281 @@
+"""The proxy of one registry: takes skopeo's requests in plain HTTP, and makes them of the registry.
+
+It follows redirects of `GET` and `HEAD` by itself: skopeo's HTTP library takes credentials along to names below the
+first one, and to any port of it. The standard library alone, as all that `program.py` imports.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any, NamedTuple
+from urllib.parse import urljoin
+
+from apiserver.drivers.registry_proxy.challenges import through_the_proxy
+from apiserver.drivers.registry_proxy.connections import Trust, Unreachable, certificates_of
+from apiserver.drivers.registry_proxy.origins import Origin, Places, Refused, keeps_credentials, split
+from apiserver.drivers.registry_proxy.upstream import Body, Upstream
+
+PIECE = 128 * 1024
+"""Bytes that are moved at once."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LONGEST_WAY = 10
+_TLS_HANDSHAKE = b"\x16"
+_OF_ONE_CONNECTION = frozenset(
+    [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+_LEARNT = frozenset({"GET", "HEAD"})
+"""What is asked of whom the registry names; all else goes to nobody but it."""
+
+
+class Registry(NamedTuple):
+    """
+    Attributes:
+        name: as references have it, for messages.
+        authority: `HOST[:PORT]` where it is.
+        insecure: any certificate will do, and plain HTTP where it has no TLS.
+    """
+
+    name: str
+    authority: str
+    insecure: bool
+
+    def origins(self) -> list[Origin]:
+        """Where to look for it, in this order."""
+        return [split(f"{scheme}://{self.authority}")[0] for scheme in ("https", *(["http"] if self.insecure else []))]
+
+
+class Proxy(ThreadingMixIn, TCPServer):
+    """
+    Args:
+        listening: the socket, whose peers are those that `admits` lets in.
+        environment: names the proxies that lead to registries.
+        tell: called with `refused` and what the registry wanted, once; with `unreachable` and why, until there is
+            `reached`.
+    """
+
+    daemon_threads = True
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        registry: Registry,
+        environment: Mapping[str, str],
+        admits: Callable[[Any], bool],
+        tell: Callable[[str, str], None],
+    ) -> None:
+        super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        host, port = listening.getsockname()[:2]
+        self.url = f"http://{host}:{port}"
+        self.named = registry
+        self.environment = environment
+        self.refused = False
+        self._reached = True
+        self._admits = admits
+        self._tell = tell
+        first = registry.origins()[0]
+        self.trust = Trust(not registry.insecure, certificates_of(registry.authority), (first.host, first.port))
+        self._finding = threading.Lock()
+        self._places: Places | None = None
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return self._admits(client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """What should not have happened: the thread says so on stderr, and skopeo's connection ends."""
+        raise
+
+    def places(self, upstream: Upstream) -> Places:
+        """Where the registry is; whoever comes first looks for it.
+
+        Raises:
+            Unreachable
+        """
+        with self._finding:
+            if self._places is None:
+                *others, last = self.named.origins()
+                for origin in others:
+                    try:
+                        upstream.connected(origin)
+                    except Unreachable:
+                        continue
+                    break
+                else:
+                    origin = last
+                    upstream.connected(origin)
+                self._places = Places(self.named.name, origin)
+            return self._places
+
+    def refuse(self, why: Refused) -> None:
+        """From now on nothing goes through."""
+        self.refused = True
+        self._tell("refused", str(why))
+
+    def unreachable(self, url: str, why: Unreachable) -> None:
+        self._reached = False
+        self._tell("unreachable", f'Get "{url}": {why}')
+
+    def reached(self) -> None:
+        if not self._reached:
+            self._reached = True
+            self._tell("reached", "")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One of skopeo's connections."""
+
+    protocol_version = "HTTP/1.1"
+    server: Proxy
+
+    def log_message(self, *_: object) -> None:
+        """Whoever wants to know asks skopeo."""
+
+    def handle(self) -> None:
+        # It tries TLS first, also where it may do without.
+        if self.connection.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
+            return
+        self.upstream = Upstream(self.server.trust, self.server.environment)
+        try:
+            super().handle()
+        except (ConnectionError, _Cut):
+            return  # skopeo has gone, or is to notice that something is missing
+        finally:
+            self.upstream.close()
+
+    def handle_one_request(self) -> None:
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            self.close_connection = True
+            return
+        if self.server.refused:
+            raise _Cut
+        try:
+            url = f"{self.server.named.origins()[-1]}{self.path}"
+            places = self.server.places(self.upstream)
+            try:
+                origin, target = places.meant(self.path)
+            except ValueError:
+                self._nothing_there()
+                return
+            url = f"{origin}{target}"
+            self._pass_on(places, origin, target)
+        except Refused as error:
+            self.server.refuse(error)
+            raise _Cut from None
+        except Unreachable as error:
+            self.server.unreachable(url, error)
+            raise _Cut from None
+
+    def _nothing_there(self) -> None:
+        self.send_response_only(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _pass_on(self, places: Places, origin: Origin, target: str) -> None:
+        headers = [
+            (name, value)
+            for name, value in self.headers.items()
+            if name.lower() not in _OF_ONE_CONNECTION | {"host", "content-length"}
+        ]
+        body, asked = self._body(), origin
+        for _ in range(_LONGEST_WAY):
+            answer = self.upstream.ask(origin, self.command, target, headers, body)
+            leads = answer.headers.get("Location")
+            url = urljoin(f"{origin}{target}", leads or "")
+            if answer.status not in _REDIRECTS or not leads or self.command not in _LEARNT:
+                break
+            if len(answer.read(PIECE)) == PIECE:
+                self.upstream.close(origin)  # rather than hear all that it has to say
+            answer.close()
+            before, (origin, target) = origin, self._read(places, url)
+            if not keeps_credentials(before, origin):
+                headers = [(name, value) for name, value in headers if name.lower() != "authorization"]
+        else:
+            raise Unreachable("stopped after 10 redirects")
+        self.server.reached()
+        self._answer(places, answer, url if leads else None, keeps_credentials(asked, origin))
+        if answer.will_close:
+            self.upstream.close(origin)
+
+    @staticmethod
+    def _read(places: Places, url: str) -> tuple[Origin, str]:
+        try:
+            return split(url)
+        except ValueError as error:
+            raise Refused(f"{places.registry} redirects to a place that cannot be read: {error}") from None
+
+    def _body(self) -> Body | None:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return Body(None, self._chunks())
+        length = self.headers.get("Content-Length")
+        if length is None:
+            return None
+        return Body(int(length), self._pieces(int(length)))
+
+    def _pieces(self, left: int) -> Iterator[bytes]:
+        while left:
+            piece = self.rfile.read1(min(left, PIECE))
+            if not piece:
+                raise _Cut
+            left -= len(piece)
+            yield piece
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline(100).split(b";")[0], 16):
+            yield from self._pieces(size)
+            self.rfile.readline(3)
+        while self.rfile.readline(65537).strip():
+            pass
+
+    def _answer(self, places: Places, answer: http.client.HTTPResponse, leads: str | None, by_registry: bool) -> None:
+        # An upload goes on where 202 says; what was made (201) is asked for by its own name.
+        goes_on = leads is not None and (answer.status == 202 or answer.status in _REDIRECTS)
+        self.send_response_only(answer.status, answer.reason)
+        for name, value in answer.headers.items():
+            if name.lower() not in _OF_ONE_CONNECTION | {"location", "www-authenticate"}:
+                self.send_header(name, value)
+        if goes_on and leads is not None:
+            self.send_header("Location", places.path_of_upload(leads))
+        if by_registry:  # nobody else is asked for whom it lets in
+            for each in through_the_proxy(answer.headers.get_all("WWW-Authenticate", []), places, self.server.url):
+                self.send_header("WWW-Authenticate", each)
+        empty = self.command == "HEAD" or answer.status in (204, 304)
+        chunked = not empty and answer.length is None
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if not empty:
+            self._move(answer, chunked)
+        answer.close()  # which lets its connection be used again
+
+    def _move(self, answer: http.client.HTTPResponse, chunked: bool) -> None:
+        try:
+            while piece := answer.read1(PIECE):
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        except http.client.HTTPException:
+            raise _Cut from None
+        if answer.length:
+            raise _Cut  # of what was announced
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
+
+class _Cut(Exception):
+    """skopeo's connection ends here, as the registry's did or is to."""

@@ -1,0 +1,211 @@
+"""What skopeo is told for one call: the way to a registry, which leads through our proxy where it is let in there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+from twisted.logger import Logger
+
+from apiserver.deferreds import cancelled_after
+from apiserver.drivers.process import ProgramFailed, Programs
+from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
+from apiserver.drivers.skopeo import RegistryCall, RegistryFiles
+from apiserver.engine.ports.registry import Credentials, Platform, Reference, RegistryAccess
+from apiserver.errors import EngineError, RegistryForbids, RegistryUnreachable
+from apiserver.local.images.authfile import write_authfile
+from apiserver.local.images.endpoints import Endpoint, Source, destination, source, write_conf
+from apiserver.local.images.host_credentials import HostCredentials, HostCredentialsFailed
+from apiserver.local.images.lookaside import write_registries_d
+from apiserver.local.images.registry_errors import registry_error
+from apiserver.local.images.spool import Spool
+from apiserver.local.threads import InThread
+
+ANY_PLATFORM = Platform()
+log = Logger()
+
+_AUTHORITIES = {"docker.io": "registry-1.docker.io"}
+_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
+_POLICY = Path("/etc/containers/policy.json")
+_USER_POLICY = Path("/root/.config/containers/policy.json")
+
+
+def registry_files(environment: Mapping[str, str] = os.environ) -> RegistryFiles:
+    """The host's policy.json, and what the environment names, as for Podman: registries.conf, auth.json, proxies.
+
+    Where they name nothing skopeo finds the host's own.
+    """
+    registries, auth = environment.get("CONTAINERS_REGISTRIES_CONF"), environment.get("REGISTRY_AUTH_FILE")
+    return RegistryFiles(
+        policy=next((path for path in (_USER_POLICY, _POLICY) if path.exists()), None),
+        registries=Path(registries) if registries else None,
+        auth=Path(auth) if auth else None,
+        proxies={name: value for name, value in environment.items() if name.upper() in _PROXIES},
+    )
+
+
+class Call(Struct, frozen=True):
+    """
+    Attributes:
+        skopeo: what it is told.
+        reference: whose registry it is.
+        place: `HOST[:PORT]` as skopeo is to call the registry where it writes or logs in.
+        primary: name of the registry that is asked last.
+        proxies: None where skopeo goes there itself.
+    """
+
+    skopeo: RegistryCall
+    reference: Reference
+    place: str
+    primary: str
+    proxies: RegistryProxies | None = None
+
+    def named(self, name: str) -> str:
+        """What `HOST[:PORT]/PATH...` of the reference's registry is where skopeo writes."""
+        return self.place + name.removeprefix(self.reference.domain)
+
+    async def error_of(self, failed: ProgramFailed) -> EngineError:
+        """What it is that went wrong when skopeo failed; its proxies are ended."""
+        temporary = self.skopeo.temporary
+        if self.proxies is None:
+            return registry_error(failed, self.reference, temporary)
+        await self.proxies.end()
+        if self.proxies.refused is not None:
+            return RegistryUnreachable(self.proxies.refused)
+        if (reason := self.proxies.unreachable.get(self.primary)) is not None:
+            return RegistryUnreachable(reason)
+        return registry_error(failed, self.reference, temporary, self.proxies.unmasked)
+
+
+class RegistryCalls:
+    """
+    Args:
+        files: what the host has configured.
+    """
+
+    def __init__(self, programs: Programs, files: RegistryFiles, spool: Spool, in_thread: InThread) -> None:
+        self._programs = programs
+        self._files = files
+        self._spool = spool
+        self._in_thread = in_thread
+        self._host = HostCredentials(programs, in_thread, files.auth, files.registries, files.proxies)
+
+    @asynccontextmanager
+    async def reading(
+        self, reference: Reference, access: RegistryAccess, platform: Platform = ANY_PLATFORM
+    ) -> AsyncGenerator[Call, None]:
+        """What skopeo is told to read a reference; its files and proxies are gone afterwards on every path.
+
+        Raises:
+            HostError: the host's configuration cannot be read.
+            RegistryForbids: it says that nobody may be asked.
+        """
+        registries = self._files.registries
+        found = await self._in_thread(lambda: source(reference.repository, registries))
+        found = found.verified(access.tls_verify)
+        ours = await self._all_credentials(found, reference, access)
+        async with self._spool.workplace() as place:
+            words = RegistryCall(
+                files=self._files,
+                temporary=place,
+                credentials=False,
+                tls_verify=access.tls_verify,
+                platform=(platform.os, platform.architecture, platform.variant),
+            )
+            if not ours:
+                yield Call(words, reference, reference.domain, reference.domain)
+                return
+            async with self._proxies(list(ours)) as proxies:
+
+                def write() -> RegistryFiles:
+                    keys = {_through(each, proxies): known for each, known in ours.items()}
+                    hosts = {each.location: proxies.hosts[each.host] for each in ours}
+                    return replace(
+                        self._files,
+                        auth=write_authfile(place / "auth.json", keys),
+                        registries=write_conf(place / "registries.conf", reference.repository, found, proxies.hosts),
+                        signatures=write_registries_d(place / "registries.d", hosts),
+                    )
+
+                files = await cancelled_after(self._in_thread(write))
+                # How they are verified stands in registries.conf, of each.
+                words = replace(words, files=files, credentials=True, tls_verify=None)
+                yield Call(words, reference, reference.domain, found.registry.host, proxies)
+
+    @asynccontextmanager
+    async def writing(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
+        """What skopeo is told to write to a repository, or to log in at its registry; otherwise as `reading`."""
+        registries = self._files.registries
+        endpoint = await self._in_thread(lambda: destination(reference.repository, registries))
+        if endpoint.blocked:
+            raise RegistryForbids(f"registry {reference.domain} is blocked in registries.conf")
+        if access.tls_verify is not None:
+            endpoint = replace(endpoint, insecure=not access.tls_verify)
+        credentials = await self._credentials(endpoint, reference, access)
+        async with self._spool.workplace() as place, self._proxies([endpoint]) as proxies:
+
+            def write() -> RegistryFiles:
+                name = _through(endpoint, proxies)
+                keys = {} if credentials is None else {name: credentials}
+                # So that nothing of the host's counts for it, credential helpers least of all.
+                conf = write_conf(place / "registries.conf", name, Source(Endpoint(name, insecure=True)), {})
+                hosts = {endpoint.location: proxies.hosts[endpoint.host]}
+                return replace(
+                    self._files,
+                    auth=write_authfile(place / "auth.json", keys),
+                    registries=conf,
+                    signatures=write_registries_d(place / "registries.d", hosts),
+                )
+
+            words = RegistryCall(files=await cancelled_after(self._in_thread(write)), temporary=place, tls_verify=False)
+            yield Call(words, reference, proxies.hosts[endpoint.host], endpoint.host, proxies)
+
+    async def _all_credentials(
+        self, found: Source, reference: Reference, access: RegistryAccess
+    ) -> Mapping[Endpoint, Credentials]:
+        """Those that there are for whom may be asked; a mirror of which they cannot be found out is asked without."""
+        ours = {}
+        for endpoint in found.endpoints:
+            if endpoint.blocked:
+                continue
+            try:
+                known = await self._credentials(endpoint, reference, access)
+            except HostCredentialsFailed as failure:
+                if endpoint == found.registry:
+                    raise
+                log.warn("{failure}; the mirror {mirror} gets none", failure=failure, mirror=endpoint.location)
+                continue
+            if known is not None:
+                ours[endpoint] = known
+        return ours
+
+    async def _credentials(
+        self, endpoint: Endpoint, reference: Reference, access: RegistryAccess
+    ) -> Credentials | None:
+        """Those of the request for that registry, else those of the host."""
+        here = endpoint.host == reference.domain
+        given = access.for_repository(reference) if here else access.by_registry().get(endpoint.host)
+        if given is not None:
+            return given
+        return await self._host.find(endpoint.location)
+
+    def _proxies(self, endpoints: Sequence[Endpoint]) -> AbstractAsyncContextManager[RegistryProxies]:
+        hosts = dict.fromkeys(each.host for each in endpoints)
+        registries = [
+            ProxiedRegistry(
+                name=host,
+                authority=_AUTHORITIES.get(host, host),
+                insecure=all(each.insecure for each in endpoints if each.host == host),
+            )
+            for host in hosts
+        ]
+        return registry_proxies(self._programs, registries, self._files.proxies)
+
+
+def _through(endpoint: Endpoint, proxies: RegistryProxies) -> str:
+    """`HOST[:PORT]/PATH` of an endpoint as it is called through its proxy."""
+    return proxies.hosts[endpoint.host] + endpoint.location[len(endpoint.host) :]

@@ -1,0 +1,486 @@
+"""The proxy between skopeo and a registry, with real servers behind it and a client of HTTP before it."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import os
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from apiserver.drivers.process import ProgramFailed, Programs
+from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
+from tests.support.registry import make_certificate
+
+SECRET = "Basic c2VjcmV0"
+LARGE = os.urandom(5_000_000)
+
+
+class Server:
+    """Answers each request by `answer`, of a handler, its method and path and its body.
+
+    Attributes:
+        seen: method, path, Host and Authorization of each request.
+        taken: connections.
+    """
+
+    def __init__(self, tls: Path | None = None) -> None:
+        self.answer: Callable[[Any, str, bytes], None] = lambda handler, path, body: handler.say(200, b"ok")
+        self.seen: list[tuple[str, str, str | None, str | None]] = []
+        self.bodies: list[bytes] = []
+        self.taken = 0
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None: ...
+
+            def setup(self) -> None:
+                server.taken += 1
+                super().setup()
+
+            def say(self, status: int, body: bytes = b"", **headers: str) -> None:
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            def body(self) -> bytes:
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                got = b""
+                while size := int(self.rfile.readline(), 16):
+                    got += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return got
+
+            def handle_any(self) -> None:
+                seen = (self.command, self.path, self.headers.get("Host"), self.headers.get("Authorization"))
+                server.seen.append(seen)
+                body = self.body()
+                server.bodies.append(body)
+                server.answer(self, self.path, body)
+
+            do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self.port: int = self._server.server_address[1]
+        self.scheme = "http" if tls is None else "https"
+
+    def url(self, host: str = "127.0.0.1") -> str:
+        return f"{self.scheme}://{host}:{self.port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+@asynccontextmanager
+async def proxied(
+    authority: str, *, insecure: bool = True, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[tuple[Callable[..., Any], RegistryProxies], None]:
+    """What asks the proxy of a registry for something, and the proxy."""
+    registry = ProxiedRegistry("r.example", authority, insecure)
+    async with registry_proxies(Programs(reactor), [registry], environment or {}) as proxies:
+        connection = http.client.HTTPConnection(proxies.hosts["r.example"], timeout=30)
+
+        def ask(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+            connection.request(method, path, body, {"Authorization": SECRET, **headers})
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+        async def asked(*words: Any, **headers: str) -> tuple[int, dict[str, str], bytes]:
+            return await deferToThread(lambda: ask(*words, **headers))
+
+        try:
+            yield asked, proxies
+        finally:
+            connection.close()
+
+
+def leads_to(url: str, status: int = 307) -> Callable[[Any, str, bytes], None]:
+    return lambda handler, path, body: handler.say(status, Location=url)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_request_is_the_registrys_with_all_that_belongs_to_it(server: Server) -> None:
+    server.answer = lambda handler, path, body: handler.say(200, LARGE, Docker_Content_Digest="x")
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        for _ in range(3):
+            status, headers, body = await ask("GET", "/v2/box/blobs/x?a=b", Accept="a/b")
+            assert (status, headers["docker-content-digest"], body) == (200, "x", LARGE)
+        assert (await ask("HEAD", "/v2/box/blobs/x"))[1]["content-length"] == str(len(LARGE))
+    assert server.seen[0] == ("GET", "/v2/box/blobs/x?a=b", f"127.0.0.1:{server.port}", SECRET)
+    assert server.taken <= 2  # the first may have been for TLS
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_a_body_goes_on_as_it_comes(server: Server, chunked: bool) -> None:
+    pieces = [LARGE[at : at + 70_000] for at in range(0, len(LARGE), 70_000)]
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        assert (await ask("PATCH", "/up", iter(pieces) if chunked else LARGE))[0] == 200
+        assert (await ask("PUT", "/up"))[0] == 200
+    assert server.bodies == [LARGE, b""]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest_twisted.ensureDeferred
+async def test_a_redirect_to_another_name_is_followed_without_credentials(
+    server: Server, other: Server, method: str, status: int
+) -> None:
+    server.answer = leads_to(f"{other.url('localhost')}/stored", status)
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
+        assert await ask(method, "/v2/x") == (200, *(await ask(method, "/v2/x"))[1:])
+        assert proxies.refused is None
+    assert {(each[0], each[1], each[3]) for each in other.seen} == {(method, "/stored", None)}
+    assert {each[3] for each in server.seen} == {SECRET}
+
+
+@pytest_twisted.ensureDeferred
+async def test_another_port_of_the_same_name_may_have_them_and_they_do_not_come_back(
+    server: Server, other: Server
+) -> None:
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        server.answer = leads_to(f"{other.url()}/there")
+        assert (await ask("GET", "/v2/x"))[0] == 200
+        assert other.seen[-1][3] == SECRET
+        back = leads_to(f"{server.url()}/back")
+        other.answer = back
+        server.answer = lambda handler, path, body: (
+            handler.say(200) if path == "/back" else leads_to(f"{other.url('localhost')}/there")(handler, path, body)
+        )
+        assert (await ask("GET", "/v2/x"))[0] == 200
+    assert [each[3] for each in (*other.seen, server.seen[-1])] == [SECRET, None, None]
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[Server]:
+    """Behind TLS, trusted by this host for 127.0.0.1 alone."""
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    certificate = make_certificate(folder)
+    made = Server(folder)
+    trusted = Path("/etc/containers/certs.d") / f"127.0.0.1:{made.port}"
+    trusted.mkdir(parents=True)
+    (trusted / "ca.crt").write_bytes(certificate.read_bytes())
+    try:
+        yield made
+    finally:
+        for each in trusted.iterdir():
+            each.unlink()
+        trusted.rmdir()
+        made.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_from_tls_nothing_leads_with_credentials_into_the_clear(secure: Server, other: Server) -> None:
+    secure.answer = leads_to(f"{other.url()}/plain")
+    async with proxied(f"127.0.0.1:{secure.port}", insecure=False) as (ask, _):
+        assert (await ask("GET", "/v2/x"))[0] == 200
+    assert [each[3] for each in (*secure.seen, *other.seen)] == [SECRET, None]
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_redirects_for_ever_is_left(server: Server) -> None:
+    server.answer = leads_to("/v2/again")
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
+        with pytest.raises(http.client.RemoteDisconnected):
+            await ask("GET", "/v2/x")
+        await proxies.end()
+        assert "stopped after 10 redirects" in proxies.unreachable["r.example"]
+    assert len(server.seen) == 10
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("POST", 202), ("POST", 307), ("PATCH", 202), ("PUT", 302), ("DELETE", 308)]
+)
+@pytest_twisted.ensureDeferred
+async def test_an_upload_that_is_to_go_elsewhere_is_refused_and_nothing_goes_on(
+    server: Server, other: Server, method: str, status: int
+) -> None:
+    server.answer = leads_to(f"{other.url('localhost')}/up", status)
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
+        with pytest.raises(http.client.RemoteDisconnected):
+            await ask(method, "/v2/x", b"data")
+        server.answer = lambda handler, path, body: handler.say(200)
+        with pytest.raises(http.client.RemoteDisconnected):
+            await ask("GET", "/v2/")
+        await proxies.end()
+        assert proxies.refused is not None
+        assert f"another host, {other.url('localhost')}: " in proxies.refused
+    assert (other.seen, len(server.seen)) == ([], 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_upload_goes_on_at_the_proxy(server: Server, other: Server) -> None:
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        for location, there in (("/up?a", server), (f"{server.url()}/up?a", server), (f"{other.url()}/up?a", other)):
+            server.answer = leads_to(location, 202)
+            path = (await ask("POST", "/v2/x"))[1]["location"]
+            assert path.startswith("/")
+            server.answer = lambda handler, path, body: handler.say(201, Location="https://elsewhere.invalid/")
+            assert "location" not in (await ask("PATCH", path, b"x"))[1]
+            assert there.seen[-1][:2] == ("PATCH", "/up?a")
+            assert there.seen[-1][3] == SECRET
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_token_is_got_through_the_proxy_without_redirects_to_other_names(server: Server, other: Server) -> None:
+    """The realm gets the password itself."""
+    realm = f"{other.url()}/token?account=x"
+    server.answer = lambda handler, path, body: handler.say(401, WWW_Authenticate=f'Bearer realm="{realm}",service="x"')
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
+        status, headers, _ = await ask("GET", "/v2/")
+        url = f"http://{proxies.hosts['r.example']}/-/1/token?account=x"
+        assert (status, headers["www-authenticate"]) == (401, f'Bearer realm="{url}",service="x"')
+        path = url.partition("/-/")[2]
+        assert (await ask("GET", f"/-/{path}&scope=s"))[0] == 200
+        assert other.seen[-1] == ("GET", "/token?account=x&scope=s", f"127.0.0.1:{other.port}", SECRET)
+        other.answer = lambda handler, path, body: (
+            handler.say(200) if path == "/there" else handler.say(307, Location=f"{other.url('localhost')}/there")
+        )
+        assert (await ask("GET", f"/-/{path}"))[0] == 200
+        assert [each[3] for each in other.seen] == [SECRET, SECRET, None]
+        with pytest.raises(http.client.RemoteDisconnected):
+            await ask("POST", f"/-/{path}", b"password=secret")
+    assert [each[:2] for each in other.seen[-2:]] == [("GET", "/there"), ("POST", "/token?account=x")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_but_the_registry_says_whom_it_lets_in(server: Server, other: Server) -> None:
+    server.answer = leads_to(f"{other.url('localhost')}/stored")
+    other.answer = lambda handler, path, body: handler.say(401, WWW_Authenticate='Bearer realm="http://evil.invalid/"')
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        status, headers, _ = await ask("GET", "/v2/x")
+    assert (status, "www-authenticate" in headers) == (401, False)
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_what_breaks_off_breaks_off(server: Server, chunked: bool) -> None:
+    def cut(handler: Any, path: str, body: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header(*(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", "1000")))
+        handler.end_headers()
+        handler.wfile.write(b"5\r\nhello\r\n" if chunked else b"hello")
+        handler.close_connection = True
+
+    server.answer = cut
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            await ask("GET", "/v2/x")
+    assert caught.value.partial == b"hello"
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_ends_with_its_connection_is_whole(server: Server) -> None:
+    def old(handler: Any, path: str, body: bytes) -> None:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\nhello")
+        handler.close_connection = True
+
+    server.answer = old
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        for _ in range(2):
+            assert (await ask("GET", "/v2/x"))[::2] == (200, b"hello")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_that_the_registry_has_closed_is_made_anew(server: Server) -> None:
+    def once(handler: Any, path: str, body: bytes) -> None:
+        handler.say(200, b"ok")
+        handler.close_connection = True  # and does not say so
+
+    server.answer = once
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        for number in range(4):
+            assert (await ask("PATCH" if number % 2 else "GET", "/v2/x", b"x" if number % 2 else None))[0] == 200
+            await deferToThread(lambda: time.sleep(0.2))  # until its end has come
+
+
+@pytest.mark.parametrize(
+    ("authority", "insecure", "words"),
+    [
+        ("127.0.0.1:1", False, 'Get "https://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused'),
+        ("127.0.0.1:1", True, 'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused'),
+        ("nobody.invalid", False, "dial tcp: lookup nobody.invalid: no such host"),
+        ("{plain}", False, "http: server gave HTTP response to HTTPS client"),
+        ("{untrusted}", False, "tls: failed to verify certificate: x509: certificate signed by unknown authority"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_why_a_registry_is_not_reached_is_said(
+    server: Server, tmp_path: Path, authority: str, insecure: bool, words: str
+) -> None:
+    make_certificate(tmp_path)
+    untrusted = Server(tmp_path)
+    try:
+        known = authority.format(plain=f"127.0.0.1:{server.port}", untrusted=f"localhost:{untrusted.port}")
+        async with proxied(known, insecure=insecure) as (ask, proxies):
+            with pytest.raises(http.client.RemoteDisconnected):
+                await ask("GET", "/v2/")
+            await proxies.end()
+            assert words in proxies.unreachable["r.example"]
+        assert (server.seen, untrusted.seen) == ([], [])
+    finally:
+        untrusted.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_is_insecure_may_have_any_certificate(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    untrusted = Server(tmp_path)
+    try:
+        async with proxied(f"localhost:{untrusted.port}") as (ask, _):
+            assert (await ask("GET", "/v2/"))[0] == 200
+    finally:
+        untrusted.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_registry_that_is_there_again_was_not_the_reason(server: Server) -> None:
+    def drop(handler: Any, path: str, body: bytes) -> None:
+        handler.close_connection = True
+
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
+        server.answer = drop
+        with pytest.raises(http.client.RemoteDisconnected):
+            await ask("PATCH", "/v2/x", b"x")
+        server.answer = lambda handler, path, body: handler.say(200)
+        assert (await ask("GET", "/v2/x"))[0] == 200
+        await proxies.end()
+        assert proxies.unreachable == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_proxy_of_the_host_is_asked_on_the_way(server: Server) -> None:
+    environment = {"HTTP_PROXY": f"http://me:s%40id@127.0.0.1:{server.port}"}
+    async with proxied("r.invalid", environment=environment) as (ask, _):
+        server.answer = lambda handler, path, body: handler.say(200, handler.headers["Proxy-Authorization"].encode())
+        assert (await ask("GET", "/v2/"))[::2] == (200, b"Basic bWU6c0BpZA==")
+    assert server.seen[-1] == ("GET", "http://r.invalid/v2/", "r.invalid", SECRET)
+
+
+@pytest_twisted.ensureDeferred
+async def test_by_tls_the_proxy_of_the_host_hears_no_more_than_a_name(secure: Server) -> None:
+    asked: list[bytes] = []
+
+    def tunnel(listening: socket.socket) -> None:
+        near, _ = listening.accept()
+        asked.append(near.recv(65536))
+        far = socket.create_connection(("127.0.0.1", secure.port))
+        near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        def move(source: socket.socket, target: socket.socket) -> None:
+            while data := source.recv(65536):
+                target.sendall(data)
+            with suppress(OSError):  # the other one has closed already
+                target.shutdown(socket.SHUT_WR)
+
+        back = threading.Thread(target=move, args=(far, near))
+        back.start()
+        move(near, far)
+        back.join()
+        near.close()
+        far.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        going = threading.Thread(target=tunnel, args=(listening,))
+        going.start()
+        environment = {"HTTPS_PROXY": f"http://127.0.0.1:{listening.getsockname()[1]}"}
+        # An address of this machine would go there directly.
+        trusted = Path("/etc/containers/certs.d/r.invalid")
+        trusted.mkdir()
+        os.link(f"/etc/containers/certs.d/127.0.0.1:{secure.port}/ca.crt", trusted / "ca.crt")
+        try:
+            async with proxied("r.invalid", environment=environment) as (ask, _):
+                assert (await ask("GET", "/v2/"))[0] == 200
+            going.join(10)
+        finally:
+            (trusted / "ca.crt").unlink()
+            trusted.rmdir()
+    assert asked[0].startswith(b"CONNECT r.invalid:443 HTTP/1.")
+    assert SECRET.encode() not in asked[0]
+    assert secure.seen[-1][2:] == ("r.invalid", SECRET)
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_but_our_own_user_is_served(server: Server) -> None:
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
+        assert (await ask("GET", "/v2/"))[0] == 200
+        url = f"http://{proxies.hosts['r.example']}/v2/"
+        words = [
+            "setpriv",
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            "curl",
+            "-sS",
+            "--noproxy",
+            "*",
+            url,
+        ]
+        done = await deferToThread(lambda: subprocess.run(words, capture_output=True, text=True, check=False))
+        assert (done.returncode != 0, done.stdout) == (True, "")
+    assert len(server.seen) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_registry_has_the_same_proxy_again_unless_there_is_one() -> None:
+    def hosts(*proxies: RegistryProxies) -> list[str]:
+        return [each.hosts["r.example"] for each in proxies]
+
+    async with proxied("127.0.0.1:1") as (_, first), proxied("127.0.0.1:1") as (_, second):
+        (one, two) = hosts(first, second)
+    async with proxied("127.0.0.1:1") as (_, third), proxied("127.0.0.1:2") as (_, fourth):
+        (again, another) = hosts(third, fourth)
+    assert (one, one != two, another not in (one, two)) == (again, True, True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_that_it_does_not_work_is_an_error_and_no_port_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apiserver.drivers.registry_proxy.proxies._PROGRAM", Path("/nothing/there.py"))
+    async with proxied("127.0.0.1:1") as (ask, proxies):
+        with pytest.raises(ProgramFailed, match="No such file"):
+            await proxies.end()
+        with pytest.raises(ConnectionRefusedError):
+            await ask("GET", "/v2/")
