@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct, field
 
 from apiserver.drivers.process import STDERR_SHOWN, Child, ProgramFailed, Programs, Sink
@@ -176,6 +177,15 @@ class Skopeo:
         """
         return await self._run(call, ["inspect", "--raw", *call.side(""), f"docker://{reference}"], None)
 
+    async def list_tags(self, repository: str, call: RegistryCall) -> Sequence[str]:
+        """The tags of `HOST/PATH`, which has neither tag nor digest, in the order of its registry.
+
+        Raises:
+            ProgramFailed: `reason` tells why.
+        """
+        said = await self._run(call, ["list-tags", *call.side(""), f"docker://{repository}"], None)
+        return msgspec.json.decode(said, type=_TagList).Tags or ()
+
     async def copy_from_registry(
         self, reference: str, name: str, call: RegistryCall, said: Sink, skips: Callable[[str], object]
     ) -> None:
@@ -258,6 +268,12 @@ class Skopeo:
             heard=_by_line(logged),
         )
         return done.stdout
+
+
+class _TagList(Struct, frozen=True):
+    """What `list-tags` writes."""
+
+    Tags: tuple[str, ...] | None
 
 
 def _by_line(take: Callable[[bytes], object]) -> Callable[[bytes], None]:

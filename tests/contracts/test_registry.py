@@ -46,6 +46,8 @@ HERE = Platform()
 class Subject:
     """A registry at `host` that has the image `box:1`, lets in who is `KNOWN`, and has an alias `short` for `box`.
 
+    The repository `tags` has the tags `1` and `2`.
+
     Attributes:
         going: to be called after a fetch or a push has begun: lets it come to its end.
     """
@@ -76,7 +78,8 @@ def _fake() -> Subject:
     name = f"{host}/box:1"
     digest = "sha256:" + "d" * 64
     layers = tuple(RemoteBlob("sha256:" + each * 64, 1000) for each in "ab")
-    registry.remote[name] = RemoteImage(digest, digest, layers)
+    for each in (name, f"{host}/tags:1", f"{host}/tags:2"):
+        registry.remote[each] = RemoteImage(digest, digest, layers)
     registry.known[host] = KNOWN
     registry.closed = True
     registry.short["short:1"] = (name,)
@@ -103,6 +106,8 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
     real = RealStore(tmp_path / "store")
     with docker_registry(tmp_path / "registry", protected=True) as there:
         there.put_image("box", "1", IMAGE)
+        for tag in "12":
+            there.put_image("tags", tag, IMAGE)
         conf = tmp_path / "registries.conf"
         conf.write_text(f'[aliases]\nshort = "{there.host}/box"\n')
         registry = LocalRegistry(
@@ -136,6 +141,17 @@ async def test_what_is_not_there_is_an_error_of_its_own(subject: Subject) -> Non
     for missing in ("box:2", "nope:1"):
         with pytest.raises(NoSuchRemoteImage):
             await subject.registry.look(subject.name(missing), subject.access, HERE)
+
+
+@pytest_twisted.ensureDeferred
+async def test_all_tags_of_a_repository_are_listed_to_who_is_known(subject: Subject) -> None:
+    assert sorted(await subject.registry.tags(subject.name("tags"), subject.access)) == ["1", "2"]
+    with pytest.raises(NoSuchRemoteImage):
+        await subject.registry.tags(subject.name("nope"), subject.access)
+    wrong = RegistryAccess({subject.host: WRONG}, tls_verify=False)
+    with pytest.raises(RegistryRefused):
+        await subject.registry.tags(subject.name("tags"), wrong)
+    assert dict(await subject.source.images()) == {}
 
 
 @pytest_twisted.ensureDeferred

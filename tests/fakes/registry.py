@@ -49,14 +49,17 @@ class FakeRegistry:
 
     async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
         self.looks += 1
-        if self.failure is not None:
-            raise self.failure
-        if self.closed and access.for_repository(reference) != self.known.get(reference.domain):
-            raise RegistryRefused("unauthorized: authentication required")
+        self._let_in(reference, access)
         try:
             return self.remote[reference.canonical]
         except KeyError:
             raise NoSuchRemoteImage(f"manifest unknown: {reference.canonical}") from None
+
+    def _let_in(self, reference: Reference, access: RegistryAccess) -> None:
+        if self.failure is not None:
+            raise self.failure
+        if self.closed and access.for_repository(reference) != self.known.get(reference.domain):
+            raise RegistryRefused("unauthorized: authentication required")
 
     async def fetch(
         self,
@@ -78,6 +81,13 @@ class FakeRegistry:
             raise
         self._source.add(got)
         return got.id
+
+    async def tags(self, repository: Reference, access: RegistryAccess) -> Sequence[str]:
+        self._let_in(repository, access)
+        start = f"{repository.canonical}:"
+        if not (found := [name.removeprefix(start) for name in self.remote if name.startswith(start)]):
+            raise NoSuchRemoteImage(f"name unknown: {repository.canonical}")
+        return found
 
     async def push(
         self,

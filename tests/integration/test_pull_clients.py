@@ -17,7 +17,7 @@ from tests.integration.test_pull_configuration import libpod_pull
 from tests.support.docker import Docker
 from tests.support.image_archive import Entry, TestImage, busybox_image, busybox_layer
 from tests.support.podman import Podman
-from tests.support.registry import PASSWORD, USERNAME, DockerRegistry, docker_registry
+from tests.support.registry import INDEX_TYPE, MANIFEST_TYPE, PASSWORD, USERNAME, DockerRegistry, docker_registry
 from tests.support.service import Service
 
 # Both libraries leave connections to the garbage collector.
@@ -67,6 +67,40 @@ def test_docker_py_reads_the_progress(docker_sdk: Any, registry: DockerRegistry)
     assert {"Pulling fs layer", "Download complete", "Extracting", "Pull complete"} <= {
         line["status"] for line in lines if line.get("id")
     }
+
+
+def test_docker_py_gets_all_tags_and_the_docker_command_as_well(
+    docker_sdk: Any, docker: Docker, registry: DockerRegistry
+) -> None:
+    name = f"{registry.host}/all"
+    registry.put_image("all", "1", busybox_image())
+    registry.put_image("all", "2", NEWER)
+    images = docker_sdk.images.pull(name, all_tags=True)
+    assert sorted(tag for image in images for tag in image.tags if tag.startswith(f"{name}:")) == [
+        f"{name}:1",
+        f"{name}:2",
+    ]
+    registry.put_image("all", "3", busybox_image())
+    said = docker.ok("pull", "--all-tags", name).splitlines()
+    assert [line for line in said if line.endswith(": Pulling from all")] == [
+        f"{tag}: Pulling from all" for tag in json.loads(registry.request("GET", "/v2/all/tags/list")[2])["tags"]
+    ]
+    assert f"Status: Downloaded newer image for {name}" in said
+    docker.ok("image", "inspect", f"{name}:3")
+
+
+def test_docker_is_told_of_a_repository_that_is_not_there_and_of_the_tag_that_fails(
+    docker: Docker, registry: DockerRegistry
+) -> None:
+    missing = docker("pull", "-a", f"{registry.host}/nope")
+    words = f"repository {registry.host}/nope not found: name unknown: repository name not known to registry"
+    assert (missing.code, missing.stderr.strip()) == (1, f"Error response from daemon: {words}")
+    digest = registry.put_image("half", "1", busybox_image())
+    listed = {"digest": digest, "size": 1, "platform": {"os": "plan9", "architecture": "mips"}}
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [listed | {"mediaType": MANIFEST_TYPE}]}
+    registry.put_manifest("half", "2", index)
+    half = docker("pull", "-a", f"{registry.host}/half")
+    assert (half.code, "no matching manifest for linux/" in half.stderr, "Status: " in half.stdout) == (1, True, False)
 
 
 def test_docker_py_knows_what_is_missing_and_what_is_refused(

@@ -93,6 +93,21 @@ def test_a_mirror_gets_its_own_credentials_of_those_that_a_request_brings(
         assert pull(service, "mirrored.invalid/box", **{"X-Registry-Auth": header})[0] == status
 
 
+def test_all_tags_are_those_of_where_the_repository_comes_from(
+    configured: Callable[[str], Service], protected: DockerRegistry
+) -> None:
+    protected.put_image("far/tags", "1", busybox_image())
+    protected.put_image("far/tags", "2", busybox_image())
+    conf = f'[[registry]]\nprefix = "moved.invalid/near"\nlocation = "{protected.host}/far"\ninsecure = true\n'
+    service = configured(conf)
+    assert pull(service, "moved.invalid/near/tags", "")[0] == 403
+    status, said = pull(service, "moved.invalid/near/tags", "", **auth(protected.host))
+    assert (status, said[-1]["status"]) == (200, "Status: Downloaded newer image for moved.invalid/near/tags")
+    assert names(service) == ["moved.invalid/near/tags:1", "moved.invalid/near/tags:2"]
+    blocked = configured('[[registry]]\nlocation = "blocked.invalid"\nblocked = true\n')
+    assert pull(blocked, "blocked.invalid/tags", "")[0] == 403
+
+
 def test_what_neither_a_mirror_nor_the_registry_has_is_an_error_and_nothing_stays(
     configured: Callable[[str], Service], registry: DockerRegistry
 ) -> None:

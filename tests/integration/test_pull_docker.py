@@ -116,7 +116,7 @@ def test_credentials_for_another_registry_are_not_sent(service: Service, protect
     assert pull(service, f"{protected.host}/box", **auth("elsewhere.example"))[0] == 403
 
 
-@pytest.mark.parametrize("name", ["UPPER", "a//b", "box:", "-x", ""])
+@pytest.mark.parametrize("name", ["UPPER", "a//b", "box:a:b", "-x", ""])
 def test_a_malformed_reference_is_400(service: Service, name: str) -> None:
     assert pull(service, name)[0] == 400
 

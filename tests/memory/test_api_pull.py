@@ -36,8 +36,8 @@ def step(phase: LayerPhase, current: int = 0) -> LayerProgress:
 
 
 def test_two_clients_share_one_work_and_each_gets_all(api: Api) -> None:
-    first = api.open("POST", "/images/create", fromImage="box")
-    second = api.open("POST", "/images/create", fromImage="box")
+    first = api.open("POST", "/images/create", fromImage="box", tag="latest")
+    second = api.open("POST", "/images/create", fromImage="box", tag="latest")
     ((_, watch, done),) = api.registry.fetches
     watch(step(LayerPhase.DOWNLOADING, 50))
     done.callback(BOX)
@@ -49,23 +49,23 @@ def test_two_clients_share_one_work_and_each_gets_all(api: Api) -> None:
 
 
 def test_one_that_leaves_leaves_the_others_pull_and_the_last_ends_it(api: Api) -> None:
-    first = api.open("POST", "/images/create", fromImage="box")
-    second = api.open("POST", "/images/create", fromImage="box")
+    first = api.open("POST", "/images/create", fromImage="box", tag="latest")
+    second = api.open("POST", "/images/create", fromImage="box", tag="latest")
     first.hang_up()
     assert api.registry.cancelled == 0
     second.hang_up()
     assert api.registry.cancelled == 1
-    api.open("POST", "/images/create", fromImage="box")
+    api.open("POST", "/images/create", fromImage="box", tag="latest")
     assert len(api.registry.fetches) == 2
 
 
 def test_one_that_was_left_and_ends_late_does_not_keep_later_ones_from_sharing(api: Api) -> None:
     clearing = api.registry.clearing = Deferred()
-    api.open("POST", "/images/create", fromImage="box").hang_up()
-    api.open("POST", "/images/create", fromImage="box")
+    api.open("POST", "/images/create", fromImage="box", tag="latest").hang_up()
+    api.open("POST", "/images/create", fromImage="box", tag="latest")
     clearing.callback(None)
     assert len(api.registry.fetches) == 2
-    api.open("POST", "/images/create", fromImage="box")
+    api.open("POST", "/images/create", fromImage="box", tag="latest")
     assert len(api.registry.fetches) == 2
 
 
@@ -78,31 +78,107 @@ def test_an_error_before_the_first_progress_has_the_registrys_status(api: Api) -
         (NoSuchRemoteImage("manifest unknown"), 404, 404),
     ):
         api.registry.failure = failure
-        assert api.post("/images/create", fromImage="box").status == docker
+        assert api.post("/images/create", fromImage="box", tag="latest").status == docker
         assert api.post("/v5.0.0/libpod/images/pull", reference="docker.io/library/box").status == podman
     api.registry.failure = RegistryForbids("blocked {here}")
-    assert api.post("/images/create", fromImage="box").json()["message"] == "blocked {here}"
+    assert api.post("/images/create", fromImage="box", tag="latest").json()["message"] == "blocked {here}"
 
 
 def test_docker_is_told_of_denied_access_in_words_that_its_clients_know(api: Api) -> None:
     api.registry.failure = RegistryDenies("reading manifest: denied")
-    said = api.post("/images/create", fromImage="box").json()["message"]
+    said = api.post("/images/create", fromImage="box", tag="latest").json()["message"]
     assert said.startswith(
         "pull access denied for box, repository does not exist or may require 'docker login': denied"
     )
 
 
 def test_a_later_error_is_in_the_stream(api: Api) -> None:
-    for path, query in (("/images/create", {"fromImage": "box"}), ("/v5.0.0/libpod/images/pull", {"reference": NAME})):
+    for path, query in (
+        ("/images/create", {"fromImage": "box", "tag": "latest"}),
+        ("/v5.0.0/libpod/images/pull", {"reference": NAME}),
+    ):
         connection = api.open("POST", path, **query)
         api.registry.fetches.pop()[2].errback(RegistryFailed("it broke off"))
         assert connection.answer.status == 200
         assert connection.answer.lines()[-1]["error"].startswith("it broke off")
 
 
+@pytest.fixture
+def tags(api: Api) -> tuple[str, ...]:
+    """Names of a whole repository, in the registry's order."""
+    names = tuple(f"r.example/many:{tag}" for tag in ("latest", "2", "1"))
+    api.registry.remote |= dict.fromkeys(names, REMOTE)
+    return names
+
+
+@pytest.mark.parametrize("written", ["r.example/many", "r.example/many:"])
+def test_docker_gets_all_tags_of_a_repository_that_it_names_alone(
+    api: Api, tags: tuple[str, ...], written: str
+) -> None:
+    api.image_source.add(replace(BOX, names=tags[:1]))
+    connection = api.open("POST", "/images/create", fromImage=written)
+    for name in tags:
+        ((fetched, _, done),) = api.registry.fetches
+        assert fetched == name
+        api.registry.fetches.clear()
+        done.callback(replace(BOX, names=tags[: tags.index(name) + 1]))
+    digest = {"status": f"Digest: {REMOTE.digest}"}
+    assert connection.answer.lines() == [
+        {"status": "Pulling from many", "id": "latest"},
+        digest,
+        {"status": "Pulling from many", "id": "2"},
+        digest,
+        {"status": "Pulling from many", "id": "1"},
+        digest,
+        {"status": "Status: Downloaded newer image for r.example/many"},
+    ]
+
+
+def test_all_tags_that_are_here_are_up_to_date(api: Api, tags: tuple[str, ...]) -> None:
+    image_here = replace(BOX, names=tags)
+    api.image_source.add(image_here)
+    connection = api.open("POST", "/images/create", fromImage="r.example/many", platform="linux/s390x")
+    while api.registry.fetches:
+        api.registry.fetches.pop()[2].callback(image_here)
+    *_, last, warning = connection.answer.lines()
+    assert last == {"status": "Status: Image is up to date for r.example/many"}
+    assert warning["error"].startswith("image with reference r.example/many was found but does not match")
+
+
+def test_the_first_tag_that_fails_ends_a_pull_of_all(api: Api, tags: tuple[str, ...]) -> None:
+    connection = api.open("POST", "/images/create", fromImage="r.example/many")
+    del api.registry.remote[tags[1]]
+    api.registry.fetches.pop()[2].callback(replace(BOX, names=tags[:1]))
+    first, digest, last = connection.answer.lines()
+    assert (first["id"], digest["status"], api.registry.fetches) == ("latest", f"Digest: {REMOTE.digest}", [])
+    assert last["error"].startswith("manifest unknown: r.example/many:2")
+    connection = api.open("POST", "/images/create", fromImage="r.example/many")
+    api.registry.fetches.pop()[2].errback(RegistryFailed("it broke off"))
+    assert [line.get("error") for line in connection.answer.lines()] == [None, "it broke off"]
+    assert api.registry.fetches == []
+
+
+def test_a_repository_of_which_no_tag_can_be_had_is_an_error_with_its_status(api: Api, tags: tuple[str, ...]) -> None:
+    assert api.post("/images/create", fromImage="r.example/nope").status == 404
+    api.registry.failure = RegistryDenies("denied")
+    answer = api.post("/images/create", fromImage="r.example/many")
+    assert (answer.status, answer.json()["message"][:39]) == (404, "pull access denied for r.example/many, ")
+    api.registry.failure = None
+    del api.registry.remote[tags[0]]
+    api.registry.remote["r.example/many:../up"] = REMOTE
+    connection = api.open("POST", "/images/create", fromImage="r.example/many")
+    assert (connection.answer.status, api.registry.fetches) == (400, [])
+
+
+def test_a_client_that_leaves_a_pull_of_all_tags_ends_it(api: Api, tags: tuple[str, ...]) -> None:
+    connection = api.open("POST", "/images/create", fromImage="r.example/many")
+    connection.hang_up()
+    assert (api.registry.cancelled, len(api.registry.fetches)) == (1, 1)
+
+
 def test_what_vanishes_meanwhile_is_fetched_once_more_and_no_other_failure_is(api: Api) -> None:
     for failures in ([ImageVanished("gone")], [ImageVanished("gone"), ImageVanished("again")], [RegistryFailed("x")]):
-        connection = api.open("POST", "/images/create", fromImage="box")
+        connection = api.open("POST", "/images/create", fromImage="box", tag="latest")
         for failure in failures:
             api.registry.fetches.pop()[2].errback(failure)
         if len(failures) == 1 and isinstance(failures[0], ImageVanished):
@@ -115,7 +191,7 @@ def test_what_vanishes_meanwhile_is_fetched_once_more_and_no_other_failure_is(ap
 
 def test_what_is_there_already_under_that_name_is_up_to_date(api: Api) -> None:
     api.image_source.add(BOX)
-    connection = api.open("POST", "/images/create", fromImage="box")
+    connection = api.open("POST", "/images/create", fromImage="box", tag="latest")
     api.registry.fetches[0][2].callback(BOX)
     assert connection.answer.lines()[-1] == {"status": "Status: Image is up to date for box:latest"}
 
@@ -124,7 +200,7 @@ def test_docker_hears_nothing_of_the_layers_of_an_image_that_is_here_but_of_thos
     other, config = "sha256:" + "b" * 64, RemoteBlob(f"sha256:{BOX.id}", 10)
     api.image_source.add(replace(BOX, names=("docker.io/library/other:latest",)))
     api.registry.remote[NAME] = replace(REMOTE, config=config)
-    connection = api.open("POST", "/images/create", fromImage="box")
+    connection = api.open("POST", "/images/create", fromImage="box", tag="latest")
     ((_, watch, done),) = api.registry.fetches
     watch(step(LayerPhase.PRESENT))
     watch(LayerProgress(other, LayerPhase.WAITING))
@@ -145,7 +221,7 @@ def test_docker_hears_nothing_of_the_layers_of_an_image_that_is_here_but_of_thos
 
 
 def test_docker_hears_that_a_layer_exists_and_no_more_of_it(api: Api) -> None:
-    connection = api.open("POST", "/images/create", fromImage="box")
+    connection = api.open("POST", "/images/create", fromImage="box", tag="latest")
     ((_, watch, done),) = api.registry.fetches
     watch(step(LayerPhase.PRESENT))
     done.callback(BOX)
@@ -253,7 +329,7 @@ def test_a_pull_that_fails_is_told_of_to_podmans_clients_alone(api: Api) -> None
         api.open("GET", path, filters='{"type":["image"]}') for path in ("/v5.0.0/libpod/events", "/events")
     )
     api.registry.failure = RegistryFailed("it broke")
-    api.post("/images/create", fromImage="box")
+    api.post("/images/create", fromImage="box", tag="latest")
     api.post("/v5.0.0/libpod/images/pull", reference="r.example/box")
     dockers, podmans = podman.answer.lines()
     assert (dockers["Action"], dockers["Actor"]["ID"]) == ("pull-error", "")
@@ -277,7 +353,7 @@ def test_a_short_name_that_may_be_several_is_refused_and_no_registry_is_tried(ap
 
 def test_a_short_name_of_a_docker_client_is_docker_hubs_alone(api: Api) -> None:
     api.registry.short["box"] = ("evil.example/box",)
-    api.open("POST", "/images/create", fromImage="box")
+    api.open("POST", "/images/create", fromImage="box", tag="latest")
     assert api.registry.fetches[0][0] == NAME
 
 

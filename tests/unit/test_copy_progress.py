@@ -149,6 +149,15 @@ def test_a_broken_registries_conf_is_an_error_and_not_an_empty_one(tmp_path: Pat
         ("registry r.example is blocked in /etc/containers/registries.conf", RegistryForbids),
         ("reading manifest latest in r.example/box: requested access to the resource is denied", RegistryDenies),
         ("reading manifest 1 in r.example/box: StatusCode: 404, nope", NoSuchRemoteImage),
+        ("Error listing repository tags: fetching tags list: repository name not known to registry", NoSuchRemoteImage),
+        (
+            "Error listing repository tags: fetching tags list: invalid status code from registry 404 (Not Found)",
+            NoSuchRemoteImage,
+        ),
+        (
+            "Error listing repository tags: fetching tags list: invalid status code from registry 401 (Unauthorized)",
+            RegistryRefused,
+        ),
         ("reading manifest 1 in r.example/box: unauthorized: authentication required", RegistryRefused),
         ("pinging container registry r.example: dial tcp: connection refused", RegistryUnreachable),
         ("received unexpected HTTP status: 502 Bad Gateway", RegistryFailed),

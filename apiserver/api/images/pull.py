@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.lookup import is_id_of, is_short
-from apiserver.engine.images.platform import OtherPlatform, check_platform, fits, parse_platform
+from apiserver.engine.images.platform import check_platform, fits, parse_platform
 from apiserver.engine.images.pull import Pull, Pulls
 from apiserver.engine.images.service import Images
 from apiserver.engine.names import LIBPOD_NAMES, Reference, parse_reference
@@ -46,22 +46,35 @@ class ImagePullGroup:
 
     @app.route("/images/create", methods=["POST"], query="fromImage")
     async def docker_pull(self, request: Request) -> None:
-        reference = docker.pulled_reference(string(request, "fromImage") or "", string(request, "tag"))
+        asked = docker.pulled_reference(string(request, "fromImage") or "", string(request, "tag"))
         platform = string(request, "platform") or ""
-        system, architecture, variant = parse_platform(platform)
-        access = docker.registry_access(reference, sent_credentials(request))
-        pull = self._pulls().join(reference, access, Platform(system, architecture, variant))
+        wanted = Platform(*parse_platform(platform))
+        access = docker.registry_access(asked, sent_credentials(request))
+        with in_dockers_words(docker.access_denied(asked)):
+            references = await self._all_of(asked, access)
+        stream: Stream | None = None
+        newer, unchosen = False, ""
         try:
-            with in_dockers_words(docker.access_denied(reference)):
-                found = await pull.found()
-            stream = open_stream(request, "application/json")
-            if await _docker_lines(stream, reference, pull) and platform and not found.platform.os:
-                try:  # there was no list to choose from
-                    check_platform(reference.familiar, await self._images.find(pull.pulled.image_id), platform)
-                except OtherPlatform as error:
-                    await stream.write_json(error_line(Flavour.DOCKER.words(error)))
-        finally:
-            pull.leave()
+            for reference in references:
+                pull = self._pulls().join(reference, access, wanted)
+                try:
+                    with in_dockers_words(docker.access_denied(reference)):
+                        found = await pull.found()
+                    stream = stream or open_stream(request, "application/json")
+                    await _docker_lines(stream, reference, pull)
+                    newer = newer or pull.pulled.newer
+                    if reference == asked.tagged() and not found.platform.os:
+                        unchosen = pull.pulled.image_id  # there was no list to choose from
+                finally:
+                    pull.leave()
+            stream = stream or open_stream(request, "application/json")
+            await stream.write_json(docker.last_line(asked, newer=newer))
+            if platform and unchosen:
+                check_platform(asked.familiar, await self._images.find(unchosen), platform)
+        except EngineError as error:
+            if stream is None:
+                raise
+            await stream.write_json(error_line(Flavour.DOCKER.words(error)))  # the status is out already
 
     @app.route("/libpod/images/pull", methods=["POST"])
     async def libpod_pull(self, request: Request) -> bytes | None:
@@ -78,8 +91,7 @@ class ImagePullGroup:
                 return reply_json(request, asked.last_line(pull.pulled.image_id))
             stream = open_stream(request, "application/json")
             if asked.compat:
-                if await _docker_lines(stream, found.exact(), pull):
-                    await stream.write_json(libpod.last_line_of_compat(pull.pulled.image_id))
+                await _compat_lines(stream, found.exact(), pull)
             elif await _libpod_lines(stream, asked.lines, found.exact(), pull):
                 image = await self._images.find(pull.pulled.image_id)
                 if not fits(image, asked.platform_text, self._system.host.architecture):
@@ -88,6 +100,17 @@ class ImagePullGroup:
             return None
         finally:
             pull.leave()
+
+    async def _all_of(self, asked: Reference, access: RegistryAccess) -> Sequence[Reference]:
+        """What a Docker client means: without tag and digest all tags that the registry has.
+
+        Raises:
+            as `Registry.tags`
+        """
+        if asked.tag or asked.digest:
+            return (asked,)
+        tags = await self._pulls().registry.tags(asked, access)
+        return [parse_reference(f"{asked.canonical}:{tag}") for tag in tags]
 
     async def _image_or_reference(self, asked: _Asked) -> Image | Reference:
         """The image that is here, where the policy is content with it; else what to pull."""
@@ -200,21 +223,29 @@ def _asked(request: Request, own_architecture: str) -> _Asked:
     return asked
 
 
-async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> bool:
-    """Whether it came to a good end."""
+async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> None:
+    """All but the last one.
+
+    Raises:
+        as `Registry.fetch`
+    """
     await stream.write_json(docker.first_line(reference))
     layers = docker.LayerLines(whole=pull.whole)
+    while (news := await pull.progress()) is not None:
+        for each in news:
+            for line in layers.lines(each):
+                await stream.write_json(line)
+    await stream.write_json(docker.digest_line(pull.pulled.digest))
+
+
+async def _compat_lines(stream: Stream, reference: Reference, pull: Pull) -> None:
     try:
-        while (news := await pull.progress()) is not None:
-            for each in news:
-                for line in layers.lines(each):
-                    await stream.write_json(line)
+        await _docker_lines(stream, reference, pull)
     except EngineError as error:  # the status is out already
         await stream.write_json(error_line(Flavour.DOCKER.words(error)))
-        return False
-    for line in docker.last_lines(reference, pull.pulled):
-        await stream.write_json(line)
-    return True
+        return
+    await stream.write_json(docker.last_line(reference, newer=pull.pulled.newer))
+    await stream.write_json(libpod.last_line_of_compat(pull.pulled.image_id))
 
 
 async def _libpod_lines(stream: Stream, lines: libpod.PullLines, reference: Reference, pull: Pull) -> bool:

@@ -176,6 +176,18 @@ class Registry(Protocol):
         """
         ...
 
+    async def tags(self, repository: Reference, access: RegistryAccess) -> Sequence[str]:
+        """All tags that a repository has at its registry, in the registry's order.
+
+        Args:
+            repository: without tag and digest.
+
+        Raises:
+            NoSuchRemoteImage: there is no such repository.
+            RegistryRefused, RegistryForbids, RegistryUnreachable, RegistrySilent, RegistryFailed
+        """
+        ...
+
     async def push(
         self,
         image_id: str,

@@ -136,6 +136,10 @@ class LocalRegistry:
         progress.done()
         return image_id
 
+    async def tags(self, repository: Reference, access: RegistryAccess) -> Sequence[str]:
+        async with self._calls.listing(repository, access) as call:
+            return await self.watched(call, lambda watched: self._skopeo.list_tags(call.repository, watched))
+
     async def _looked_at(self, image: RemoteImage, reference: Reference, before: Mapping[str, Image]) -> str:
         """The id of what has come under a reference; what is not as it was announced goes again.
 

@@ -53,8 +53,9 @@ class Call(Struct, frozen=True):
     Attributes:
         skopeo: what it is told.
         reference: whose registry it is.
-        place: `HOST[:PORT]` as skopeo is to call the registry where it writes or logs in.
+        place: `HOST[:PORT]` as skopeo is to call the registry where it writes, logs in or lists tags.
         primary: name of the registry that is asked last.
+        repository: `HOST[:PORT]/PATH` as it is to call the repository then; empty where it reads.
         proxies: None where skopeo goes there itself.
     """
 
@@ -62,11 +63,12 @@ class Call(Struct, frozen=True):
     reference: Reference
     place: str
     primary: str
+    repository: str = ""
     proxies: RegistryProxies | None = None
 
     def named(self, name: str) -> str:
-        """What `HOST[:PORT]/PATH...` of the reference's registry is where skopeo writes."""
-        return self.place + name.removeprefix(self.reference.domain)
+        """What `HOST[:PORT]/PATH...` of the reference's repository is where skopeo writes."""
+        return self.repository + name.removeprefix(self.reference.repository)
 
     async def error_of(self, failed: ProgramFailed) -> EngineError:
         """What it is that went wrong when skopeo failed; its proxies are ended."""
@@ -134,22 +136,40 @@ class RegistryCalls:
                 files = await cancelled_after(self._in_thread(write))
                 # How they are verified stands in registries.conf, of each.
                 words = replace(words, files=files, credentials=True, tls_verify=None)
-                yield Call(words, reference, reference.domain, found.registry.host, proxies)
+                yield Call(words, reference, reference.domain, found.registry.host, proxies=proxies)
 
     @asynccontextmanager
     async def writing(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
         """What skopeo is told to write to a repository, or to log in at its registry; otherwise as `reading`."""
         registries = self._files.registries
         endpoint = await self._in_thread(lambda: destination(reference.repository, registries))
+        async with self._at(endpoint, reference, access) as call:
+            yield call
+
+    @asynccontextmanager
+    async def listing(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
+        """What skopeo is told to list the tags of a repository; otherwise as `reading`.
+
+        For this it asks the host of the name, whatever registries.conf says of it, so the proxy is where the
+        repository comes from. Mirrors, which may lack tags, are not asked.
+        """
+        registries = self._files.registries
+        found = await self._in_thread(lambda: source(reference.repository, registries))
+        async with self._at(found.registry, reference, access) as call:
+            yield call
+
+    @asynccontextmanager
+    async def _at(self, endpoint: Endpoint, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
+        """What skopeo is told to go to one place, by a proxy that stands for it and whose own name it uses."""
         if endpoint.blocked:
             raise RegistryForbids(f"registry {reference.domain} is blocked in registries.conf")
         if access.tls_verify is not None:
             endpoint = replace(endpoint, insecure=not access.tls_verify)
         credentials = await self._credentials(endpoint, reference, access)
         async with self._spool.workplace() as place, self._proxies([endpoint]) as proxies:
+            name = _through(endpoint, proxies)
 
             def write() -> RegistryFiles:
-                name = _through(endpoint, proxies)
                 keys = {} if credentials is None else {name: credentials}
                 # So that nothing of the host's counts for it, credential helpers least of all.
                 conf = write_conf(place / "registries.conf", name, Source(Endpoint(name, insecure=True)), {})
@@ -162,7 +182,7 @@ class RegistryCalls:
                 )
 
             words = RegistryCall(files=await cancelled_after(self._in_thread(write)), temporary=place, tls_verify=False)
-            yield Call(words, reference, proxies.hosts[endpoint.host], endpoint.host, proxies)
+            yield Call(words, reference, proxies.hosts[endpoint.host], endpoint.host, name, proxies)
 
     async def _all_credentials(
         self, found: Source, reference: Reference, access: RegistryAccess

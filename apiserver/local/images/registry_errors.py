@@ -34,7 +34,16 @@ _UNREACHABLE = (
     "i/o timeout",
     "server misbehaving",
 )
-_UNKNOWN = ("manifest unknown", "name unknown", "repository not found", "status 404", "StatusCode: 404", "not found")
+_UNKNOWN = (
+    "manifest unknown",
+    "name unknown",
+    "repository name not known to registry",
+    "repository not found",
+    "status 404",
+    "StatusCode: 404",
+    "404 (Not Found)",
+    "not found",
+)
 _DENIED = ("denied", "status 403", "StatusCode: 403", "403 (Forbidden)", "forbidden")
 _FORBIDDEN_HERE = ("is blocked", "is rejected by policy", "Source image rejected")
 _UNAUTHORIZED = (
@@ -54,12 +63,16 @@ _WITHOUT_CODE = re.compile(r"(?<!unauthorized: )authentication required$")
 _WITH_CODE = "unauthorized: authentication required"
 """skopeo 1.18 leaves the registry's code out, 1.9 has it."""
 _UNDER_WAY = re.compile(
-    r"(?:initializing source docker://\S+: |pinging container registry \S+: |reading manifest \S+ in \S+: "
+    r"(?:Error listing repository tags: |fetching tags list: "
+    r"|initializing source docker://\S+: |pinging container registry \S+: |reading manifest \S+ in \S+: "
     r"|trying to reuse blob \S+ at destination: |checking whether a blob \S+ exists in \S+: "
     r'|authenticating creds for "[^"]*": )+'
 )
 """What skopeo, as Podman, was about to do; dockerd does not say it."""
 _VANISHED = re.compile(r"^committing the finished image: .*: (?:image|layer) not known$", re.DOTALL)
+_LISTING = "Error listing repository tags: "
+_NO_SUCH_REPOSITORY = "repository name not known to registry"
+"""The registry's own words; skopeo 1.9 has no more than the status."""
 _FILE = re.compile(r'storing blob to file "[^"]*": (?:happened during read: )?')
 
 
@@ -93,6 +106,9 @@ def registry_error(
         return RegistryUnreachable(said, to_docker)
     if any(word in bare for word in _UNKNOWN):
         name = reference.tagged().familiar
+        if said.startswith(_LISTING):
+            name = reference.familiar
+            return NoSuchRemoteImage(said, f"repository {name} not found: name unknown: {_NO_SUCH_REPOSITORY}")
         return NoSuchRemoteImage(said, f"manifest for {name} not found: manifest unknown: {last_words(said)}")
     return RegistryFailed(said, to_docker)
 

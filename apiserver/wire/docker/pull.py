@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
-from apiserver.engine.images.pull import Pulled
 from apiserver.engine.names import Reference, familiar_repository, parse_reference
 from apiserver.engine.ports.registry import Credentials, LayerPhase, LayerProgress, RegistryAccess
 from apiserver.jsonvalue import JsonObject
@@ -21,14 +20,14 @@ _STATUS = {
 
 
 def pulled_reference(name: str, tag: str | None) -> Reference:
-    """What `fromImage` and `tag` name; a tag may be a digest.
+    """What `fromImage` and `tag` name; a tag may be a digest. Without either it is the whole repository.
 
     Raises:
         InvalidReference
     """
+    plain = parse_reference(name.removesuffix(":"))  # which some clients leave there for all tags
     if not tag:
-        return parse_reference(name).tagged()
-    plain = parse_reference(name)
+        return plain
     repository = f"{plain.domain}/{plain.path}"
     return parse_reference(f"{repository}@{tag}" if ":" in tag else f"{repository}:{tag}")
 
@@ -90,8 +89,11 @@ class LayerLines:
         return {"status": _STATUS[phase], "progressDetail": dict(detail or {}), "id": name}
 
 
-def last_lines(reference: Reference, pulled: Pulled) -> Iterator[JsonObject]:
-    """The digest, and one of the sentences that clients look for."""
-    yield {"status": f"Digest: {pulled.digest}"}
-    what = "Downloaded newer image for" if pulled.newer else "Image is up to date for"
-    yield {"status": f"Status: {what} {reference.familiar}"}
+def digest_line(digest: str) -> JsonObject:
+    return {"status": f"Digest: {digest}"}
+
+
+def last_line(asked: Reference, *, newer: bool) -> JsonObject:
+    """One of the sentences that clients look for."""
+    what = "Downloaded newer image for" if newer else "Image is up to date for"
+    return {"status": f"Status: {what} {asked.familiar}"}
