@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from msgspec.structs import replace
 
 from apiserver.drivers.linux.mounts import bind, unmount_now
 from apiserver.engine.containers.options import Identity, Limits, Mounts, Namespaces, Network, Security
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
-from apiserver.errors import InvalidParameter
+from apiserver.errors import HostError, InvalidParameter
 from apiserver.local.runs.sources import NoSuchSource
 from tests.integration.local_rig import rig
 from tests.support.image_archive import Entry
@@ -135,6 +136,55 @@ async def test_a_passwd_that_is_a_link_is_resolved_in_the_container(rig: Rig, tm
     passwd.symlink_to(outside)
     with pytest.raises(InvalidParameter, match="unable to find user spy: no matching entries in passwd file"):
         await rig.create(shell("true", process={"user": "spy"}))
+
+
+NUMERIC = {"user": "4321", "adds_accounts": True}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_user_that_the_image_does_not_have_gets_one_line_and_the_image_stays_as_it_was(rig: Rig) -> None:
+    etc = rig.layers.directories[0] / "etc"
+    (etc / "passwd").write_bytes(b"root:x:0:0::/:/bin/sh")  # its last line has no end
+    (etc / "group").unlink()
+    for _ in range(2):
+        assert await said(rig, "cat /etc/passwd /etc/group", process=NUMERIC) == (
+            "root:x:0:0::/:/bin/sh\n4321:*:4321:0:container user:/:/bin/sh\n4321:x:4321:4321"
+        )
+    assert (etc / "passwd").read_bytes() == b"root:x:0:0::/:/bin/sh"
+    assert not (etc / "group").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_passwd_is_mounted_over_only_where_the_root_is_read_only(rig: Rig) -> None:
+    """useradd puts a new file in its place, which is impossible where one is mounted."""
+    script = "id -un; grep -c ' /etc/passwd ' /proc/mounts || :"
+    for read_only, mounted_over in ((True, "1"), (False, "0")):
+        mounts = Mounts(read_only_rootfs=read_only)
+        assert await said(rig, script, process=NUMERIC, mounts=mounts) == f"4321\n{mounted_over}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_line_is_written_to_what_the_client_mounts(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text("root:x:0:0::/:/bin/sh\n")
+    mounts = Mounts(mounts=(Mount(MountKind.BIND, "/etc/passwd", str(tmp_path / "passwd")),))
+    for read_only in (False, True):
+        asked = replace(mounts, read_only_rootfs=read_only)
+        assert await said(rig, "cat /etc/passwd; tail -n 1 /etc/group", process=NUMERIC, mounts=asked) == (
+            "root:x:0:0::/:/bin/sh\n4321:x:4321:4321"
+        )
+    assert (tmp_path / "passwd").read_text() == "root:x:0:0::/:/bin/sh\n"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_passwd_that_is_a_link_gets_its_line_in_the_container(rig: Rig, tmp_path: Path) -> None:
+    outside = tmp_path / "passwd"
+    outside.write_text("")
+    passwd = rig.layers.directories[0] / "etc/passwd"
+    passwd.unlink()
+    passwd.symlink_to(outside)
+    with pytest.raises(HostError, match="cannot write /etc/passwd of the container: No such file or directory"):
+        await rig.create(shell("true", process=NUMERIC))
+    assert outside.read_text() == ""
 
 
 # security

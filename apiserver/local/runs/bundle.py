@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from apiserver.drivers.threads import Threads
 from apiserver.engine.containers.options.network import HOST
@@ -20,10 +21,11 @@ from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Rootfs
 from apiserver.local.runs.sources import make_sources, touching
-from apiserver.local.runs.spec import assemble, host_devices, identity, mounts, process, users
+from apiserver.local.runs.spec import accounts, assemble, host_devices, identity, mounts, process, users
 from apiserver.local.runs.spec.mounts import Placed
 
 _CONTAINERENV = 'engine="apiserver"\nname="{name}"\nid="{id}"\nimageid="{image}"\n'
+PASSWD, GROUP = "/etc/passwd", "/etc/group"
 
 
 class HostFiles(Struct, frozen=True):
@@ -31,6 +33,7 @@ class HostFiles(Struct, frozen=True):
 
     hosts: Path = Path("/etc/hosts")
     resolv_conf: Path = Path("/etc/resolv.conf")
+    passwd: Path = Path("/etc/passwd")
 
 
 class Bundles:
@@ -73,7 +76,9 @@ class Bundles:
             else ()
         )
         targets = [mount for mount in placed if mount not in ours or mount.is_bind]
-        user = await touching(self._threads, options.mounts, self._furnish, spec, merged, placed, targets, cwd)
+        user, copies = await touching(
+            self._threads, options.mounts, self._furnish, spec, plan, merged, placed, targets, cwd
+        )
         if untouched and options.mounts.new_volumes_for_user:
             await give(self._threads, untouched, spec.volumes, user_id=user.uid, group_id=user.gid)
         configuration = assemble.configuration(
@@ -83,7 +88,7 @@ class Bundles:
             self._seccomp,
             process=assemble.process_of(spec, self._machine, user=user, hostname=hostname),
             hostname=hostname,
-            ours=ours,
+            ours=[*ours, *mounts.file_mounts(copies, read_only=True)],
             asked=asked,
             nodes=nodes,
         )
@@ -118,17 +123,51 @@ class Bundles:
         return {target: text for target, text in texts.items() if target not in network.image_files}
 
     def _furnish(
-        self, spec: RunSpec, merged: Path, placed: Sequence[Placed], targets: Sequence[Placed], cwd: str
-    ) -> users.User:
-        """Make what mounts and the first process stand on, and find out who that is."""
+        self,
+        spec: RunSpec,
+        plan: RunPlan,
+        merged: Path,
+        placed: Sequence[Placed],
+        targets: Sequence[Placed],
+        cwd: str,
+    ) -> tuple[users.User, dict[str, Path]]:
+        """Make what mounts and the first process stand on, and find out who that is.
+
+        Returns:
+            the user, and what else of ours to mount, read-only: target -> file.
+        """
         inside.make_targets(merged, targets)
-        user = self._user(spec, merged, placed)
+        user, copies = self._user(spec, plan, merged, placed, cwd)
         create = spec.options.process.create_working_dir
         missing = "" if create else f'workdir "{cwd}" does not exist on container {spec.key.container_id}'
         inside.settle_working_dir(merged, placed, cwd, missing=missing)
-        return user
+        return user, copies
 
-    def _user(self, spec: RunSpec, merged: Path, placed: Sequence[Placed]) -> users.User:
-        groups = spec.options.security.supplementary_groups
+    def _user(
+        self, spec: RunSpec, plan: RunPlan, merged: Path, placed: Sequence[Placed], cwd: str
+    ) -> tuple[users.User, dict[str, Path]]:
+        asked, more_groups = spec.options.process, spec.options.security.supplementary_groups
         passwd, group = inside.accounts(merged, placed)
-        return users.resolve(spec.options.process.user, groups, passwd, group)
+        user = users.resolve(asked.user, more_groups, passwd, group)
+        if not asked.adds_accounts:
+            return user, {}
+        added = {}
+        if not inside.is_covered(merged, placed, PASSWD):
+            host = netfiles.read_host_file(self._host_files.passwd).encode(errors="surrogateescape")
+            line = accounts.passwd_line(asked.user, passwd, group, home=cwd, entry=asked.passwd_entry, host_passwd=host)
+            added[PASSWD] = accounts.to_append(passwd, line)
+        if not inside.is_covered(merged, placed, GROUP):
+            line = accounts.group_line(asked.user, group, entry=asked.group_entry)
+            added[GROUP] = accounts.to_append(group, line)
+        whole = {PASSWD: passwd + added.get(PASSWD, b""), GROUP: group + added.get(GROUP, b"")}
+        home = users.resolve(asked.user, more_groups, whole[PASSWD], whole[GROUP]).home
+        changed = {path: data for path, data in added.items() if data}
+        if spec.options.mounts.read_only_rootfs:
+            texts = {path: whole[path].decode(errors="surrogateescape") for path in changed}
+            copies = netfiles.write_files(plan.container, texts)
+            inside.make_targets(merged, mounts.file_mounts(copies, read_only=True))
+            return replace(user, home=home), copies
+        for path, data in changed.items():
+            # Into the container's own layer, and no mount: useradd in a container puts a new file in its place.
+            inside.append(merged, path, data)
+        return replace(user, home=home), {}

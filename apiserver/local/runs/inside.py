@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from apiserver.drivers.linux.openat2 import Inside
-from apiserver.errors import InvalidParameter
+from apiserver.errors import HostError, InvalidParameter
 from apiserver.local.runs.spec import mounts, process
 from apiserver.local.runs.spec.mounts import Placed
 
@@ -101,6 +102,30 @@ def _read(rootfs: Path, placed: Sequence[Placed], path: str) -> bytes:
         return b""  # a file is to be mounted on /etc; what the image has there, the runtime knows
     with root:
         return read_accounts(root, rest, path)
+
+
+def is_covered(rootfs: Path, placed: Sequence[Placed], path: str) -> bool:
+    """Whether a path lies in, or is, what the client mounts from elsewhere."""
+    return _covering(rootfs, placed, path)[0] != rootfs
+
+
+def append(rootfs: Path, path: str, data: bytes) -> None:
+    """Write to the end of a file in the container's own layer, whole or not at all; it is made where there is none.
+
+    Raises:
+        HostError
+    """
+    with Inside(rootfs) as root:
+        try:
+            os.close(root.make_directories(PurePosixPath(path).parent))
+            descriptor = root.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                size = os.fstat(descriptor).st_size
+                if file.write(data) != len(data):
+                    file.truncate(size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise HostError(f"cannot write {path} of the container: {error.strerror}") from error
 
 
 def read_accounts(root: Inside, path: str, name: str) -> bytes:

@@ -174,7 +174,7 @@ def _config(container: Container, host_name: str, version: tuple[int, ...], stop
         "Umask": f"{process.umask:04o}",
         "Timeout": options.lifecycle.timeout,
         "StopTimeout": int(10 if process.stop_timeout is None else max(process.stop_timeout, 0)),
-        "Passwd": True,
+        "Passwd": process.adds_accounts,
     }
     if version < V5:
         config |= {"Entrypoint": " ".join(process.entrypoint or ()), "StopSignal": stop_signal}

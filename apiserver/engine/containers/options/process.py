@@ -45,6 +45,12 @@ class Process(Struct, frozen=True):
     """False: a start fails where it is missing."""
     user: str = ""
     """`USER[:GROUP]`, names or numbers, as given; resolved in the container's own passwd and group at start."""
+    adds_accounts: bool = False
+    """A user that is a number and not in the container's passwd gets a line there, and one in group, at start."""
+    passwd_entry: str = ""
+    """The client's own line for passwd, with `$USERNAME`, `$UID`, `$GID`, `$NAME`, `$HOME`; empty: the usual one."""
+    group_entry: str = ""
+    """As `passwd_entry`, for group, with `$GROUPNAME`, `$GID`, `$USERLIST`."""
     terminal: bool = False
     stdin_open: bool = False
     stdin_once: bool = False

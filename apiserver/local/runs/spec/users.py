@@ -28,14 +28,15 @@ class User(Struct, frozen=True):
     home: str = "/"
 
 
-class _Passwd(Struct, frozen=True):
+class PasswdEntry(Struct, frozen=True):
     name: str
     uid: int
     gid: int
+    full_name: str
     home: str
 
 
-class _Group(Struct, frozen=True):
+class GroupEntry(Struct, frozen=True):
     name: str
     gid: int
     members: tuple[str, ...]
@@ -58,31 +59,33 @@ def resolve(text: str, more_groups: Sequence[str], passwd: bytes, group: bytes) 
     user_part, _, group_part = text.partition(":")
     if ":" in group_part:
         raise InvalidParameter(f"invalid user: {text!r}")
-    number = _id(user_part) if user_part else 0
-    entry = next((e for e in _passwd(passwd) if (e.uid == number if number is not None else e.name == user_part)), None)
+    number = numeric_id(user_part) if user_part else 0
+    entry = next(
+        (e for e in passwd_entries(passwd) if (e.uid == number if number is not None else e.name == user_part)), None
+    )
     if entry is None and number is None:
         raise InvalidParameter(f"unable to find user {user_part}: no matching entries in passwd file")
     uid = entry.uid if entry else number or 0
     gid = entry.gid if entry else 0
-    groups = list(_groups(group))
+    groups = list(group_entries(group))
     supplementary: list[int] = []
     if group_part:
-        gid = _group_id(group_part, groups)
+        gid = group_id(group_part, groups)
     elif entry is not None:
         supplementary = [g.gid for g in groups if entry.name in g.members]
-    supplementary += [_group_id(name, groups) for name in more_groups]
+    supplementary += [group_id(name, groups) for name in more_groups]
     home = entry.home if entry else "/"
     return User(uid, gid, tuple(dict.fromkeys((gid, *supplementary))), home)
 
 
 def user_names(passwd: bytes) -> dict[int, str]:
     """Who has an id; the first entry counts, and a name that is no plain text does not."""
-    return _first_names((entry.uid, entry.name) for entry in _passwd(passwd))
+    return _first_names((entry.uid, entry.name) for entry in passwd_entries(passwd))
 
 
 def group_names(group: bytes) -> dict[int, str]:
     """As `user_names`, of groups."""
-    return _first_names((entry.gid, entry.name) for entry in _groups(group))
+    return _first_names((entry.gid, entry.name) for entry in group_entries(group))
 
 
 def _first_names(entries: Iterable[tuple[int, str]]) -> dict[int, str]:
@@ -93,10 +96,10 @@ def _first_names(entries: Iterable[tuple[int, str]]) -> dict[int, str]:
     return names
 
 
-def _group_id(text: str, groups: Iterable[_Group]) -> int:
+def group_id(text: str, groups: Iterable[GroupEntry]) -> int:
     if _CONTROL.search(text) or not text:
         raise InvalidParameter(f"invalid group: {text!r}")
-    number = _id(text)
+    number = numeric_id(text)
     if number is not None:
         return number
     found = next((g.gid for g in groups if g.name == text), None)
@@ -105,7 +108,7 @@ def _group_id(text: str, groups: Iterable[_Group]) -> int:
     return found
 
 
-def _id(text: str) -> int | None:
+def numeric_id(text: str) -> int | None:
     """A plain decimal id; None for a name.
 
     What another parser could read as a number in its own way (`-1`, `01000`, `4294967296`) is refused: one that
@@ -124,22 +127,23 @@ def _lines(data: bytes) -> Iterator[list[str]]:
             yield line.split(":")
 
 
-def _passwd(data: bytes) -> Iterator[_Passwd]:
+def passwd_entries(data: bytes) -> Iterator[PasswdEntry]:
     for fields in _lines(data):
         if len(fields) < 4 or not (_plain(fields[2]) and _plain(fields[3])):
             continue
         home = fields[5] if len(fields) > 5 else ""
         # What is no path must not become one: it ends in the environment and in the engine's words.
         safe = home.startswith("/") and not _CONTROL.search(home) and home.isprintable()
-        yield _Passwd(fields[0], int(fields[2]), int(fields[3]), home if safe else "/")
+        full_name = fields[4].partition(",")[0] if len(fields) > 4 else ""
+        yield PasswdEntry(fields[0], int(fields[2]), int(fields[3]), full_name, home if safe else "/")
 
 
-def _groups(data: bytes) -> Iterator[_Group]:
+def group_entries(data: bytes) -> Iterator[GroupEntry]:
     for fields in _lines(data):
         if len(fields) < 3 or not _plain(fields[2]):
             continue
         members = fields[3].split(",") if len(fields) > 3 else []
-        yield _Group(fields[0], int(fields[2]), tuple(name for name in members if name))
+        yield GroupEntry(fields[0], int(fields[2]), tuple(name for name in members if name))
 
 
 def _plain(text: str) -> bool:

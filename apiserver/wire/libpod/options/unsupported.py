@@ -7,7 +7,7 @@ from apiserver.wire.libpod.options.body import CreateBody
 
 _FIELDS = (
     "rootfs rootfs_overlay rootfs_mapping rootfs_propagation storage_opts env_host hostusers"
-    " passwd_entry group_entry personality overlay_volumes image_volumes"
+    " personality overlay_volumes image_volumes"
     " artifact_volumes chroot_directories secrets secret_env shm_size_systemd devices_from gpus"
     " network_options base_hosts_file"
     " label_nested procfs_opts unified pod init_container_type"
@@ -39,7 +39,6 @@ def refuse_unsupported(body: CreateBody) -> None:
             raise NotImplementedYet(f"the option {name}")
     ids, limits = body.idmappings, body.resource_limits
     asked: tuple[tuple[object, str], ...] = (
-        (not body.manage_password, "manage_password"),
         (body.systemd not in ("", "true", "false"), f"systemd={body.systemd}"),
         (body.sdnotify_mode not in ("", "container", "ignore"), f"sdnotifyMode={body.sdnotify_mode}"),
         (body.cgroups_mode not in ("", "enabled"), f"cgroups_mode={body.cgroups_mode}"),
