@@ -4,9 +4,14 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
+from apiserver.engine.ports.images import Image, ImageConfig
+from apiserver.errors import HostError
+from tests.fakes.images import image
 from tests.support.api import Api
+from tests.support.engine import IMAGE, NOON
 
 PLAIN: dict[str, Any] = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
 
@@ -205,6 +210,38 @@ def test_the_list_shows_running_containers_and_all_with_all_or_a_limit(api: Api)
     assert sorted(names(all=1, limit=-1)) == ["/new", "/old"]
     assert names(filters={"status": ["created"]}) == ["/old"]
     assert sorted(names(all="true", filters={"ancestor": {"nope": True}})) == []
+
+
+def test_the_list_shows_the_name_of_an_image_while_it_means_that_image_and_then_its_id(api: Api) -> None:
+    create(api)
+    ours = Image(IMAGE, ("docker.io/library/busybox:latest",), (), NOON, 1, ImageConfig())
+    api.image_source.add(ours)
+
+    def shown() -> tuple[str, str]:
+        (entry,) = api.get("/containers/json", all=1).json()
+        return entry["Image"], entry["ImageID"]
+
+    assert shown() == ("busybox", f"sha256:{IMAGE}")
+    api.image_source.add(replace(ours, names=()))
+    assert shown() == (f"sha256:{IMAGE}", f"sha256:{IMAGE}")
+    api.image_source.add(image("other", *ours.names))
+    assert shown()[0] == f"sha256:{IMAGE}"
+    assert api.get("/containers/box/json").json()["Config"]["Image"] == "busybox"
+    (podmans,) = api.get("/v5.0.0/libpod/containers/json", all="true").json()
+    assert podmans["Image"] == "busybox"
+
+
+def test_containers_are_listed_where_the_store_of_images_cannot_be_read(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(api)
+
+    async def fail() -> None:
+        raise HostError("images.json is broken")
+
+    monkeypatch.setattr(api.image_source, "images", fail)
+    (entry,) = api.get("/containers/json", all=1).json()
+    assert entry["Image"] == f"sha256:{IMAGE}"
 
 
 def test_wrong_filters_are_400_and_missing_containers_in_them_404(api: Api) -> None:

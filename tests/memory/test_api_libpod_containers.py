@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from apiserver.engine.ports.images import Image, ImageConfig
 from tests.support.api import Api
-from tests.support.engine import IMAGE
+from tests.support.engine import IMAGE, NOON
 
 CONTAINERS = "/v5.0.0/libpod/containers"
 PLAIN: dict[str, Any] = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
@@ -151,6 +152,7 @@ def test_a_container_of_podmans_is_of_an_image_by_its_whole_name(api: Api, image
     api.post(f"{CONTAINERS}/create", {"name": "box", "image": image, "netns": {"nsmode": "none"}})
     (shown,) = api.get(f"{CONTAINERS}/json", all="true").json()
     assert shown["Image"] == "docker.io/library/busybox:latest"
+    api.image_source.add(Image(IMAGE, (shown["Image"],), (), NOON, 1, ImageConfig()))
     create(api, "theirs", Image=image)
     assert [each["Image"] for each in api.get("/containers/json", all="true", filters={"name": ["theirs"]}).json()] == [
         image

@@ -43,7 +43,7 @@ def inspect(shown: Container, version: tuple[int, ...] = V1_51) -> Any:
 
 
 def summary(shown: Container, version: tuple[int, ...] = V1_51) -> Any:
-    return summary_json(shown, NETWORKS, AROUND.mountpoints, version, NOW)
+    return summary_json(shown, NETWORKS, AROUND.mountpoints, lambda _: shown.image_id, version, NOW)
 
 
 def with_options(**options: Any) -> Container:

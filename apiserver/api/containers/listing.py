@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
-from apiserver.api.containers.surroundings import mountpoints, networks_by_name, now
+from apiserver.api.containers.surroundings import image_ids, mountpoints, networks_by_name, now
 from apiserver.engine.containers.model import Container
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.containers.signals import signal_number
@@ -61,6 +61,7 @@ class ContainerListGroup:
         wanted, limit = filters(request), integer(request, "limit") or 0
         networks = networks_by_name(self._networks)
         ancestors = {name: await self._descendants(name) for name in wanted.get("ancestor", ())}
+        names = await image_ids(self._images)
         shown = self._containers.registry.all()
         if not (docker_bool(request, "all") or limit > 0 or shows_stopped(wanted)):
             shown = tuple(container for container in shown if container.alive)
@@ -69,17 +70,13 @@ class ContainerListGroup:
             chosen = chosen[:limit]
         sizes = await self._sizes(chosen) if docker_bool(request, "size") else None
         places, moment = mountpoints(self._volumes), now(self._clock)
+
+        def entry(container: Container) -> JsonObject:
+            return summary_json(container, networks, places, names, request.version, moment)
+
         if sizes is None:
-            return reply_json(
-                request, [summary_json(each, networks, places, request.version, moment) for each in chosen]
-            )
-        return reply_json(
-            request,
-            [
-                summary_json(each, networks, places, request.version, moment) | docker_sizes.summary_json(size)
-                for each, size in sizes
-            ],
-        )
+            return reply_json(request, [entry(each) for each in chosen])
+        return reply_json(request, [entry(each) | docker_sizes.summary_json(size) for each, size in sizes])
 
     @app.route("/containers/<name:name>/json", methods=["GET"])
     async def docker_inspect(self, request: Request, name: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from apiserver.engine.containers.model import Container
@@ -21,20 +21,28 @@ def summary_json(
     container: Container,
     networks: Mapping[str, Network],
     mountpoints: Mapping[str, str],
+    image_id: Callable[[str], str],
     version: Version,
     now: datetime,
 ) -> JsonObject:
-    """Args as `inspect.Surroundings` has them; `now` is for the words of `Status`."""
+    """A name that is no longer the container's image's is not shown: then it is the image's id.
+
+    Args:
+        networks, mountpoints: as `inspect.Surroundings` has them.
+        image_id: of the image that a name means now; empty for none.
+        now: for the words of `Status`.
+    """
     options = container.options
     host: JsonObject = {"NetworkMode": show_mode(options.network)}
     if version >= V1_46 and options.identity.annotations:
         host["Annotations"] = sorted_map(options.identity.annotations)
+    image = f"sha256:{container.image_id}"
     there = container.alive and options.network.bridged
     shown: JsonObject = {
         "Id": container.id,
         "Names": [f"/{container.name}"],
-        "Image": container.image_name,
-        "ImageID": f"sha256:{container.image_id}",
+        "Image": container.image_name if image_id(container.image_name) == container.image_id else image,
+        "ImageID": image,
         "Command": _command(container),
         "Created": unix_seconds(container.created),
         "Ports": list_ports(published(container), options.network.exposed if there else ()),
