@@ -168,6 +168,15 @@ def test_an_inspection_has_what_was_asked_for(podman: Podman) -> None:
     assert config["CreateCommand"][-2:] == ["busybox", "true"]
     assert shown["HostConfig"]["PidsLimit"] == 2048
     assert shown["HostConfig"]["NetworkMode"] == "none"
+    assert (shown["Path"], config["sdNotifyMode"]) == ("true", "container")
+
+
+def test_an_inspection_has_the_init(podman: Podman) -> None:
+    options = ("--init", "--sdnotify", "ignore")
+    podman.ok("create", "--name", "box", *OFFLINE, *options, "busybox", "true")
+    (shown,) = json.loads(podman.ok("inspect", "box"))
+    assert (shown["Path"], shown["Args"]) == ("/sbin/docker-init", ["--", "true"])
+    assert shown["Config"]["sdNotifyMode"] == "ignore"
 
 
 def test_what_is_nowhere_is_said_not_to_be_there(podman: Podman) -> None:

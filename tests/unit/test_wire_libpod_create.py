@@ -213,6 +213,7 @@ DEVICE_RULE = {"allow": True, "type": "c", "major": 1, "minor": -1, "access": "r
         ({"init_path": "/x"}, "lifecycle.init_program", ""),
         ({"conmon_pid_file": "/x"}, "lifecycle.monitor_pid_file", "/x"),
         ({"timeout": 3}, "lifecycle.timeout", 3),
+        ({"sdnotifyMode": "ignore"}, "lifecycle.notify_mode", "ignore"),
         ({"timezone": "local"}, "process.timezone", "local"),
         ({"seccomp_profile_path": "/p.json"}, "security.seccomp_path", "/p.json"),
         ({"restart_policy": "on-failure", "restart_tries": 3}, "lifecycle.restart", RestartPolicy("on-failure", 3)),
@@ -235,6 +236,15 @@ def test_what_the_cli_sends_by_itself_asks_for_podmans_defaults() -> None:
     assert options.network == plain.network
 
 
+def test_what_a_read_only_root_keeps_writable_is_told_from_what_was_asked_for() -> None:
+    found = read(read_only_filesystem=True, read_write_tmpfs=True, **mounted(type="tmpfs", destination="/tmp"))
+    assert {mount.target: mount.for_read_only for mount in found.mounts.mounts} == {
+        "/tmp": False,
+        "/run": True,
+        "/var/tmp": True,
+    }
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -244,7 +254,6 @@ def test_what_the_cli_sends_by_itself_asks_for_podmans_defaults() -> None:
         {"host_device_list": []},
         {"raw_image_name": "b"},
         {"healthLogDestination": "local", "healthMaxLogCount": 5, "healthMaxLogSize": 500},
-        {"sdnotifyMode": "ignore"},
         {"image_volumes": [], "secrets": None, "overlay_volumes": []},
         {"never_heard_of": 1},
     ],

@@ -157,6 +157,7 @@ def test_a_tmpfs_is_shown_with_the_options_that_act_and_among_no_mounts() -> Non
             Mount(MountKind.TMPFS, "/docker", tmpfs_size_bytes=1 << 20, tmpfs_mode=0o700),
             Mount(MountKind.TMPFS, "/podman", tmpfs_options=("exec", "tmpcopyup", "size=1m")),
             Mount(MountKind.TMPFS, "/free", tmpfs_options=("suid", "dev", "ro")),
+            Mount(MountKind.TMPFS, "/run", for_read_only=True),
         )
     )
     found = shown(with_options(mounts=mounts))
@@ -166,6 +167,25 @@ def test_a_tmpfs_is_shown_with_the_options_that_act_and_among_no_mounts() -> Non
         "/podman": "size=1m,rw,rprivate,nosuid,nodev,tmpcopyup",
         "/free": "suid,dev,ro,rprivate,noexec",
     }
+
+
+def test_the_init_is_what_is_run_where_there_is_one() -> None:
+    path, *arguments = container().options.process.argv
+    plain, with_init = shown(container()), shown(container(), facts=RunFacts(arguments=("/init", "--", path)))
+    assert (plain["Path"], plain["Args"]) == (path, arguments)
+    assert (with_init["Path"], with_init["Args"]) == ("/init", ["--", path])
+
+
+def test_the_mode_of_notification_is_the_clients_and_missing_where_it_says_none() -> None:
+    assert "sdNotifyMode" not in shown(container())["Config"]
+    assert shown(with_options(lifecycle=Lifecycle(notify_mode="ignore")))["Config"]["sdNotifyMode"] == "ignore"
+
+
+def test_aliases_are_the_clients_the_short_id_and_the_host_name_where_it_was_asked_for() -> None:
+    plain = with_options(network=Network(aliases=("a",)))
+    named = with_options(network=Network(aliases=("a",)), identity=Identity(hostname="web"))
+    found = [shown(each)["NetworkSettings"]["Networks"]["podman"]["Aliases"] for each in (plain, named)]
+    assert found == [["a", plain.id[:12]], ["a", named.id[:12], "web"]]
 
 
 def test_a_mount_is_shown_with_its_flags() -> None:

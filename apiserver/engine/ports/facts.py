@@ -16,6 +16,7 @@ class RunFacts(Struct, frozen=True):
         log: the recorded output.
         pid_file: will have the pid of the first process while it runs; `monitor_pid_file` that of its monitor.
         configuration: of the run, for its runtime; `oci_version` is the specification's that it follows.
+        arguments: of the first process, with the init before the container's own program where it has one.
         cgroup: of the run, below each hierarchy.
         upper: the container's own layer, `work` what the kernel needs beside it, `merged` where both are mounted.
         bounding: capabilities that its processes can have at most; `effective` those that the first one begins with.
@@ -31,6 +32,7 @@ class RunFacts(Struct, frozen=True):
     monitor_pid: int | None = None
     configuration: str = ""
     oci_version: str = ""
+    arguments: tuple[str, ...] = ()
     cgroup: str = ""
     upper: str = ""
     work: str = ""

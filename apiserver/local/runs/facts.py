@@ -11,7 +11,7 @@ from apiserver.engine.ports.runs import RunKey
 from apiserver.local.paths import Paths
 from apiserver.local.runs.identity import read_pid
 from apiserver.local.runs.machine import Machine
-from apiserver.local.runs.spec import security
+from apiserver.local.runs.spec import init, security
 from apiserver.local.runs.spec.assemble import OCI_VERSION
 
 
@@ -35,6 +35,7 @@ def run_facts(paths: Paths, machine: Machine, key: RunKey, options: ContainerOpt
         monitor_pid=read_pid(run.conmon_pid_file),
         configuration=_if_there(str(run.config)),
         oci_version=OCI_VERSION,
+        arguments=tuple(init.arguments(options.lifecycle, options.process.argv)),
         cgroup=cgroup,
         upper=str(container.upper),
         work=str(container.work),

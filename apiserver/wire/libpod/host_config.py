@@ -77,7 +77,11 @@ def host_config_json(
         "PublishAllPorts": network.publish_all,
         "ReadonlyRootfs": mounts.read_only_rootfs,
         "SecurityOpt": _security_options(security),
-        "Tmpfs": {mount.target: _tmpfs(mount) for mount in mounts.mounts if mount.kind is MountKind.TMPFS},
+        "Tmpfs": {
+            mount.target: _tmpfs(mount)
+            for mount in mounts.mounts
+            if mount.kind is MountKind.TMPFS and not mount.for_read_only
+        },
         "UTSMode": namespaces.uts.value,
         "UsernsMode": "",
         "ShmSize": mounts.shm_size_bytes,

@@ -13,7 +13,7 @@ from apiserver.engine.containers.signals import signal_name
 from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.networks import Network
-from apiserver.jsonvalue import JsonObject
+from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.gojson import ZERO_TIME, go_time
 from apiserver.wire.libpod.annotations import shown_annotations
 from apiserver.wire.libpod.host_config import host_config_json
@@ -59,8 +59,8 @@ def container_json(
     Args:
         stop_signal: its number, which is what versions before 5 show.
     """
-    path, *arguments = container.options.process.argv or ("",)
     facts = around.facts
+    path, *arguments = facts.arguments or container.options.process.argv or ("",)
     shown: JsonObject = {
         "Id": container.id,
         "Created": go_time(container.created),
@@ -180,6 +180,8 @@ def _config(container: Container, host_name: str, version: tuple[int, ...], stop
         config |= {"Entrypoint": " ".join(process.entrypoint or ()), "StopSignal": stop_signal}
     if process.timezone:
         config["Timezone"] = process.timezone
+    if options.lifecycle.notify_mode:
+        config["sdNotifyMode"] = options.lifecycle.notify_mode
     if identity.create_command:
         config["CreateCommand"] = list(identity.create_command)
     if options.lifecycle.health is not None:
@@ -228,13 +230,19 @@ def _network_settings(container: Container, around: Surroundings) -> JsonObject:
                 "DriverOpts": None,
                 "IPAMConfig": None,
                 "Links": None,
-                "Aliases": [*options.aliases, container.id[:12]],
+                "Aliases": _aliases(container),
             }
         }
     else:
         nothing: JsonObject = {"NetworkID": options.mode, "DriverOpts": None, "IPAMConfig": None, "Links": None}
         settings["Networks"] = {options.mode: _addresses(container) | nothing}
     return settings
+
+
+def _aliases(container: Container) -> list[JsonValue]:
+    """The host name is one where the client says it."""
+    hostname = container.options.identity.hostname
+    return [*container.options.network.aliases, container.id[:12], *([hostname] if hostname else [])]
 
 
 def _addresses(container: Container) -> JsonObject:

@@ -31,6 +31,8 @@ class Lifecycle(Struct, frozen=True):
     """The program for that, by its path on the back end's machine; empty: the back end's own."""
     monitor_pid_file: str = ""
     """Where on the back end's machine the pid of what watches over each run is written; empty: nowhere."""
+    notify_mode: str = ""
+    """Who tells systemd that it is ready, in the client's word: kept and shown, nothing is told."""
     timeout: int = 0
     """Seconds after which it is killed, whatever it does, and has no code; 0 is never."""
 

@@ -69,6 +69,8 @@ class Mount(Struct, frozen=True):
     """volume: made for this container alone, removed with it (`rm -v`, auto-remove)."""
     from_image: bool = False
     """The image asked for it, not the client."""
+    for_read_only: bool = False
+    """It keeps a place writable below a read-only root, and nobody asked for it by its path."""
     inherited: bool = False
     """It came along with another container's (`Mounts.volumes_from`)."""
     volume_driver: str = ""

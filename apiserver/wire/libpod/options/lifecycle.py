@@ -20,6 +20,7 @@ def read_lifecycle(body: CreateBody) -> Lifecycle:
         init=body.init,
         init_program=body.init_path if body.init else "",
         monitor_pid_file=body.conmon_pid_file,
+        notify_mode=body.sdnotify_mode,
         timeout=body.timeout,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from apiserver.engine.containers.options import Mounts
 from apiserver.engine.containers.options.mounts import MOUNT_FLAGS, PROPAGATIONS, ImageVolumes, Mount, MountKind
@@ -44,7 +45,7 @@ def read_mounts(body: CreateBody) -> Mounts:
     mounts += [_volume(each) for each in body.volumes or () if each is not None]
     if body.read_only_filesystem and body.read_write_tmpfs:
         taken = {mount.target for mount in mounts}
-        mounts += [_tmpfs(path, ()) for path in WRITABLE if path not in taken]
+        mounts += [replace(_tmpfs(path, ()), for_read_only=True) for path in WRITABLE if path not in taken]
     return Mounts(
         mounts=tuple(mounts),
         image_volumes=_IMAGE_VOLUMES[body.image_volume_mode],
