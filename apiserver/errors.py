@@ -135,8 +135,14 @@ class ProgramMissing(HostError):
     docker = libpod = "{subject} is not installed or not executable; run `apiserver check` to see what this host needs"
 
 
-class RuntimeFailed(HostError):
-    """The OCI runtime, or conmon, refused; the subject is what it said, with the words that Docker's clients look for.
+class RuntimeRefused(HostError):
+    """The OCI runtime, or conmon, did not do it: mostly since the client asks for what cannot be."""
+
+    cause = "OCI runtime error"
+
+
+class RuntimeFailed(RuntimeRefused):
+    """As the runtime, or conmon, says it; the subject has the words that Docker's clients look for.
 
     Args:
         said: what it said, and no more.
@@ -145,7 +151,6 @@ class RuntimeFailed(HostError):
         exit_code: what `docker run` and an exec session end with.
     """
 
-    cause = "OCI runtime error"
     docker = libpod = "OCI runtime error: {subject}"
     exit_code = 125
 

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from apiserver.errors import Declined, EngineError, RegistryError
+from apiserver.errors import Declined, EngineError, HostError, RegistryError, RuntimeRefused
 from apiserver.http import middleware
 from apiserver.http.errors import ClientGone, status_of
 from apiserver.http.reply import reply_error
@@ -98,16 +98,8 @@ def fail(request: Request, error: BaseException, failure: Failure | None = None)
         _left(request, error, failure)
         return
     status = status_of(error)
-    if isinstance(error, RegistryError) and status == 500:
-        log.warn("{reference_id} a registry failed: {error}", reference_id=request.reference_id, error=str(error))
-    elif status == 500 and not isinstance(error, Declined):
-        log.failure(
-            "{reference_id} {method} {uri} failed",
-            failure=failure or Failure(error),
-            reference_id=request.reference_id,
-            method=request.method.decode("ascii", "replace"),
-            uri=middleware.shown_uri(request.uri),
-        )
+    if status == 500:
+        _log(request, error, failure)
     if request.hijacked is not None:
         request.hijacked.close()
     elif request.startedWriting:
@@ -120,6 +112,26 @@ def fail(request: Request, error: BaseException, failure: Failure | None = None)
     else:
         request.responseHeaders.removeHeader(b"Content-Length")
         whole(request, reply_error(request, error))
+
+
+def _log(request: Request, error: BaseException, failure: Failure | None) -> None:
+    """One line for what others did not do, and a traceback for what must be our own fault."""
+    fields: dict[str, Any] = {
+        "reference_id": request.reference_id,
+        "method": request.method.decode("ascii", "replace"),
+        "uri": middleware.shown_uri(request.uri),
+        "error": str(error),
+    }
+    if isinstance(error, Declined):
+        return
+    if isinstance(error, RegistryError):
+        log.warn("{reference_id} a registry failed: {error}", **fields)
+    elif isinstance(error, RuntimeRefused):
+        log.warn("{reference_id} {method} {uri} failed: {error}", **fields)
+    elif isinstance(error, HostError):
+        log.error("{reference_id} {method} {uri} failed: {error}", **fields)
+    else:
+        log.failure("{reference_id} {method} {uri} failed", failure=failure or Failure(error), **fields)
 
 
 def _left(request: Request, error: BaseException, failure: Failure | None) -> None:

@@ -498,6 +498,24 @@ def test_an_exec_in_vain_says_why_where_its_client_looks_and_is_no_failure_of_th
         service.remove_containers()
 
 
+def test_what_a_runtime_refuses_is_one_line_of_the_log_with_its_reason(service: Service, docker: Docker) -> None:
+    for options, command, reason in (
+        (("--sysctl", "net.nothing=1"), "true", "/proc/sys/net/nothing"),
+        (("--cpu-shares", "1"), "true", "the minimum allowed cpu-shares is 2"),
+        (("-v", "/etc/hostname:/bin"), "true", "ot a directory"),
+        ((), "/etc", "ermission denied"),
+    ):
+        before = len(service.log())
+        said = docker("run", "--rm", "--network", "none", *options, "busybox", command)
+        if said.code == 0:
+            continue  # this host's runtime takes such a weight for the least that there is
+        assert (said.code in (125, 126, 127), reason in said.stderr) == (True, True), said
+        lines = [line for line in service.log()[before:].splitlines() if " info " not in line]
+        assert len(lines) <= 1, lines
+        assert all(" warning " in line and reason in line for line in lines)
+    assert "Traceback" not in service.log()
+
+
 def test_a_start_in_vain_leaves_nothing_and_the_next_works(service: Service, docker: Docker) -> None:
     folder = service.runroot
     for options, command, words in (

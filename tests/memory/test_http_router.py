@@ -10,14 +10,15 @@ import pytest
 from treq.testing import StubTreq
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from apiserver.api.catalogue import Catalogue, Entry
 from apiserver.api.groups import load_catalogue
 from apiserver.api.monitor import MonitorGroup
 from apiserver.api.ping import PingGroup
 from apiserver.api.swarm import SwarmGroup
-from apiserver.errors import NoSuchContainer, NotModified
+from apiserver.engine.ports.runs import StartFailed
+from apiserver.errors import EngineError, HostError, NoSuchContainer, NotModified, RegistryFailed, RuntimeFailed
 from apiserver.http.app import GroupApp, group_app
 from apiserver.http.body import json_body
 from apiserver.http.reply import reply_empty, reply_json, reply_text
@@ -33,6 +34,7 @@ class Things:
 
     def __init__(self) -> None:
         self.waiting: Deferred[None] = Deferred()
+        self.error = EngineError("")
 
     @app.route("/things/json", methods=["GET"])
     def docker_list(self, request: Request) -> bytes:
@@ -89,6 +91,10 @@ class Things:
     @app.route("/panic", methods=["GET"])
     def docker_panic(self, request: Request) -> bytes:
         raise ZeroDivisionError("a bug")
+
+    @app.route("/refused", methods=["GET"])
+    def docker_refused(self, request: Request) -> bytes:
+        raise self.error
 
     @app.route("/late-panic", methods=["GET"])
     async def docker_late_panic(self, request: Request) -> bytes:
@@ -356,6 +362,25 @@ def test_a_bug_is_a_500_whose_traceback_is_logged_under_the_reference_id(
     [failed] = [event for event in logged if event["log_level"] is LogLevel.critical]
     assert failed["reference_id"] == "mine-1"
     assert failed["log_failure"].value is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (RuntimeFailed("no such sysctl\nat all"), LogLevel.warn),
+        (StartFailed("crun: no such sysctl", 126), LogLevel.warn),
+        (RegistryFailed("it broke off"), LogLevel.warn),
+        (HostError("no room"), LogLevel.error),
+    ],
+)
+def test_what_others_refuse_is_one_line_with_the_reason_and_no_traceback(
+    things: Things, logged: list[LogEvent], error: EngineError, level: LogLevel
+) -> None:
+    things.error = error
+    assert ask(things, "GET", "/refused", x_reference_id="mine-1").status == 500
+    [said] = [event for event in logged if event["log_level"] > LogLevel.info]
+    assert (said["log_level"], said["reference_id"], said.get("log_failure")) == (level, "mine-1", None)
+    assert error.subject in str(formatEvent(said))
 
 
 def test_a_handler_is_cancelled_when_its_client_hangs_up_and_that_is_no_error(

@@ -14,7 +14,13 @@ from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
 from apiserver.engine.ports.processes import ProcessFacts, ProcessTable
 from apiserver.engine.ports.publish import HeldPorts
-from apiserver.errors import CommandNotExecutable, CommandNotFound, EngineError, InvalidParameter
+from apiserver.errors import (
+    CommandNotExecutable,
+    CommandNotFound,
+    EngineError,
+    InvalidParameter,
+    RuntimeRefused,
+)
 from apiserver.jsonvalue import JsonObject
 
 
@@ -62,14 +68,13 @@ class Found(Enum):
     ENDED = "ended"  # its end is recorded, or its process is gone
 
 
-class StartFailed(EngineError):
+class StartFailed(RuntimeRefused):
     """The runtime could not make or start the first process.
 
     Attributes:
         exit_code: what the CLIs end with: 127 no such program, 126 it cannot be executed, 125 or 128 else.
     """
 
-    cause = "OCI runtime error"
     docker = "failed to create task for container: {subject}"
 
     def __init__(self, subject: str, exit_code: int, to_docker: str | None = None) -> None:
