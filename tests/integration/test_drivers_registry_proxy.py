@@ -113,12 +113,16 @@ def other() -> Iterator[Server]:
 
 @asynccontextmanager
 async def proxied(
-    authority: str, *, insecure: bool = True, environment: Mapping[str, str] | None = None
+    authority: str,
+    *,
+    name: str = "r.example",
+    insecure: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[tuple[Callable[..., Any], RegistryProxies], None]:
     """What asks the proxy of a registry for something, and the proxy."""
-    registry = ProxiedRegistry("r.example", authority, insecure)
+    registry = ProxiedRegistry(name, authority, insecure)
     async with registry_proxies(Programs(reactor), [registry], environment or {}) as proxies:
-        connection = http.client.HTTPConnection(proxies.hosts["r.example"], timeout=30)
+        connection = http.client.HTTPConnection(proxies.hosts[name], timeout=30)
 
         def ask(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
             connection.request(method, path, body, {"Authorization": SECRET, **headers})
@@ -193,12 +197,12 @@ async def test_another_port_of_the_same_name_may_have_them_and_they_do_not_come_
 
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[Server]:
-    """Behind TLS, trusted by this host for 127.0.0.1 alone."""
+    """Behind TLS, trusted by this host by the name `rPORT.example`, which is not where it is; so is `docker.io`."""
     folder = tmp_path / "tls"
     folder.mkdir()
     certificate = make_certificate(folder)
     made = Server(folder)
-    trusted = Path("/etc/containers/certs.d") / f"127.0.0.1:{made.port}"
+    trusted = Path("/etc/containers/certs.d") / f"r{made.port}.example"
     trusted.mkdir(parents=True)
     (trusted / "ca.crt").write_bytes(certificate.read_bytes())
     try:
@@ -213,9 +217,20 @@ def secure(tmp_path: Path) -> Iterator[Server]:
 @pytest_twisted.ensureDeferred
 async def test_from_tls_nothing_leads_with_credentials_into_the_clear(secure: Server, other: Server) -> None:
     secure.answer = leads_to(f"{other.url()}/plain")
-    async with proxied(f"127.0.0.1:{secure.port}", insecure=False) as (ask, _):
+    name = f"r{secure.port}.example"
+    async with proxied(f"127.0.0.1:{secure.port}", name=name, insecure=False) as (ask, _):
         assert (await ask("GET", "/v2/x"))[0] == 200
     assert [each[3] for each in (*secure.seen, *other.seen)] == [SECRET, None]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_by_tls_is_used_again_though_its_tickets_come_unasked(secure: Server) -> None:
+    name = f"r{secure.port}.example"
+    async with proxied(f"127.0.0.1:{secure.port}", name=name, insecure=False) as (ask, _):
+        for _ in range(3):
+            assert (await ask("GET", "/v2/"))[0] == 200
+            await deferToThread(lambda: time.sleep(0.1))
+    assert (len(secure.seen), secure.taken) == (3, 1)
 
 
 @pytest_twisted.ensureDeferred
@@ -225,7 +240,7 @@ async def test_who_redirects_for_ever_is_left(server: Server) -> None:
         with pytest.raises(http.client.RemoteDisconnected):
             await ask("GET", "/v2/x")
         await proxies.end()
-        assert "stopped after 10 redirects" in proxies.unreachable["r.example"]
+        assert "stopped after 10 redirects" in proxies.unreachable["r.example"][1]
     assert len(server.seen) == 10
 
 
@@ -336,18 +351,21 @@ async def test_a_connection_that_the_registry_has_closed_is_made_anew(server: Se
 
 
 @pytest.mark.parametrize(
-    ("authority", "insecure", "words"),
+    ("authority", "insecure", "place", "words"),
     [
-        ("127.0.0.1:1", False, 'Get "https://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused'),
-        ("127.0.0.1:1", True, 'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused'),
-        ("nobody.invalid", False, "dial tcp: lookup nobody.invalid: no such host"),
-        ("{plain}", False, "http: server gave HTTP response to HTTPS client"),
-        ("{untrusted}", False, "tls: failed to verify certificate: x509: certificate signed by unknown authority"),
+        ("127.0.0.1:1", False, "https://{}", "dial tcp 127.0.0.1:1: connect: connection refused"),
+        ("127.0.0.1:1", True, "http://{}", "dial tcp 127.0.0.1:1: connect: connection refused"),
+        ("nobody.invalid", False, "https://{}", "dial tcp: lookup nobody.invalid: no such host"),
+        ("{plain}", False, "https://{}", "http: server gave HTTP response to HTTPS client"),
+        (
+            *("{untrusted}", False, "https://{}"),
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        ),
     ],
 )
 @pytest_twisted.ensureDeferred
 async def test_why_a_registry_is_not_reached_is_said(
-    server: Server, tmp_path: Path, authority: str, insecure: bool, words: str
+    server: Server, tmp_path: Path, authority: str, insecure: bool, place: str, words: str
 ) -> None:
     make_certificate(tmp_path)
     untrusted = Server(tmp_path)
@@ -357,7 +375,12 @@ async def test_why_a_registry_is_not_reached_is_said(
             with pytest.raises(http.client.RemoteDisconnected):
                 await ask("GET", "/v2/")
             await proxies.end()
-            assert words in proxies.unreachable["r.example"]
+            assert proxies.unreachable["r.example"] == (place.format(known), words)
+            host = proxies.hosts["r.example"]
+            said = f'pinging container registry {host}: Get "http://{host}/v2/": EOF'
+            assert proxies.unmasked(said) == f'pinging container registry r.example: Get "{place}/v2/": {words}'.format(
+                known
+            )
         assert (server.seen, untrusted.seen) == ([], [])
     finally:
         untrusted.close()
@@ -426,16 +449,9 @@ async def test_by_tls_the_proxy_of_the_host_hears_no_more_than_a_name(secure: Se
         going.start()
         environment = {"HTTPS_PROXY": f"http://127.0.0.1:{listening.getsockname()[1]}"}
         # An address of this machine would go there directly.
-        trusted = Path("/etc/containers/certs.d/r.invalid")
-        trusted.mkdir()
-        os.link(f"/etc/containers/certs.d/127.0.0.1:{secure.port}/ca.crt", trusted / "ca.crt")
-        try:
-            async with proxied("r.invalid", environment=environment) as (ask, _):
-                assert (await ask("GET", "/v2/"))[0] == 200
-            going.join(10)
-        finally:
-            (trusted / "ca.crt").unlink()
-            trusted.rmdir()
+        async with proxied("r.invalid", environment=environment) as (ask, _):
+            assert (await ask("GET", "/v2/"))[0] == 200
+        going.join(10)
     assert asked[0].startswith(b"CONNECT r.invalid:443 HTTP/1.")
     assert SECRET.encode() not in asked[0]
     assert secure.seen[-1][2:] == ("r.invalid", SECRET)

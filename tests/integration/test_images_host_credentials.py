@@ -131,7 +131,8 @@ class Arranged:
             return FOUND
         if "getting username and password" in done.stderr:
             return FAILED
-        assert "unauthorized" in done.stderr or "invalid username/password" in done.stderr, done.stderr
+        refusals = ("authentication required", "invalid username/password")
+        assert any(each in done.stderr for each in refusals), done.stderr
         return NOT_FOUND
 
     async def ours(self) -> str:

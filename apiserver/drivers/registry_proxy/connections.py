@@ -50,6 +50,7 @@ class Trust(NamedTuple):
             Unreachable: certs.d has what cannot be used.
         """
         context = ssl.create_default_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Go, and so skopeo, does without
         context.set_alpn_protocols(["http/1.1"])
         try:
             if not context.cert_store_stats()["x509_ca"] and os.path.exists(_AUTHORITIES):
@@ -67,9 +68,13 @@ class Trust(NamedTuple):
         return context
 
 
-def certificates_of(authority: str, directories: Iterable[str] = _CERTIFICATES) -> str:
-    """The directory of certs.d for `HOST[:PORT]`, "" where there is none; the first one counts."""
-    return next((path for each in directories if os.path.isdir(path := os.path.join(each, authority))), "")
+def certificates_of(registry: str, directories: Iterable[str] = _CERTIFICATES) -> str:
+    """The directory of certs.d for a registry, "" where there is none; the first one counts.
+
+    Args:
+        registry: as references have it: `docker.io`, and not where that is.
+    """
+    return next((path for each in directories if os.path.isdir(path := os.path.join(each, registry))), "")
 
 
 def proxy_for(origin: Origin, environment: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import re
 import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -22,6 +23,8 @@ _PROGRAM = Path(__file__).with_name("program.py")
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _PORT = 5000
 _BACKLOG = 64
+_BROKEN = r"(?:EOF|(?:readfrom|read|write) tcp [^\"]*?: (?:connection reset by peer|broken pipe))"
+"""What Go says of a connection that the proxy ends."""
 _RECEIVE_BUFFER = 256 * 1024
 """Bytes: what a client has sent is not much more than what has gone on."""
 
@@ -51,13 +54,13 @@ class RegistryProxies:
     Attributes:
         hosts: `127.0.0.1:PORT` by the name of the registry whose proxy it is.
         refused: what a registry wanted and did not get; nothing went through since then.
-        unreachable: why a registry was not reached, by its name; the latest of each.
+        unreachable: by its name, where a registry was not reached, as `SCHEME://HOST[:PORT]`, and why; the latest.
     """
 
     def __init__(self, hosts: Mapping[str, str]) -> None:
         self.hosts = hosts
         self.refused: str | None = None
-        self.unreachable: dict[str, str] = {}
+        self.unreachable: dict[str, tuple[str, str]] = {}
         self._rest = b""
         self._ending: Deferred[None] = Deferred()
         self._running: Deferred[object] | None = None
@@ -102,8 +105,10 @@ class RegistryProxies:
             await child.exited()
 
     def unmasked(self, text: str) -> str:
-        """What skopeo says, with the registries' own names."""
+        """What skopeo says, with the registries' own names, and why they were not reached."""
         for name, host in self.hosts.items():
+            if name in self.unreachable:
+                text = _with_reason(text, host, *self.unreachable[name])
             text = text.replace(host, name)
         return text
 
@@ -114,9 +119,15 @@ class RegistryProxies:
             if said.what == "refused":
                 self.refused = said.text
             elif said.what == "unreachable":
-                self.unreachable[said.name] = said.text
+                place, _, why = said.text.partition(" ")
+                self.unreachable[said.name] = place, why
             else:
                 del self.unreachable[said.name]
+
+
+def _with_reason(text: str, host: str, place: str, why: str) -> str:
+    broken = rf'"http://{re.escape(host)}(?:/-/[0-9]+)?(/[^"]*)": {_BROKEN}'
+    return re.sub(broken, lambda found: f'"{place}{found[1]}": {why}', text)
 
 
 @asynccontextmanager

@@ -65,8 +65,8 @@ class Proxy(ThreadingMixIn, TCPServer):
     Args:
         listening: the socket, whose peers are those that `admits` lets in.
         environment: names the proxies that lead to registries.
-        tell: called with `refused` and what the registry wanted, once; with `unreachable` and why, until there is
-            `reached`.
+        tell: called with `refused` and what the registry wanted, once; with `unreachable`, where and why, until
+            there is `reached`.
     """
 
     daemon_threads = True
@@ -91,7 +91,7 @@ class Proxy(ThreadingMixIn, TCPServer):
         self._admits = admits
         self._tell = tell
         first = registry.origins()[0]
-        self.trust = Trust(not registry.insecure, certificates_of(registry.authority), (first.host, first.port))
+        self.trust = Trust(not registry.insecure, certificates_of(registry.name), (first.host, first.port))
         self._finding = threading.Lock()
         self._places: Places | None = None
 
@@ -128,9 +128,9 @@ class Proxy(ThreadingMixIn, TCPServer):
         self.refused = True
         self._tell("refused", str(why))
 
-    def unreachable(self, url: str, why: Unreachable) -> None:
+    def unreachable(self, origin: Origin, why: Unreachable) -> None:
         self._reached = False
-        self._tell("unreachable", f'Get "{url}": {why}')
+        self._tell("unreachable", f"{origin} {why}")
 
     def reached(self) -> None:
         if not self._reached:
@@ -166,21 +166,20 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.server.refused:
             raise _Cut
+        origin = self.server.named.origins()[-1]
         try:
-            url = f"{self.server.named.origins()[-1]}{self.path}"
             places = self.server.places(self.upstream)
             try:
                 origin, target = places.meant(self.path)
             except ValueError:
                 self._nothing_there()
                 return
-            url = f"{origin}{target}"
             self._pass_on(places, origin, target)
         except Refused as error:
             self.server.refuse(error)
             raise _Cut from None
         except Unreachable as error:
-            self.server.unreachable(url, error)
+            self.server.unreachable(origin, error)
             raise _Cut from None
 
     def _nothing_there(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import select
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -57,8 +57,19 @@ class Upstream:
 
 
 def _has_ended(connection: http.client.HTTPConnection) -> bool:
-    """Nothing is to be said on an idle connection but that it ends."""
-    return connection.sock is None or bool(select.select([connection.sock], [], [], 0)[0])
+    """Nothing is to be said on an idle connection but that it ends, and by TLS what it is resumed with."""
+    if connection.sock is None:
+        return True
+    connection.sock.settimeout(0)
+    try:
+        connection.sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.sock.settimeout(None)
+    return True
 
 
 class Body(NamedTuple):

@@ -54,7 +54,6 @@ class Call(Struct, frozen=True):
         skopeo: what it is told.
         reference: whose registry it is.
         place: `HOST[:PORT]` as skopeo is to call the registry where it writes, logs in or lists tags.
-        primary: name of the registry that is asked last.
         repository: `HOST[:PORT]/PATH` as it is to call the repository then; empty where it reads.
         proxies: None where skopeo goes there itself.
     """
@@ -62,7 +61,6 @@ class Call(Struct, frozen=True):
     skopeo: RegistryCall
     reference: Reference
     place: str
-    primary: str
     repository: str = ""
     proxies: RegistryProxies | None = None
 
@@ -78,8 +76,6 @@ class Call(Struct, frozen=True):
         await self.proxies.end()
         if self.proxies.refused is not None:
             return RegistryUnreachable(self.proxies.refused)
-        if (reason := self.proxies.unreachable.get(self.primary)) is not None:
-            return RegistryUnreachable(reason)
         return registry_error(failed, self.reference, temporary, self.proxies.unmasked)
 
 
@@ -119,7 +115,7 @@ class RegistryCalls:
                 platform=(platform.os, platform.architecture, platform.variant),
             )
             if not ours:
-                yield Call(words, reference, reference.domain, reference.domain)
+                yield Call(words, reference, reference.domain)
                 return
             async with self._proxies(list(ours)) as proxies:
 
@@ -136,7 +132,7 @@ class RegistryCalls:
                 files = await cancelled_after(self._in_thread(write))
                 # How they are verified stands in registries.conf, of each.
                 words = replace(words, files=files, credentials=True, tls_verify=None)
-                yield Call(words, reference, reference.domain, found.registry.host, proxies=proxies)
+                yield Call(words, reference, reference.domain, proxies=proxies)
 
     @asynccontextmanager
     async def writing(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
@@ -182,7 +178,7 @@ class RegistryCalls:
                 )
 
             words = RegistryCall(files=await cancelled_after(self._in_thread(write)), temporary=place, tls_verify=False)
-            yield Call(words, reference, proxies.hosts[endpoint.host], endpoint.host, name, proxies)
+            yield Call(words, reference, proxies.hosts[endpoint.host], name, proxies)
 
     async def _all_credentials(
         self, found: Source, reference: Reference, access: RegistryAccess
