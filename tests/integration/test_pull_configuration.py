@@ -88,7 +88,7 @@ def test_a_mirror_gets_its_own_credentials_of_those_that_a_request_brings(
     service = configured(mirrored(protected))
     wrong, right = ({"username": USERNAME, "password": each} for each in ("wrong", PASSWORD))
     for credentials, status in ((wrong, 403), (right, 200)):
-        value = {"mirrored.invalid": wrong, protected.host: credentials}
+        value = {"mirrored.invalid": wrong, protected.host: wrong, f"{protected.host}/box": credentials}
         header = base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
         assert pull(service, "mirrored.invalid/box", **{"X-Registry-Auth": header})[0] == status
 

@@ -74,6 +74,14 @@ def test_podmans_may_be_for_a_part_of_a_registry(name: str, user: str) -> None:
         assert (found.username if found else "") == user
 
 
+def test_a_mirror_has_no_credentials_but_those_that_name_it() -> None:
+    parts = {"mirror.example/team": {"username": "team", "password": "x"}}
+    access = RegistryAccess({**read_auth(sent(parts)), "": SOMEBODY})
+    assert access.for_location("Mirror.example/team/box") == Credentials("team", "x")
+    assert access.for_location("mirror.example/other") is None
+    assert access.for_repository(parse_reference("mirror.example/other")) == SOMEBODY
+
+
 def test_the_registry_of_the_image_may_be_spelled_otherwise() -> None:
     value = {"username": "somebody", "password": "p?ss>word~~", "serveraddress": "R.Example:5000"}
     assert RegistryAccess(read_auth(sent(value))).for_repository(parse_reference("R.Example:5000/box")) == SOMEBODY

@@ -42,15 +42,16 @@ class RegistryAccess(Struct, frozen=True):
     tls_verify: bool | None = None
 
     def for_repository(self, reference: Reference) -> Credentials | None:
-        """Those of the smallest part of its registry that a reference lies in."""
-        part = f"{reference.domain.lower()}/{reference.path}"
-        while part not in self.credentials and part:
-            part = part.rpartition("/")[0]
-        return self.credentials.get(part)
+        """Those for the registry of a reference, or the smallest part of it that has the repository."""
+        return self.for_location(reference.repository) or self.credentials.get("")
 
-    def by_registry(self) -> Mapping[str, Credentials]:
-        """Those that name a registry, or part of one."""
-        return {part: each for part, each in self.credentials.items() if part}
+    def for_location(self, location: str) -> Credentials | None:
+        """The same for `HOST[:PORT]/PATH`, of those alone that name a registry: that of a mirror, for one."""
+        host, slash, path = location.partition("/")
+        part = host.lower() + slash + path
+        while part and part not in self.credentials:
+            part = part.rpartition("/")[0]
+        return self.credentials[part] if part else None
 
     def key(self) -> object:
         """Equal for equal access: whom one work may serve."""

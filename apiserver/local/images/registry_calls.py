@@ -204,7 +204,7 @@ class RegistryCalls:
     ) -> Credentials | None:
         """Those of the request for that registry, else those of the host."""
         here = endpoint.host == reference.domain
-        given = access.for_repository(reference) if here else access.by_registry().get(endpoint.host)
+        given = access.for_repository(reference) if here else access.for_location(endpoint.location)
         if given is not None:
             return given
         return await self._host.find(endpoint.location)
