@@ -114,3 +114,6 @@ class FakeRegistry:
 
     async def candidates(self, short_name: str) -> Sequence[str]:
         return self.short.get(short_name, ())
+
+    async def search_configuration(self) -> str:
+        return "/etc/registries.conf"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
@@ -33,9 +34,25 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry
         yield running
 
 
-def test_podman_pulls_and_says_the_id(podman: Podman, registry: DockerRegistry) -> None:
-    said = podman.ok("pull", "--tls-verify=false", f"{registry.host}/box:latest")
-    assert said.splitlines()[-1] == busybox_image().id
+def test_podman_pulls_and_says_the_id_and_on_stderr_what_podman_says(podman: Podman, registry: DockerRegistry) -> None:
+    name = f"{registry.host}/box:latest"
+    said = podman("pull", "--tls-verify=false", name)
+    [layer] = busybox_image().layers
+    assert (said.code, said.stdout) == (0, f"{busybox_image().id}\n")
+    assert said.stderr == (
+        f"Trying to pull {name}...\n"
+        "Getting image source signatures\n"
+        f"Copying blob sha256:{hashlib.sha256(layer).hexdigest()}\n"
+        f"Copying config sha256:{busybox_image().id}\n"
+        "Writing manifest to image destination\n"
+    )
+
+
+def test_what_is_not_there_is_said_once(podman: Podman, registry: DockerRegistry) -> None:
+    name = f"{registry.host}/box:none"
+    said = podman("pull", "--tls-verify=false", name)
+    words = f"reading manifest none in {registry.host}/box: manifest unknown"
+    assert said.stderr.endswith(f"Error: initializing source docker://{name}: {words}\n")
 
 
 def test_podman_runs_an_image_that_has_to_be_pulled(podman: Podman, registry: DockerRegistry) -> None:

@@ -347,7 +347,7 @@ def test_a_short_name_that_may_be_several_is_refused_and_no_registry_is_tried(ap
     assert (answer.status, api.registry.looks) == (400, 0)
     words = 'short-name "box" did not resolve to an alias and '
     several = "may be any of one.example/box, evil.example/box: short-name resolution enforced but cannot prompt"
-    none = "no unqualified-search registries are defined"
+    none = 'no unqualified-search registries are defined in "/etc/registries.conf"'
     assert answer.json()["message"].startswith(words + (several if found else none))
 
 
@@ -400,7 +400,10 @@ def test_podman_gets_streams_and_then_the_image(api: Api) -> None:
     done.callback(replace(BOX))
     assert connection.answer.lines() == [
         {"stream": f"Trying to pull {NAME}...\n"},
-        {"stream": f"Copying blob {LAYER} skipped: already exists\n"},
+        {"stream": "Getting image source signatures\n"},
+        {"stream": f"Copying blob {LAYER}\n"},
+        {"stream": f"Copying config sha256:{BOX.id}\n"},
+        {"stream": "Writing manifest to image destination\n"},
         {"images": [BOX.id], "id": BOX.id},
     ]
 
@@ -415,6 +418,7 @@ def test_podman_6_is_told_how_the_pull_stands_and_what_has_come_of_each_layer(ap
     begun = {"status": "pulling", "progressComponentID": LAYER, "total": 100}
     assert connection.answer.lines() == [
         {"status": "pulling", "stream": f"Trying to pull {NAME}...\n"},
+        {"status": "pulling", "stream": "Getting image source signatures\n"},
         {"status": "pulling", "stream": f"Copying blob {LAYER}\n"},
         {"status": "pulling", "stream": "Starting to pull artifact", "pullProgress": begun},
         {"status": "pulling", "stream": "Pulling artifact", "pullProgress": begun | {"current": 40}},
@@ -423,6 +427,8 @@ def test_podman_6_is_told_how_the_pull_stands_and_what_has_come_of_each_layer(ap
             "stream": "Artifact pulled successfully",
             "pullProgress": begun | {"status": "success", "current": 100},
         },
+        {"status": "pulling", "stream": f"Copying config sha256:{BOX.id}\n"},
+        {"status": "pulling", "stream": "Writing manifest to image destination\n"},
         {"status": "success", "images": [BOX.id], "id": BOX.id},
     ]
 

@@ -23,7 +23,7 @@ from apiserver.errors import (
 )
 from apiserver.http.flavour import Flavour
 from apiserver.local.images.copy_progress import CopyProgress
-from apiserver.local.images.registries_conf import BadRegistriesConf, candidates
+from apiserver.local.images.registries_conf import BadRegistriesConf, candidates, search_origin
 from apiserver.local.images.registry_errors import registry_error
 from apiserver.local.images.remote_manifest import BadManifest, read_manifest
 from tests.support.results import result_of
@@ -120,6 +120,13 @@ def test_a_short_name_is_its_alias_or_else_searched_for_in_order(tmp_path: Path)
     assert candidates("never-an-alias:2", conf) == ("one.example/never-an-alias:2", "two.example:5/never-an-alias:2")
 
 
+def test_who_wants_to_change_what_is_searched_is_told_the_file(tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+    assert search_origin(conf) == conf
+    conf.write_text("unqualified-search-registries = []\n")
+    assert search_origin(conf) == conf
+
+
 def test_a_remembered_alias_wins_and_an_empty_one_takes_it_away(tmp_path: Path) -> None:
     conf, remembered = tmp_path / "registries.conf", tmp_path / "short-name-aliases.conf"
     conf.write_text('unqualified-search-registries = ["one.example"]\n[aliases]\nx = "z.example/x"\ny = "z/y"\n')
@@ -133,6 +140,14 @@ def test_words_in_the_name_of_an_image_are_not_the_registrys(path: str) -> None:
     said = f'level=fatal msg="reading manifest latest in r.example/{path}: manifest unknown"'
     error = registry_error(ProgramFailed("skopeo", 1, said.encode()), Reference("r.example", path, "latest"), PLACE)
     assert isinstance(error, NoSuchRemoteImage)
+
+
+def test_what_a_registry_says_in_its_code_and_again_in_words_is_said_once() -> None:
+    begun = "reading manifest 1 in r.example/box: "
+    for said, once in (("manifest unknown: manifest unknown", "manifest unknown"), ("manifest unknown: x", None)):
+        failed = ProgramFailed("skopeo", 1, f'level=fatal msg="{begun}{said}"'.encode())
+        error = registry_error(failed, Reference("r.example", "box", "1"), PLACE)
+        assert error.subject == begun + (once or said)
 
 
 def test_a_broken_registries_conf_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:

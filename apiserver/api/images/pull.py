@@ -94,6 +94,8 @@ class ImagePullGroup:
                 await _compat_lines(stream, found.exact(), pull)
             elif await _libpod_lines(stream, asked.lines, found.exact(), pull):
                 image = await self._images.find(pull.pulled.image_id)
+                for line in asked.lines.written(image.id):
+                    await stream.write_json(line)
                 if not fits(image, asked.platform_text, self._system.host.architecture):
                     await stream.write_json(asked.lines.other_platform(image, asked.platform))
                 await stream.write_json(asked.last_line(image.id))
@@ -157,9 +159,10 @@ class ImagePullGroup:
 
     async def _resolve(self, name: str) -> str:
         """The one full name of a short one; several are nobody's to choose from, and least of all who answers first."""
-        found = await self._pulls().registry.candidates(name)
+        registry = self._pulls().registry
+        found = await registry.candidates(name)
         if len(found) != 1:
-            raise ShortNameUnresolved(libpod.unresolved(name, found))
+            raise ShortNameUnresolved(libpod.unresolved(name, found, await registry.search_configuration()))
         return found[0]
 
 
@@ -251,7 +254,8 @@ async def _compat_lines(stream: Stream, reference: Reference, pull: Pull) -> Non
 async def _libpod_lines(stream: Stream, lines: libpod.PullLines, reference: Reference, pull: Pull) -> bool:
     """Whether it came to a good end."""
     try:
-        await stream.write_json(lines.first(reference.canonical))
+        for line in lines.first(reference.canonical):
+            await stream.write_json(line)
         while (news := await pull.progress()) is not None:
             for each in news:
                 for line in lines.layer(each):

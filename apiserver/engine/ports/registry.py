@@ -224,3 +224,7 @@ class Registry(Protocol):
         By the back end's own configuration (aliases, registries to search); empty where that names none.
         """
         ...
+
+    async def search_configuration(self) -> str:
+        """Where the registries to search stand, or would stand: for who wants to change them."""
+        ...

@@ -72,6 +72,19 @@ def search_registries(main: Path | None = None) -> Sequence[str]:
     return search
 
 
+def search_origin(main: Path | None = None) -> Path:
+    """The file that says where a short name is looked for; where none does, the one that it belongs in; blocks.
+
+    Args:
+        main: instead of the host's registries.conf.
+
+    Raises:
+        BadRegistriesConf
+    """
+    saying = [file for file in files(main) if "unqualified-search-registries" in read(file)]
+    return saying[-1] if saying else _main(main)
+
+
 def _searched(file: Path, content: Mapping[str, Any], before: Sequence[str]) -> Sequence[str]:
     listed = content.get("unqualified-search-registries")
     if listed is None:

@@ -73,6 +73,8 @@ _VANISHED = re.compile(r"^committing the finished image: .*: (?:image|layer) not
 _LISTING = "Error listing repository tags: "
 _NO_SUCH_REPOSITORY = "repository name not known to registry"
 """The registry's own words; skopeo 1.9 has no more than the status."""
+_SAID_TWICE = re.compile(r": ([^:]+): \1$")
+"""The code and the words of a registry that are the same: skopeo 1.9 has both, 1.18 and Podman once."""
 _FILE = re.compile(r'storing blob to file "[^"]*": (?:happened during read: )?')
 
 
@@ -92,6 +94,7 @@ def registry_error(
     if _VANISHED.match(said):
         return ImageVanished(said)
     to_docker = said[found.end() :] if (found := _UNDER_WAY.match(said)) else said
+    said = _SAID_TWICE.sub(r": \1", said)
     bare = said.replace(reference.repository, "")  # a name may hold any of the words
     if _TOO_LARGE in bare:
         return BadManifest(said)

@@ -69,11 +69,15 @@ def bare_reference(text: str) -> str:
     return bare
 
 
-def unresolved(short_name: str, candidates: Sequence[str]) -> str:
-    """In Podman's words, as far as they go."""
+def unresolved(short_name: str, candidates: Sequence[str], configuration: str) -> str:
+    """In Podman's words, as far as they go.
+
+    Args:
+        configuration: where registries to search would stand.
+    """
     said = f'short-name "{short_name}" did not resolve to an alias and '
     if not candidates:
-        return said + "no unqualified-search registries are defined"
+        return said + f'no unqualified-search registries are defined in "{configuration}"'
     enforced = "short-name resolution enforced but cannot prompt without a TTY"
     return f"{said}may be any of {', '.join(candidates)}: {enforced}"
 
@@ -91,21 +95,26 @@ class PullLines:
         self._progress = progress
         self._begun: set[str] = set()
 
-    def first(self, name: str) -> JsonObject:
-        return self._pulling(f"Trying to pull {name}...\n")
+    def first(self, name: str) -> Iterator[JsonObject]:
+        yield self._pulling(f"Trying to pull {name}...\n")
+        yield self._pulling("Getting image source signatures\n")
 
     def layer(self, news: LayerProgress) -> Iterator[JsonObject]:
-        """One where a layer is begun, as Podman writes it where there is no terminal, and one for each step."""
+        """One where a layer is begun, or is here, as Podman has it without a terminal; and one for each step."""
         if news.phase is LayerPhase.WAITING:
             return
         if news.digest not in self._begun:
             self._begun.add(news.digest)
-            skipped = " skipped: already exists" if news.phase is LayerPhase.PRESENT else ""
-            yield self._pulling(f"Copying blob {news.digest}{skipped}\n")
-            if self._progress and not skipped:
+            yield self._pulling(f"Copying blob {news.digest}\n")
+            if self._progress and news.phase is not LayerPhase.PRESENT:
                 yield self._step(replace(news, current=0), "Starting to pull artifact", "pulling")
         if self._progress and news.phase in _STEPS:
             yield self._step(news, *_STEPS[news.phase])
+
+    def written(self, image_id: str) -> Iterator[JsonObject]:
+        """After the layers; an image's id is the digest of its configuration."""
+        yield self._pulling(f"Copying config sha256:{image_id}\n")
+        yield self._pulling("Writing manifest to image destination\n")
 
     def other_platform(self, image: Image, wanted: Platform) -> JsonObject:
         """Said of an image that is not what was asked for; it stays all the same."""
