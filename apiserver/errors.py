@@ -230,6 +230,14 @@ class NoSuchNetwork(NotFound):
     libpod = 'unable to find network with name or ID "{subject}": {cause}'
 
 
+class PredefinedNetwork(Forbidden):
+    """One that is always there."""
+
+    cause = "network is pre-defined"
+    docker = "{subject} is a pre-defined network and cannot be removed"
+    libpod = "default network {subject} cannot be removed"
+
+
 class ImageRemovedUnderneath(Conflict):
     """Another tool took an image, or a layer of it, out of the store while containers need it."""
 

@@ -7,12 +7,15 @@ from twisted.internet.interfaces import IReactorTime
 from apiserver.api.containers.surroundings import now
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.networks.service import Networks
+from apiserver.errors import PredefinedNetwork
 from apiserver.http.app import group_app
 from apiserver.http.query import filters
 from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
+from apiserver.wire.docker.endpoints import docker_network_name
 from apiserver.wire.docker.networks import network_json, select
 from apiserver.wire.libpod import networks as libpod
+from apiserver.wire.libpod.names import network_name
 
 
 class NetworksGroup:
@@ -38,6 +41,16 @@ class NetworksGroup:
     def docker_inspect(self, request: Request, name: str) -> bytes:
         network = self._networks.get(name)
         return reply_json(request, network_json(network, self._containers.registry.all(), request.version))
+
+    @app.route("/networks/<name:name>", methods=["DELETE"])
+    def docker_remove(self, request: Request, name: str) -> bytes:
+        """There are no others than those that are always there."""
+        raise PredefinedNetwork(docker_network_name(self._networks.get(name).name))
+
+    @app.route("/libpod/networks/<name:name>", methods=["DELETE"])
+    def libpod_remove(self, request: Request, name: str) -> bytes:
+        """As above. Podman says it in a body for 200 that its own clients cannot read."""
+        raise PredefinedNetwork(network_name(self._networks.get(name).name))
 
     @app.route("/libpod/networks/json", methods=["GET"])
     def libpod_list(self, request: Request) -> bytes:

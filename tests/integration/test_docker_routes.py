@@ -31,6 +31,8 @@ ROWS: dict[tuple[str, str], tuple[str, Any, int]] = {
     ("GET", "/events"): ("/events?since=1&until=2", NOTHING, 200),
     ("GET", "/networks"): ("/networks", NOTHING, 200),
     ("GET", "/networks/{name}"): ("/networks/bridge", NOTHING, 200),
+    ("DELETE", "/networks/{name}"): ("/networks/bridge", NOTHING, 403),
+    ("DELETE", "/libpod/networks/{name}"): ("/v5.0.0/libpod/networks/nope", NOTHING, 404),
     ("POST", "/volumes/create"): ("/volumes/create", {"Name": "routes"}, 201),
     ("GET", "/volumes"): ("/volumes", NOTHING, 200),
     ("GET", "/volumes/{name}"): ("/volumes/routes", NOTHING, 200),

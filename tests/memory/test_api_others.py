@@ -116,6 +116,25 @@ def test_the_three_networks_are_listed_and_found_by_name_and_id(api: Api) -> Non
     assert api.get("/networks", filters={"foo": ["x"]}).status == 400
 
 
+@pytest.mark.parametrize("name", ["bridge", "host", "none"])
+def test_a_network_that_is_always_there_is_not_removed(api: Api, name: str) -> None:
+    podmans = "podman" if name == "bridge" else name
+    for by in (name, api.get(f"/networks/{name}").json()["Id"]):
+        answer = api.delete(f"/networks/{by}", force=1)
+        words = f"{name} is a pre-defined network and cannot be removed"
+        assert (answer.status, answer.json()["message"]) == (403, words)
+        answer = api.delete(f"/v5.0.0/libpod/networks/{by}")
+        assert (answer.status, answer.json()["message"]) == (403, f"default network {podmans} cannot be removed")
+    assert len(api.get("/networks").json()) == 3
+
+
+def test_a_network_that_is_not_there_cannot_be_removed(api: Api) -> None:
+    answer = api.delete("/networks/nope")
+    assert (answer.status, answer.json()["message"]) == (404, "network nope not found")
+    answer = api.delete("/v5.0.0/libpod/networks/nope")
+    assert (answer.status, answer.json()["cause"]) == (404, "network not found")
+
+
 def test_the_containers_of_a_network_have_an_address_with_a_prefix(api: Api) -> None:
     start(api, HostConfig={"NetworkMode": "bridge"})
     (member,) = api.get("/networks/bridge").json()["Containers"].values()
