@@ -68,6 +68,28 @@ def test_podman_gets_the_digest_or_with_quiet_nothing(api: Api) -> None:
     assert (quiet.answer.status, quiet.answer.body) == (200, b"\n")  # `podman push -q` fails over any JSON but a record
 
 
+def test_podman_gets_the_lines_that_podman_writes(api: Api) -> None:
+    api.image_source.add(replace(BOX, layers=(LAYER,)))
+    connection = api.open("POST", LIBPOD, quiet="false")
+    api.registry.pushes[-1][3].callback(MANIFEST)
+    assert connection.answer.lines() == [
+        {"stream": "Getting image source signatures\n"},
+        {"stream": f"Copying blob {LAYER.diff_digest}\n"},
+        {"stream": f"Copying config sha256:{BOX.id}\n"},
+        {"stream": "Writing manifest to image destination\n"},
+        {"manifestdigest": MANIFEST.digest},
+    ]
+
+
+def test_a_quiet_push_that_fails_says_what_it_was(api: Api) -> None:
+    connection = api.open("POST", LIBPOD, destination="127.0.0.1:5000/other")
+    _, _, watch, done = api.registry.pushes[-1]
+    watch(SMALL_TALK + 1)
+    done.errback(RegistryFailed("it broke off"))
+    said = connection.answer
+    assert (said.status, said.json()["message"]) == (500, 'pushing image "127.0.0.1:5000/other": it broke off')
+
+
 @pytest.mark.parametrize(("path", "query"), [(DOCKER, {"tag": "1"}), (LIBPOD, {"quiet": "false"})])
 def test_an_error_before_any_byte_of_the_image_has_the_registrys_status(
     api: Api, path: str, query: dict[str, str]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.push import Push, Pushes
@@ -10,7 +11,7 @@ from apiserver.engine.images.service import Images
 from apiserver.engine.names import LIBPOD_NAMES, parse_reference
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import PushFormat, Reference, RegistryAccess
-from apiserver.errors import EngineError, NoSuchImage, NotImplementedYet
+from apiserver.errors import EngineError, NoSuchImage, NotImplementedYet, RegistryError
 from apiserver.http.app import group_app
 from apiserver.http.flavour import Flavour
 from apiserver.http.query import given, integer, libpod_bool, string
@@ -70,11 +71,12 @@ class ImagePushGroup:
         access = RegistryAccess(sent_credentials(request), tls_verify)
         push = self._pushes().begin(image, reference, access, form)
         try:
-            await push.begun()
             if libpod_bool(request, "quiet", True):
-                while await push.progress() is not None:
-                    pass
+                with _of_a_quiet_push(string(request, "destination") or name):
+                    while await push.progress() is not None:
+                        pass
                 return reply_text(request, libpod.QUIET)
+            await push.begun()
             await _libpod_lines(request, image, push)
             return None
         finally:
@@ -107,6 +109,16 @@ class NotHere(NoSuchImage):
     """There is nothing to push under this name."""
 
     docker = "An image does not exist locally with the tag: {subject}"
+
+
+@contextmanager
+def _of_a_quiet_push(destination: str) -> Iterator[None]:
+    """Podman says what it was about to do where nothing else is said."""
+    try:
+        yield
+    except RegistryError as error:
+        error.subject = libpod.failed_quietly(destination, error.subject)
+        raise
 
 
 async def _docker_lines(stream: Stream, reference: Reference, image: Image, push: Push) -> None:

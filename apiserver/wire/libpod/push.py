@@ -31,6 +31,10 @@ def push_format(
     return PushFormat(_MANIFESTS[manifest], compression, compression_level, remove_signatures)
 
 
+def failed_quietly(destination: str, reason: str) -> str:
+    return f'pushing image "{destination}": {reason}'
+
+
 def first_lines(image: Image) -> Iterator[JsonObject]:
     yield {"stream": "Getting image source signatures\n"}
     for layer in image.layers:
