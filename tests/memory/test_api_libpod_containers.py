@@ -90,6 +90,20 @@ def test_a_filter_that_makes_no_sense_is_refused(api: Api) -> None:
     assert api.get(f"{CONTAINERS}/json", filters={"since": ["nope"]}).status == 404
 
 
+@pytest.mark.parametrize("mode", ["none", "host"])
+def test_podman_is_told_of_ports_that_go_nowhere_and_docker_on_the_hosts_network_alone(api: Api, mode: str) -> None:
+    spec = {"image": "busybox", "name": "box", "netns": {"nsmode": mode}, "portmappings": [{"container_port": 80}]}
+    words = "Port mappings have been discarded as one of the Host, Container, Pod, and None network modes are in use"
+    assert api.post(f"{CONTAINERS}/create", spec).json()["Warnings"] == [words]
+    assert api.get(f"{CONTAINERS}/box/json").json()["HostConfig"]["PortBindings"] == {}
+    assert api.post(f"{CONTAINERS}/create", spec | {"name": "b", "portmappings": []}).json()["Warnings"] == []
+    published = {"NetworkMode": mode, "PortBindings": {"80/tcp": [{"HostPort": "8099"}]}}
+    dockers = api.post("/containers/create", PLAIN | {"HostConfig": published}, name="theirs").json()["Warnings"]
+    assert dockers == (["Published ports are discarded when using host network mode"] if mode == "host" else [])
+    bindings = api.get("/containers/theirs/json").json()["HostConfig"]["PortBindings"]
+    assert bindings == {"80/tcp": [{"HostIp": "", "HostPort": "8099"}]}
+
+
 def test_a_missing_container_is_404_in_podmans_words(api: Api) -> None:
     for path in ("exists", "json"):
         answer = api.get(f"{CONTAINERS}/nope/{path}")

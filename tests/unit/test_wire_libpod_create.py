@@ -176,6 +176,8 @@ DEVICE_RULE = {"allow": True, "type": "c", "major": 1, "minor": -1, "access": "r
                 PortRequest(81, Transport.TCP, "127.0.0.1", 8081, 8081),
             ),
         ),
+        ({"portmappings": [{"container_port": 80}], "netns": {"nsmode": "none"}}, "network.ports", ()),
+        ({"portmappings": [{"container_port": 80}], "netns": {"nsmode": "host"}}, "network.ports", ()),
         ({"expose": {"53": "udp"}, "terminal": None}, "network.exposed", ("53/udp",)),
         ({"publish_image_ports": True}, "network.publish_all", True),
         ({"expose": {"53": "udp,tcp"}}, "network.exposed", ("53/udp", "53/tcp")),

@@ -33,4 +33,4 @@ class ContainerCreateGroup:
                 body.name, body.image, options, short_names=LIBPOD_NAMES, any_platform=names_platform(body)
             )
         )
-        return reply_json(request, created_json(container), 201)
+        return reply_json(request, created_json(body, container), 201)

@@ -13,7 +13,7 @@ from apiserver.wire.libpod.options.lifecycle import read_lifecycle, read_logging
 from apiserver.wire.libpod.options.limits import read_devices, read_limits
 from apiserver.wire.libpod.options.mounts import read_mounts
 from apiserver.wire.libpod.options.namespaces import read_namespaces
-from apiserver.wire.libpod.options.network import NetworkName, read_network
+from apiserver.wire.libpod.options.network import NetworkName, discarded, read_network
 from apiserver.wire.libpod.options.process import read_process
 from apiserver.wire.libpod.options.security import read_security
 from apiserver.wire.libpod.options.unsupported import refuse_unsupported
@@ -61,5 +61,5 @@ def names_platform(body: CreateBody) -> bool:
     return any((body.image_os, body.image_arch, body.image_variant))
 
 
-def created_json(container: Container) -> JsonObject:
-    return {"Id": container.id, "Warnings": list(container.warnings)}
+def created_json(body: CreateBody, container: Container) -> JsonObject:
+    return {"Id": container.id, "Warnings": [*discarded(body), *container.warnings]}

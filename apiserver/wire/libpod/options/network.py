@@ -19,6 +19,7 @@ _IMAGE_FILES = {
     "/etc/hostname": "use_image_hostname",
     "/etc/resolv.conf": "use_image_resolve_conf",
 }
+_DISCARDED = "Port mappings have been discarded as one of the Host, Container, Pod, and None network modes are in use"
 _NOT_BUILT = ("container", "path", "pod", "slirp4netns", "pasta", "ns")
 
 
@@ -29,10 +30,11 @@ def read_network(body: CreateBody, name_of: NetworkName) -> Network:
         raise NotImplementedYet("the option Networks.static_ips (--ip)")
     if endpoint.interface_name:
         raise NotImplementedYet("the option Networks.interface_name")
+    ports = tuple(port for mapping in body.portmappings or () for port in _ports(mapping))
     return Network(
         mode=mode,
         asked_as=asked,
-        ports=tuple(port for mapping in body.portmappings or () for port in _ports(mapping)),
+        ports=ports if mode not in (NONE, HOST) else (),
         publish_all=body.publish_image_ports,
         exposed=tuple(
             f"{port}/{transport}" for port, text in (body.expose or {}).items() for transport in _transports(text)
@@ -46,6 +48,11 @@ def read_network(body: CreateBody, name_of: NetworkName) -> Network:
         driver_options=endpoint.options or {},
         image_files=tuple(path for path, field in _IMAGE_FILES.items() if getattr(body, field)),
     )
+
+
+def discarded(body: CreateBody) -> tuple[str, ...]:
+    """The warning that what the client publishes goes nowhere; its network was read."""
+    return (_DISCARDED,) if body.portmappings and body.netns.nsmode in (NONE, HOST) else ()
 
 
 def _network(body: CreateBody, name_of: NetworkName) -> tuple[str, str, NetworkBody]:
