@@ -10,6 +10,7 @@ from apiserver.engine.ports.images import HistoryEntry, Image, ImageConfig, Laye
 from apiserver.errors import InvalidParameter, NoSuchImage
 from apiserver.wire.docker.image_filters import select
 from apiserver.wire.docker.images import history_json, image_json, loaded_texts, removed_json, summary_json
+from apiserver.wire.libpod.images import history_json as libpod_history_json
 from apiserver.wire.libpod.images import image_json as libpod_image_json
 from tests.support.containers import CREATED
 
@@ -100,6 +101,28 @@ def test_a_time_that_no_image_has_is_left_out_or_zero_to_old_clients() -> None:
     timeless = replace(IMAGE, created=None)
     assert "Created" not in image_json(timeless, "overlay", (1, 44))
     assert image_json(timeless, "overlay", (1, 43))["Created"] == "0001-01-01T00:00:00Z"
+
+
+def test_a_step_of_podmans_history_is_the_image_that_ends_with_its_layer() -> None:
+    names = (("base", ("r/base:1", "r/base:2")), ("same", ("r/same:1",)), ("other", ("r/other:1",)))
+    base, same, other = (replace(IMAGE, id=each, names=tags) for each, tags in names)
+    top = Layer("y", "sha256:" + "2" * 64, 6)
+    other = replace(other, layers=(replace(top, id="z"),))
+    steps = (HistoryEntry(CREATED, "nothing", empty_layer=True), HistoryEntry(CREATED, "a"), HistoryEntry(NOW, "b"))
+    step = HistoryEntry(NOW, "label", empty_layer=True)
+    image = replace(IMAGE, names=(QUAY,), layers=(*IMAGE.layers, top), history=(*steps, step))
+    assert [(each["Id"], each["Tags"]) for each in libpod_history_json(image, (base, other, image, same))] == [
+        (image.id, [QUAY]),
+        ("<missing>", [QUAY]),
+        ("base", ["r/base:1", "r/base:2", "r/same:1"]),
+        ("<missing>", None),
+    ]
+
+
+def test_an_image_is_the_first_of_those_that_share_its_layers() -> None:
+    sibling = replace(IMAGE, id="sibling", names=("r/sibling:1",))
+    newest, _ = libpod_history_json(IMAGE, (sibling, IMAGE))
+    assert (newest["Id"], newest["Tags"]) == (IMAGE.id, [*IMAGE.names, "r/sibling:1"])
 
 
 def test_history_is_newest_first_and_has_one_id() -> None:

@@ -102,7 +102,8 @@ class ImageListGroup:
 
     @app.route("/libpod/images/<image:name>/history", methods=["GET"])
     async def libpod_history(self, request: Request, name: str) -> bytes:
-        return reply_json(request, libpod.history_json(await self._images.find(name, LIBPOD_NAMES)))
+        image = await self._images.find(name, LIBPOD_NAMES)
+        return reply_json(request, libpod.history_json(image, await self._images.all()))
 
     async def _named(self, names: Iterable[str], short_names: ShortNames) -> Mapping[str, Image]:
         return {name: await self._images.find(name, short_names) for name in names}

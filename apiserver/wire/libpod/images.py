@@ -148,19 +148,39 @@ def _without_zeros(**fields: Any) -> JsonObject:
     return {name: value for name, value in fields.items() if value}
 
 
-def history_json(image: Image) -> list[JsonObject]:
-    """`GET /libpod/images/{name}/history`: newest first; only the newest step has an id and names."""
-    return [
-        {
-            "Id": "<missing>" if number else image.id,
-            "Created": unix_seconds(entry.created),
-            "CreatedBy": entry.created_by,
-            "Tags": None if number else list(image.names) or None,
-            "Size": entry.size_bytes,
-            "Comment": entry.comment,
-        }
-        for number, entry in enumerate(reversed(image.history))
-    ]
+def history_json(image: Image, images: Iterable[Image]) -> list[JsonObject]:
+    """`GET /libpod/images/{name}/history`: newest first.
+
+    A step has the id of the image that ends with its layer, each id once, and the names of all that end with it.
+
+    Args:
+        images: all that there are.
+    """
+    ending: dict[str, list[Image]] = {}
+    for each in (image, *(other for other in images if other.id != image.id)):
+        if each.layers:
+            ending.setdefault(each.layers[-1].id, []).append(each)
+    layers = [layer.id for layer in image.layers]
+    without_layers = [] if layers else [image]
+    shown: list[JsonObject] = []
+    used: set[str] = set()
+    for entry in reversed(image.history):
+        here = ending.get(layers[-1], []) if layers else without_layers
+        image_id = here[0].id if here and here[0].id not in used else "<missing>"
+        used.add(image_id)
+        shown.append(
+            {
+                "Id": image_id,
+                "Created": unix_seconds(entry.created),
+                "CreatedBy": entry.created_by,
+                "Tags": [name for each in here for name in each.names] or None,
+                "Size": entry.size_bytes,
+                "Comment": entry.comment,
+            }
+        )
+        if layers and not entry.empty_layer:
+            layers.pop()
+    return shown
 
 
 def loaded_json(images: Sequence[LoadedImage]) -> JsonObject:

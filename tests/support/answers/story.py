@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.answers.server import Server
-from tests.support.image_archive import busybox_image, docker_archive
+from tests.support.image_archive import Entry, busybox_image, docker_archive
 
 IMAGE = "docker.io/library/answers:latest"
 FULL, PLAIN, HOST, NATIVE = "answers-full", "answers-plain", "answers-host", "answers-native"
@@ -207,7 +207,7 @@ class Story:
         self._docker.ask("DELETE", f"/images/{IMAGE}", may_fail=True, force=1)
 
     def _load(self) -> None:
-        image = busybox_image(IMAGE, **_IMAGE_CONFIG)
+        image = busybox_image(IMAGE, more=[Entry("answers")], **_IMAGE_CONFIG)  # a layer that is no other image's
         self._docker.ask("POST", "/images/load", docker_archive(image), quiet=1)
         shown = self._ask("image", f"/images/{IMAGE}/json")
         self._answers.ids[shown["Id"].removeprefix("sha256:")] = "image"
