@@ -230,6 +230,9 @@ def test_a_digest_is_forgotten_with_the_last_tag_of_its_repository() -> None:
     world = World(replace(known, pulled=digests))
     forgotten = [result_of(world.images.remove(name)).forgotten for name in names[:3]]
     assert forgotten == [[], [digests[0]], [digests[1]]]
+    world = World(replace(image("known", names[0]), pulled=digests[:1]))
+    removed = result_of(world.images.remove(names[0]))
+    assert (removed.forgotten, removed.deleted) == ([digests[0]], [known.id])
 
 
 USED_BY_C = "image used by c{64}: image is in use by a container"
@@ -242,6 +245,42 @@ def refused(kind: type[ImageStays], docker: str, libpod: str) -> Iterator[None]:
         yield
     assert re.search(docker, Flavour.DOCKER.words(caught.value))
     assert re.search(libpod, Flavour.LIBPOD.words(caught.value))
+
+
+BY_DIGEST = f"quay.io/me/box@{DIGEST}"
+
+
+@pytest.mark.parametrize("tag", ["quay.io/me/box:1", "quay.io/me/box:2"])
+def test_the_last_tag_of_a_repository_takes_its_digests_along_where_that_is_asked_for(tag: str) -> None:
+    tags = ("quay.io/me/box:1", "quay.io/me/box:2")
+    both = replace(image("box", *tags), digests=(BY_DIGEST,))
+    world = World(both)
+    other = next(each for each in tags if each != tag)
+    assert result_of(world.images.remove(other, digests=True)).untagged == [other]
+    assert world.names(both) == (tag, BY_DIGEST)
+    removed = result_of(world.images.remove(tag, digests=True))
+    assert (removed.untagged, removed.deleted, world.names(both)) == ([tag, BY_DIGEST], [both.id], None)
+
+
+def test_a_digest_of_another_repository_stays_and_so_does_one_where_it_is_not_asked_for() -> None:
+    box = replace(image("box", "quay.io/me/box:1", "localhost/other:1"), digests=(BY_DIGEST,))
+    world = World(box)
+    assert result_of(world.images.remove("localhost/other:1", digests=True)).untagged == ["localhost/other:1"]
+    assert world.names(box) == ("quay.io/me/box:1", BY_DIGEST)
+    result_of(world.images.remove("quay.io/me/box:1", short_names=LIBPOD_NAMES))
+    assert world.names(box) == (BY_DIGEST,)
+    assert result_of(world.images.remove(BY_DIGEST, digests=True)).deleted == [box.id]
+
+
+def test_an_image_in_use_loses_its_digests_with_its_last_tag_by_force_alone() -> None:
+    box = replace(image("box", "quay.io/me/box:1"), digests=(BY_DIGEST,))
+    world = World(box)
+    world.users[box.id] = [ImageUser("e" * 64, alive=True)]
+    with pytest.raises(ImageInUse, match="image used by"):
+        result_of(world.images.remove("quay.io/me/box:1", digests=True))
+    removed = result_of(world.images.remove("quay.io/me/box:1", force=True, digests=True))
+    assert (removed.untagged, removed.deleted) == (["quay.io/me/box:1", BY_DIGEST], [])
+    assert world.names(box) == ()
 
 
 def test_an_id_with_several_names_needs_force() -> None:

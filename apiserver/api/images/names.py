@@ -34,9 +34,8 @@ class ImageNamesGroup:
 
     @app.route("/images/<image:name>", methods=["DELETE"])
     async def docker_remove(self, request: Request, name: str) -> bytes:
-        removal = await to_the_end(
-            self._images.remove(name, force=docker_bool(request, "force"), prune=not docker_bool(request, "noprune"))
-        )
+        force, prune = docker_bool(request, "force"), not docker_bool(request, "noprune")
+        removal = await to_the_end(self._images.remove(name, force=force, prune=prune, digests=True))
         return reply_json(request, removed_json((*removal.untagged, *removal.forgotten), removal.deleted))
 
     @app.route("/libpod/images/<image:name>/tag", methods=["POST"])

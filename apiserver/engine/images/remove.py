@@ -83,6 +83,7 @@ class Removal:
         prune: bool,
         parents: bool = False,
         whatever_names: bool = False,
+        digests: bool = False,
     ) -> None:
         """
         Args:
@@ -90,12 +91,14 @@ class Removal:
             prune: its nameless ancestors go too, if nothing else needs them.
             parents: an image that others are built upon goes as well, which counts as losing its names alone.
             whatever_names: an id takes one with many names also without `force`.
+            digests: the last tag of a repository takes along what the image is called by digest there.
 
         Raises:
             NoSuchImage, InvalidReference, ImageStays
         """
         image, name = Lookup(self._images).find_named(text, short_names)
         names = (*image.names, *image.digests)
+        going = (name, *_digests_beside(names, name)) if digests and name else (name,)
         if not name:
             if _one_repository(names):
                 # All its names go, so only what forbids that without any force does so here.
@@ -108,8 +111,8 @@ class Removal:
                     f'conflict: unable to remove repository reference "{text}" (must force) - container '
                     f"{short_id(user.container_id)} is using its referenced image {short_id(image.id)}",
                 )
-            if len(names) > 1:
-                await self._untag(image, name)
+            if len(names) > len(going):
+                await self._untag(image, going)
                 return
         try:
             several = not whatever_names and not name and not _one_repository(names)
@@ -118,16 +121,17 @@ class Removal:
             if not name:
                 raise
             # The name goes all the same: forced, or it is the parent of another image.
-            await self._untag(image, name)
+            await self._untag(image, going)
             return
         await self._delete(image, prune=prune)
 
-    async def _untag(self, image: Image, name: str) -> None:
-        await self._source.untag(image.id, name)
-        self.removed.untagged.append(name)
-        self.removed.forgotten += _known_by(image, name)
-        await self._told.untagged(image, name)
-        await self._told.name_removed(image, name)
+    async def _untag(self, image: Image, names: Sequence[str]) -> None:
+        for name in names:
+            await self._source.untag(image.id, name)
+            self.removed.untagged.append(name)
+            await self._told.untagged(image, name)
+        self.removed.forgotten += _known_by(image, names[0])
+        await self._told.name_removed(image, names[0])
 
     async def _delete(self, image: Image, *, prune: bool) -> None:
         parent = self._is_parent(image)
@@ -135,6 +139,7 @@ class Removal:
         for name in (*image.names, *image.digests):
             self.removed.untagged.append(name)
             await self._told.untagged(image, name)
+        self.removed.forgotten += image.pulled
         self.removed.deleted.extend(each for each in deleted if each != image.id or not parent)
         for image_id in deleted:
             if gone := self._images.get(image_id):
@@ -181,6 +186,13 @@ def _known_by(image: Image, name: str) -> Sequence[str]:
     if any(parse_reference(other).repository == repository for other in image.names if other != name):
         return ()
     return [digest for digest in image.pulled if digest.partition("@")[0] == repository]
+
+
+def _digests_beside(names: Sequence[str], tag: str) -> Sequence[str]:
+    """The names by digest of the repository that this is the last tag of."""
+    repository = parse_reference(tag).repository
+    beside = [each for each in names if each != tag and parse_reference(each).repository == repository]
+    return beside if "@" not in tag and all("@" in each for each in beside) else ()
 
 
 def _one_repository(names: Sequence[str]) -> bool:

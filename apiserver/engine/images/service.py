@@ -170,6 +170,7 @@ class Images:
         prune: bool = True,
         parents: bool = False,
         whatever_names: bool = False,
+        digests: bool = False,
         short_names: ShortNames = DOCKER_NAMES,
     ) -> Removed:
         """Take a name away, or an image with all its names.
@@ -178,6 +179,7 @@ class Images:
             prune: nameless ancestors that nothing else needs go too.
             parents: an image that others are built upon goes as well; they keep its layers.
             whatever_names: an id takes an image with many names also without `force`.
+            digests: the last tag of a repository takes along what the image is called by digest there.
 
         Raises:
             NoSuchImage, InvalidReference
@@ -189,7 +191,13 @@ class Images:
             text = await self.meant(text, short_names)
             removal = Removal(self._source, self._users, self, await self._source.images())
             await removal.remove(
-                text, short_names, force=force, prune=prune, parents=parents, whatever_names=whatever_names
+                text,
+                short_names,
+                force=force,
+                prune=prune,
+                parents=parents,
+                whatever_names=whatever_names,
+                digests=digests,
             )
             return removal.removed
 
