@@ -227,7 +227,7 @@ class NoSuchPod(NotFound):
 class NoSuchNetwork(NotFound):
     cause = "network not found"
     docker = "network {subject} not found"
-    libpod = 'unable to find network with name or ID "{subject}": {cause}'
+    libpod = "unable to find network with name or ID {subject}: {cause}"
 
 
 class PredefinedNetwork(Forbidden):

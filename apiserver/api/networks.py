@@ -7,7 +7,8 @@ from twisted.internet.interfaces import IReactorTime
 from apiserver.api.containers.surroundings import now
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.networks.service import Networks
-from apiserver.errors import PredefinedNetwork
+from apiserver.engine.ports.networks import Network
+from apiserver.errors import NoSuchNetwork, PredefinedNetwork
 from apiserver.http.app import group_app
 from apiserver.http.query import filters
 from apiserver.http.reply import reply_empty, reply_json
@@ -50,12 +51,13 @@ class NetworksGroup:
     @app.route("/libpod/networks/<name:name>", methods=["DELETE"])
     def libpod_remove(self, request: Request, name: str) -> bytes:
         """As above. Podman says it in a body for 200 that its own clients cannot read."""
-        raise PredefinedNetwork(network_name(self._networks.get(name).name))
+        raise PredefinedNetwork(network_name(self._podmans(name).name))
 
     @app.route("/libpod/networks/json", methods=["GET"])
     def libpod_list(self, request: Request) -> bytes:
         containers = self._containers.registry.all()
-        chosen = libpod.select(self._networks.all(), filters(request), containers, now(self._clock))
+        networks = [network for network in self._networks.all() if libpod.is_network(network)]
+        chosen = libpod.select(networks, filters(request), containers, now(self._clock))
         return reply_json(request, [libpod.network_json(network) for network in chosen])
 
     @app.route("/libpod/networks/<name:name>/json", methods=["GET"])
@@ -68,10 +70,21 @@ class NetworksGroup:
         return self._libpod_inspect(request, name)
 
     def _libpod_inspect(self, request: Request, name: str) -> bytes:
-        network = self._networks.get(name)
+        network = self._podmans(name)
         return reply_json(request, libpod.inspect_json(network, self._containers.registry.all()))
 
     @app.route("/libpod/networks/<name:name>/exists", methods=["GET"])
     def libpod_exists(self, request: Request, name: str) -> bytes:
-        self._networks.get(name)
+        self._podmans(name)
         return reply_empty(request)
+
+    def _podmans(self, name: str) -> Network:
+        """Of those that are networks to Podman: `host` and `none` are modes there, as is `bridge`.
+
+        Raises:
+            NoSuchNetwork
+        """
+        network = self._networks.get(name)
+        if not libpod.is_network(network) or name in libpod.MODES:
+            raise NoSuchNetwork(name)
+        return network

@@ -96,11 +96,14 @@ def test_what_a_volume_cannot_have_is_refused(api: Api) -> None:
     assert api.get(f"{VOLUMES}/json").json() == []
 
 
-def test_the_three_networks_are_there_and_the_default_one_is_podman(api: Api) -> None:
-    assert sorted(each["name"] for each in api.get(f"{NETWORKS}/json").json()) == ["host", "none", "podman"]
-    assert api.get(f"{NETWORKS}/host/exists").status == 204
-    missing = api.get(f"{NETWORKS}/nope/exists")
-    assert (missing.status, missing.json()["cause"]) == (404, "network not found")
+def test_podman_is_the_one_network_and_modes_of_a_container_are_none(api: Api) -> None:
+    (podman,) = api.get(f"{NETWORKS}/json").json()
+    assert podman["name"] == "podman"
+    assert api.get(f"{NETWORKS}/podman/exists").status == 204
+    assert api.get(f"{NETWORKS}/{podman['id']}/exists").status == 204
+    for name in ("host", "none", "bridge", "default", "nope"):
+        for missing in (api.get(f"{NETWORKS}/{name}{path}") for path in ("/exists", "/json", "")):
+            assert (missing.status, missing.json()["cause"]) == (404, "network not found")
     shown = api.get(f"{NETWORKS}/podman/json").json()
     assert shown["subnets"] == [{"subnet": "10.89.0.0/16", "gateway": "10.89.0.1"}]
     assert (shown["ipam_options"], shown["network_interface"]) == ({"driver": "host-local"}, "apiserver0")
@@ -117,13 +120,22 @@ def test_a_network_shows_who_is_on_it(api: Api) -> None:
     ("filters", "names"),
     [
         ({"name": ["od"]}, ["podman"]),
-        ({"driver": ["host"]}, ["host"]),
+        ({"driver": ["bridge"]}, ["podman"]),
+        ({"driver": ["host"]}, []),
+        ({"driver": ["bri"]}, []),
+        ({"label!": ["x"]}, ["podman"]),
+        ({"dangling": ["true"]}, []),
         ({"dangling": ["false"]}, ["podman"]),
         ({"label": ["x"]}, []),
-        ({"id": ["0"]}, ["none"]),
         ({"until": ["1"]}, []),
     ],
 )
 def test_filters_of_networks_are_podmans(api: Api, filters: dict[str, list[str]], names: list[str]) -> None:
     assert [each["name"] for each in api.get(f"{NETWORKS}/json", filters=filters).json()] == names
     assert api.get(f"{NETWORKS}/json", filters={"nonsense": ["x"]}).status == 400
+
+
+def test_an_id_is_its_beginning_in_either_case_or_an_expression(api: Api) -> None:
+    [whole] = [each["id"] for each in api.get(f"{NETWORKS}/json").json()]
+    for wanted, found in ((whole[:4].upper(), 1), (f"0{whole[1:]}", 0), (f"{whole[-4:]}$", 1), ("^x", 0), ("(", 0)):
+        assert len(api.get(f"{NETWORKS}/json", filters={"id": [wanted]}).json()) == found, wanted

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from apiserver.errors import InvalidParameter
 from apiserver.wire.patterns import compile_pattern
 
 Filters = Mapping[str, Sequence[str]]
+_NOT_HEX = re.compile(r"[^0-9a-fA-F]")
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -35,6 +37,16 @@ def _has_label(labels: Mapping[str, str], wanted: str) -> bool:
     else:
         found = [labels[name]] if name in labels else []
     return any(not value or each == value for each in found)
+
+
+def has_id(whole: str, wanted: Sequence[str]) -> bool:
+    """Whether an id begins with one of these; what is more than hexadecimal digits is a regular expression.
+
+    Raises:
+        InvalidParameter: an expression that could take long.
+    """
+    begins = tuple(each.lower() for each in wanted if not _NOT_HEX.search(each))
+    return whole.startswith(begins) or matches_any(whole, [each for each in wanted if _NOT_HEX.search(each)], "id")
 
 
 def matches_any(text: str, patterns: Sequence[str], key: str = "name") -> bool:

@@ -9,14 +9,21 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from apiserver.engine.containers.model import Container
+from apiserver.engine.containers.options.network import HOST, NONE
 from apiserver.engine.ports.networks import Network
 from apiserver.errors import InvalidParameter
 from apiserver.jsonvalue import JsonObject, JsonValue
 from apiserver.wire.gojson import go_time, parse_moment, sorted_map
-from apiserver.wire.libpod.filters import Filters, has_labels, matches_any, truths
+from apiserver.wire.libpod.filters import Filters, has_id, has_labels, matches_any, truths
 from apiserver.wire.libpod.names import DEFAULT_NETWORK, network_name
 
-_NO_LEASES = {"host": "none", "none": "none"}
+MODES = ("bridge", "default")
+"""What the engine finds the default network by, and Podman takes for a mode of a container alone."""
+
+
+def is_network(network: Network) -> bool:
+    """`host` and `none` are modes of a container to Podman, and no networks."""
+    return network.name not in (HOST, NONE)
 
 
 def network_json(network: Network) -> JsonObject:
@@ -39,7 +46,7 @@ def network_json(network: Network) -> JsonObject:
         shown["labels"] = sorted_map(network.labels)
     if network.options:
         shown["options"] = sorted_map(network.options)
-    shown["ipam_options"] = {"driver": _NO_LEASES.get(network.driver, "host-local")}
+    shown["ipam_options"] = {"driver": "host-local"}
     return shown
 
 
@@ -87,7 +94,7 @@ def _test(key: str, values: Sequence[str], used: set[str], now: datetime) -> Cal
         case "name":
             return lambda network: matches_any(network_name(network.name), values)
         case "id":
-            return lambda network: any(network.id.startswith(value) for value in values)
+            return lambda network: has_id(network.id, values)
         case "driver":
             return lambda network: network.driver in values
         case "label":
