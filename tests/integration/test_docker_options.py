@@ -15,6 +15,7 @@ import pytest
 from apiserver.config.host import read_host
 from apiserver.drivers.linux.cgroups import Cgroups
 from tests.support.docker import Docker
+from tests.support.image_archive import Entry, busybox_image, docker_archive
 from tests.support.outside import until
 from tests.support.service import Service
 
@@ -314,11 +315,23 @@ def test_labels_are_listed_by(docker: Docker) -> None:
 
 def test_every_container_has_its_files(run: Run) -> None:
     script = (
-        "ls /run/.containerenv; cat /etc/hostname; hostname; grep -o localhost /etc/hosts | head -1; "
-        "test -s /etc/resolv.conf"
+        "ls /.dockerenv; cat /etc/hostname; hostname; grep -o localhost /etc/hosts | head -1; "
+        "test -s /etc/resolv.conf; grep -q ' / ' /etc/mtab; test ! -e /run/.containerenv"
     )
     marker, file, name, local = run(script=script, network="bridge").splitlines()
-    assert (marker, file, local) == ("/run/.containerenv", name, "localhost")
+    assert (marker, file, local) == ("/.dockerenv", name, "localhost")
+
+
+def test_dockers_mark_is_empty_and_counts_nothing_and_what_an_image_has_there_stays(docker: Docker, run: Run) -> None:
+    script = "stat -c '%s %a %u' /.dockerenv; readlink /etc/mtab"
+    assert run("--read-only", script=script).splitlines() == ["0 755 0", "/proc/mounts"]
+    docker.ok("run", "--name", "marked", "--network", "none", "busybox", "true")
+    assert docker.ok("ps", "-asf", "name=marked", "--format", "{{.Size}}").startswith("0B ")
+    mine = (Entry(".dockerenv", b"mine", mode=0o644), Entry("etc/mtab", b"mine too"))
+    docker.ok("load", input=docker_archive(busybox_image("mine:1", more=mine)))
+    assert docker.ok("run", "--rm", "--network", "none", "mine:1", "cat", "/.dockerenv", "/etc/mtab") == "minemine too"
+    docker.ok("rm", "marked")
+    docker.ok("rmi", "mine:1")
 
 
 def test_a_published_port_is_reached_from_the_host_and_from_another_container(docker: Docker) -> None:

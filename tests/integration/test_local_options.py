@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from apiserver.drivers.linux.mounts import bind, unmount_now
 from apiserver.engine.containers.options import Identity, Limits, Mounts, Namespaces, Network, Security
+from apiserver.engine.containers.options.identity import DOCKERENV
 from apiserver.engine.containers.options.mounts import Mount, MountKind
 from apiserver.engine.containers.options.namespaces import Namespace
 from apiserver.errors import HostError, InvalidParameter
@@ -85,6 +86,15 @@ async def test_a_working_directory_that_could_lead_outside_is_refused(rig: Rig, 
 @pytest_twisted.ensureDeferred
 async def test_containerenv_says_who_it_is(rig: Rig) -> None:
     assert 'name="name"' in await said(rig, "cat /run/.containerenv")
+    assert await said(rig, "ls -a / | grep dockerenv || readlink /etc/mtab") == "/proc/mounts"
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_docker_looks_for_is_made_once_and_inside_alone(rig: Rig) -> None:
+    marked = Identity(marker=DOCKERENV)
+    assert await said(rig, "test -e /run/.containerenv || stat -c '%s %a' /.dockerenv", identity=marked) == "0 755"
+    etc = Mounts(mounts=(Mount(MountKind.TMPFS, "/etc"),))
+    assert await said(rig, "test -e /etc/mtab || echo none", identity=marked, mounts=etc) == "none"
 
 
 # users

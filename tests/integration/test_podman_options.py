@@ -54,6 +54,11 @@ TMPFS = "grep -o ' /t tmpfs [^ ]*' /proc/mounts"
         (["-e", "A=b c", "-w", "/sys/class"], "echo $A; pwd; echo $PATH | grep -c /bin", "b c\n/sys/class\n1"),
         (["--unsetenv", "container"], "echo ${container:-gone}", "gone"),
         ([], "echo $container", "podman"),
+        (
+            [],
+            "grep -o engine /run/.containerenv; readlink /etc/mtab; test ! -e /.dockerenv",
+            "engine\n/proc/mounts",
+        ),
         (["--hostname", "db"], "hostname; cat /etc/hostname", "db\ndb"),
         (["-u", "1000:2000", "--group-add", "3000"], "id -u; id -g; id -G", "1000\n2000\n2000 3000"),
         (["-u", "4321"], ACCOUNTS, "4321:*:4321:0:container user:/:/bin/sh\n4321:x:4321:4321\n4321\n/"),

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from apiserver.drivers.threads import Threads
+from apiserver.engine.containers.options.identity import CONTAINERENV, DOCKERENV
 from apiserver.engine.containers.options.network import HOST
 from apiserver.engine.ports.runs import RunSpec
 from apiserver.local.paths import write_whole
@@ -114,8 +115,9 @@ class Bundles:
             "/etc/resolv.conf": netfiles.resolv_conf(
                 network, spec.endpoints, netfiles.read_host_file(self._host_files.resolv_conf)
             ),
-            "/run/.containerenv": _CONTAINERENV.format(name=spec.name, id=spec.key.container_id, image=spec.image_id),
         }
+        if spec.options.identity.marker == CONTAINERENV:
+            texts[CONTAINERENV] = _CONTAINERENV.format(name=spec.name, id=spec.key.container_id, image=spec.image_id)
         if spec.options.process.timezone:
             from apiserver.local.runs import timezones  # no start needs it
 
@@ -137,6 +139,9 @@ class Bundles:
             the user, and what else of ours to mount, read-only: target -> file.
         """
         inside.make_targets(merged, targets)
+        inside.make_mtab(merged)
+        if spec.options.identity.marker == DOCKERENV:
+            inside.make_empty(merged, DOCKERENV)
         user, copies = self._user(spec, plan, merged, placed, cwd)
         create = spec.options.process.create_working_dir
         missing = "" if create else f'workdir "{cwd}" does not exist on container {spec.key.container_id}'

@@ -17,6 +17,7 @@ from apiserver.local.runs.spec.mounts import Placed
 ACCOUNTS_LIMIT = 4 << 20
 """Bytes of passwd or group that are looked at."""
 
+MTAB, MOUNTS = PurePosixPath("/etc/mtab"), "/proc/mounts"
 _OF_THE_KERNEL = ("/proc", "/dev", "/sys")
 
 
@@ -126,6 +127,55 @@ def append(rootfs: Path, path: str, data: bytes) -> None:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise HostError(f"cannot write {path} of the container: {error.strerror}") from error
+
+
+def make_mtab(rootfs: Path) -> None:
+    """Make the link /etc/mtab in the container's own layer, where nothing is there.
+
+    Raises:
+        HostError
+    """
+    with Inside(rootfs) as root:
+        try:
+            directory = root.make_directories(MTAB.parent)
+            try:
+                os.symlink(MOUNTS, MTAB.name, dir_fd=directory)
+            finally:
+                os.close(directory)
+        except (FileExistsError, NotADirectoryError):
+            return  # the image's own, or an image without an /etc
+        except OSError as error:
+            raise HostError(f"cannot make {MTAB} in the container: {error.strerror}") from error
+
+
+def bytes_of_mtab(upper: Path) -> int:
+    """How much of a container's own layer is the link that `make_mtab` makes."""
+    with Inside(upper) as root, suppress(OSError):
+        directory = root.open(MTAB.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            return len(MOUNTS) if os.readlink(MTAB.name, dir_fd=directory) == MOUNTS else 0
+        finally:
+            os.close(directory)
+    return 0  # no such link
+
+
+def make_empty(rootfs: Path, path: str) -> None:
+    """Make an empty file that everybody may read in the container's own layer, where nothing is at its path.
+
+    Raises:
+        HostError
+    """
+    with Inside(rootfs) as root:
+        try:
+            descriptor = root.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise HostError(f"cannot make {path} in the container: {error.strerror}") from error
+        try:
+            os.fchmod(descriptor, 0o755)  # as Docker has it
+        finally:
+            os.close(descriptor)
 
 
 def read_accounts(root: Inside, path: str, name: str) -> bytes:

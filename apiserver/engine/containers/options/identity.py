@@ -13,6 +13,8 @@ from apiserver.errors import InvalidParameter
 _HOSTNAME = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_])?")
 LONGEST_HOSTNAME = 64
 """The kernel's limit."""
+CONTAINERENV, DOCKERENV = "/run/.containerenv", "/.dockerenv"
+"""Podman's says which container it is, Docker's is empty."""
 
 
 class Identity(Struct, frozen=True):
@@ -26,6 +28,8 @@ class Identity(Struct, frozen=True):
     """Kept and shown; never given to the runtime as its own annotations."""
     create_command: tuple[str, ...] = ()
     """The client's own command line, where it says it: kept and shown."""
+    marker: str = CONTAINERENV
+    """The file by which programs know that they are in a container, and whose."""
 
 
 def validated(identity: Identity, *, host_uts: bool, default: str = "") -> Identity:
