@@ -204,13 +204,13 @@ class NoSuchContainer(NotFound):
 class NoSuchExec(NotFound):
     cause = "no such exec session"
     docker = "No such exec instance: {subject}"
-    libpod = 'no exec session with ID "{subject}" found: {cause}'
+    libpod = "no exec session with ID {subject} found: {cause}"
 
 
 class NoSuchImage(NotFound):
     cause = "image not known"
     docker = "No such image: {subject}"
-    libpod = "failed to find image {subject}: {cause}"
+    libpod = "{subject}: {cause}"
 
 
 class NoSuchVolume(NotFound):
@@ -221,7 +221,7 @@ class NoSuchVolume(NotFound):
 
 class NoSuchPod(NotFound):
     cause = "no such pod"
-    libpod = 'no pod with name or ID "{subject}" found: {cause}'
+    libpod = "no pod with name or ID {subject} found: {cause}"
 
 
 class NoSuchNetwork(NotFound):

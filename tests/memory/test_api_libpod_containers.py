@@ -109,6 +109,9 @@ def test_a_missing_container_is_404_in_podmans_words(api: Api) -> None:
         answer = api.get(f"{CONTAINERS}/nope/{path}")
         assert (answer.status, answer.json()["cause"]) == (404, "no such container")
     assert answer.json()["message"] == 'no container with name or ID "nope" found: no such container'
+    removed = api.delete(f"{CONTAINERS}/nope")
+    words = 'no container with ID or name "nope" found: no such container'
+    assert (removed.status, removed.json()["message"]) == (404, words)
 
 
 def test_an_inspection_is_in_podmans_shape(api: Api) -> None:

@@ -127,7 +127,9 @@ def test_what_is_not_here_is_404_in_each_flavours_words(api: Api) -> None:
     said = api.post("/images/127.0.0.1:5000/box/push", tag="2")
     words = "An image does not exist locally with the tag: 127.0.0.1:5000/box:2"
     assert (said.status, said.json()["message"]) == (404, words)
-    assert api.post("/v5.0.0/libpod/images/nope/push").status == 404
+    for quiet, words in (("false", "nope: image not known"), ("true", 'pushing image "nope": nope: image not known')):
+        said = api.post("/v5.0.0/libpod/images/nope/push", quiet=quiet)
+        assert (said.status, said.json()["message"]) == (404, words)
     assert api.registry.pushes == []
 
 

@@ -116,8 +116,8 @@ def test_what_makes_no_sense_is_400(api: Api, path: str) -> None:
     [
         ("/images/nope/get", "No such image: nope:latest"),
         (f"{DOCKER}?names=one:1&names=nope:1", "No such image: nope:1"),
-        ("/v5.0.0/libpod/images/nope/get", "failed to find image nope: image not known"),
-        (f"{LIBPOD}?references=nope", "failed to find image nope: image not known"),
+        ("/v5.0.0/libpod/images/nope/get", "nope: image not known"),
+        (f"{LIBPOD}?references=nope", "nope: image not known"),
     ],
 )
 def test_what_is_not_here_is_404_in_each_flavours_words(api: Api, path: str, words: str) -> None:

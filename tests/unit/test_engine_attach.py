@@ -314,7 +314,7 @@ def test_a_follower_ends_with_the_container_and_has_all_of_it() -> None:
 def test_a_container_that_keeps_no_log_says_so_at_once() -> None:
     engine = Engine()
     engine.create(replace(NO_NETWORK, logging=Logging(LogDriver.NONE)))
-    with pytest.raises(LogsNotReadable, match="box: this container is using a log driver that cannot be read"):
+    with pytest.raises(LogsNotReadable, match="for Container 'box': this container is using the 'none' log driver"):
         engine.containers.logs.read("box")
     assert isinstance(failure_of(engine.containers.attach.attach("box", logs=True)), LogsNotReadable)
 

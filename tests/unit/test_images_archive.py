@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from apiserver.engine.names import InvalidReference, canonical_name
+from apiserver.http.flavour import Flavour
 from apiserver.local.images.archive import ArchivedImage, archived_images
 from apiserver.local.images.compression import Damaged
 from tests.support.image_archive import Entry, TestImage, docker_archive, layer, oci_archive, tar_of
@@ -68,8 +69,10 @@ def test_an_annotation_that_is_no_name_leaves_the_image_untagged(tmp_path: Path)
     ],
 )
 def test_what_is_no_archive_of_images_is_refused(tmp_path: Path, archive: bytes) -> None:
-    with pytest.raises(Damaged):
+    with pytest.raises(Damaged) as caught:
         read(tmp_path, archive)
+    begun = "unable to load image: payload does not match any of the supported image formats: "
+    assert Flavour.LIBPOD.words(caught.value) == begun + Flavour.DOCKER.words(caught.value)
 
 
 def test_a_blob_that_is_there_twice_or_called_so_as_to_leave_is_not_unpacked(tmp_path: Path) -> None:

@@ -132,9 +132,15 @@ class ContainerLifeGroup:
             )
         except NoSuchContainer:
             if not ignore:
-                raise
+                raise NothingToRemove(name) from None
             return reply_json(request, [])
         return reply_json(request, [{"Id": container_id}])
+
+
+class NothingToRemove(NoSuchContainer):
+    """Podman says it the other way round here."""
+
+    libpod = 'no container with ID or name "{subject}" found: {cause}'
 
 
 def _libpod_timeout(request: Request, *other_names: str) -> float | Default:

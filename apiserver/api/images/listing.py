@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from twisted.internet.interfaces import IReactorTime
 
 from apiserver.api.containers.surroundings import now
+from apiserver.api.images.words import in_words_of_a_search
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.images.service import Images
 from apiserver.engine.images.sizes import shared_bytes
@@ -97,12 +98,14 @@ class ImageListGroup:
 
     @app.route("/libpod/images/<image:name>/json", methods=["GET"])
     async def libpod_inspect(self, request: Request, name: str) -> bytes:
-        image = await self._images.find(name, LIBPOD_NAMES)
+        with in_words_of_a_search():
+            image = await self._images.find(name, LIBPOD_NAMES)
         return reply_json(request, libpod.image_json(image, self._system.host.storage_driver))
 
     @app.route("/libpod/images/<image:name>/history", methods=["GET"])
     async def libpod_history(self, request: Request, name: str) -> bytes:
-        image = await self._images.find(name, LIBPOD_NAMES)
+        with in_words_of_a_search():
+            image = await self._images.find(name, LIBPOD_NAMES)
         return reply_json(request, libpod.history_json(image, await self._images.all()))
 
     async def _named(self, names: Iterable[str], short_names: ShortNames) -> Mapping[str, Image]:

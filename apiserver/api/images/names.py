@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apiserver.api.images.words import in_words_of_a_search
 from apiserver.deferreds import to_the_end
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.images.remove import ImageInUse, Removed
@@ -40,16 +41,17 @@ class ImageNamesGroup:
 
     @app.route("/libpod/images/<image:name>/tag", methods=["POST"])
     async def libpod_tag(self, request: Request, name: str) -> bytes:
-        await to_the_end(
-            self._images.tag(name, libpod.new_name(_repository(request), string(request, "tag")), LIBPOD_NAMES)
-        )
+        new = libpod.new_name(_repository(request), string(request, "tag"))
+        with in_words_of_a_search():
+            await to_the_end(self._images.tag(name, new, LIBPOD_NAMES))
         return reply_empty(request, 201)
 
     @app.route("/libpod/images/<image:name>/untag", methods=["POST"])
     async def libpod_untag(self, request: Request, name: str) -> bytes:
         whole = string(request, "repo") is None and string(request, "tag") is None
         old = None if whole else libpod.new_name(_repository(request), string(request, "tag"))
-        await to_the_end(self._images.untag(name, old, LIBPOD_NAMES))
+        with in_words_of_a_search():
+            await to_the_end(self._images.untag(name, old, LIBPOD_NAMES))
         return reply_empty(request, 201)
 
     @app.route("/libpod/images/remove", methods=["DELETE"])

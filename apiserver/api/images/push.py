@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from apiserver.api.images.credentials import in_dockers_words, sent_credentials
 from apiserver.engine.images.push import Push, Pushes
@@ -59,8 +59,13 @@ class ImagePushGroup:
 
     @app.route("/libpod/images/<image:name>/push", methods=["POST"])
     async def libpod_push(self, request: Request, name: str) -> bytes | None:
+        quiet, destination = libpod_bool(request, "quiet", True), string(request, "destination") or name
+        with _of_a_quiet_push(destination) if quiet else nullcontext():
+            return await self._libpod_push(request, name, destination, quiet=quiet)
+
+    async def _libpod_push(self, request: Request, name: str, destination: str, *, quiet: bool) -> bytes | None:
         image = await self._images.find(name, LIBPOD_NAMES)
-        reference = parse_reference(bare_reference(string(request, "destination") or name)).tagged()
+        reference = parse_reference(bare_reference(destination)).tagged()
         form = libpod.push_format(
             string(request, "format") or "",
             string(request, "compressionFormat") or "",
@@ -71,10 +76,9 @@ class ImagePushGroup:
         access = RegistryAccess(sent_credentials(request), tls_verify)
         push = self._pushes().begin(image, reference, access, form)
         try:
-            if libpod_bool(request, "quiet", True):
-                with _of_a_quiet_push(string(request, "destination") or name):
-                    while await push.progress() is not None:
-                        pass
+            if quiet:
+                while await push.progress() is not None:
+                    pass
                 return reply_text(request, libpod.QUIET)
             await push.begun()
             await _libpod_lines(request, image, push)
@@ -116,7 +120,7 @@ def _of_a_quiet_push(destination: str) -> Iterator[None]:
     """Podman says what it was about to do where nothing else is said."""
     try:
         yield
-    except RegistryError as error:
+    except (RegistryError, NoSuchImage) as error:
         error.subject = libpod.failed_quietly(destination, error.subject)
         raise
 

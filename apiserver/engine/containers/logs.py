@@ -14,9 +14,12 @@ from apiserver.errors import InvalidParameter
 
 
 class LogsNotReadable(InvalidParameter):
-    cause = "this container is using a log driver that cannot be read"
+    cause = "this container is not logging output"
     docker = "configured logging driver does not support reading"
-    libpod = "{subject}: {cause}"
+    libpod = (
+        "failed to obtain logs for Container '{subject}': "
+        "this container is using the 'none' log driver, cannot read logs: {cause}"
+    )
 
 
 _BOTH = {Stream.STDOUT, Stream.STDERR}

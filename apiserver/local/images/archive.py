@@ -27,6 +27,12 @@ Canonical = Callable[[str], str]
 """A name as an archive has it -> the canonical one; raises InvalidParameter for what is no name."""
 
 
+class NoImages(Damaged):
+    """An archive of no images that are known here; Podman has a reason for each format that it tries."""
+
+    libpod = "unable to load image: payload does not match any of the supported image formats: {subject}"
+
+
 class ArchivedImage(Struct, frozen=True):
     """One image of an archive.
 
@@ -62,9 +68,11 @@ def archived_images(archive: Path, workplace: Path, canonical: Canonical) -> Seq
             index = _decoded(_INDEX, oci_image.decode_index, documents[_INDEX])
             _unpack_blobs(fd, workplace / "blobs" / "sha256")
             return _oci(workplace, index, canonical)
+    except Damaged as error:
+        raise NoImages(error.subject) from None
     finally:
         os.close(fd)
-    raise Damaged("unrecognized image format: the archive has neither manifest.json nor index.json")
+    raise NoImages("unrecognized image format: the archive has neither manifest.json nor index.json")
 
 
 def _docker(archive: Path, manifest: bytes, canonical: Canonical) -> Sequence[ArchivedImage]:
