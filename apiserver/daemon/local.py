@@ -77,7 +77,7 @@ def open_ports(paths: Paths, reactor: Any, registry_timeout: float | None = None
     async def measure() -> HostFigures:
         from apiserver.local import figures
 
-        return await threads.run(figures.measure, paths)
+        return await threads.run(figures.measure, paths, host.programs)
 
     return Ports(
         records=records,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.logger import Logger
@@ -12,6 +13,7 @@ from apiserver.config.host.mountinfo import mounts
 from apiserver.engine.ports.host import HostFigures
 from apiserver.local.images.registries_conf import BadRegistriesConf, search_registries
 from apiserver.local.images.registry_calls import registry_files
+from apiserver.local.packages import packages
 from apiserver.local.paths import Paths
 
 log = Logger()
@@ -22,10 +24,13 @@ _USER, _SYSTEM, _IDLE = 0, 2, 3
 """Columns of /proc/stat."""
 
 
-def measure(paths: Paths) -> HostFigures:
+def measure(paths: Paths, programs: Mapping[str, Path]) -> HostFigures:
     """
+    Args:
+        programs: those that are driven, name -> path.
+
     Raises:
-        OSError: /proc, or the storage, cannot be read.
+        OSError: /proc, the storage, or what is known of packages cannot be read.
     """
     memory, times, disk = _memory(), _processor_times(), os.statvfs(paths.storage)
     total = sum(times) or 1
@@ -41,6 +46,7 @@ def measure(paths: Paths) -> HostFigures:
         storage_used_bytes=(disk.f_blocks - disk.f_bfree) * disk.f_frsize,
         storage=_storage(paths.storage),
         distribution=_distribution(),
+        packages=packages(programs),
         search_registries=_search_registries(),
         open_descriptors=len(os.listdir("/proc/self/fd")),
         forwards_ipv4=_is_on("/proc/sys/net/ipv4/ip_forward"),

@@ -38,7 +38,8 @@ def test_programs_are_where_they_are_said_to_be(podmans: Any) -> None:
     host = podmans["host"]
     for program in (host["conmon"], host["networkBackendInfo"], host["networkBackendInfo"]["dns"], host["ociRuntime"]):
         assert os.access(program["path"], os.X_OK)
-        assert program["version"]
+        assert program["version"].startswith(Path(program["path"]).name)
+        assert program["package"]
 
 
 def test_the_store_is_where_it_is_said_to_be(podmans: Any, service: Service) -> None:

@@ -18,7 +18,7 @@ from apiserver.local.paths import Paths
 @pytest.fixture
 def figures(tmp_path: Path) -> HostFigures:
     (tmp_path / "root/storage").mkdir(parents=True)
-    return measure(Paths(tmp_path / "root", tmp_path / "run"))
+    return measure(Paths(tmp_path / "root", tmp_path / "run"), {})
 
 
 def test_memory_and_time_are_the_kernels(figures: HostFigures) -> None:
@@ -43,7 +43,7 @@ def test_the_disk_is_the_one_that_the_images_are_on(figures: HostFigures, tmp_pa
 
 def test_open_descriptors_are_counted(figures: HostFigures, tmp_path: Path) -> None:
     files = [(tmp_path / str(number)).open("w") for number in range(50)]
-    more = measure(Paths(tmp_path / "root", tmp_path / "run")).open_descriptors
+    more = measure(Paths(tmp_path / "root", tmp_path / "run"), {}).open_descriptors
     for file in files:
         file.close()
     assert more - figures.open_descriptors >= 50
@@ -56,7 +56,7 @@ def test_the_distribution_is_what_os_release_says(figures: HostFigures) -> None:
 
 def test_a_storage_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        measure(Paths(tmp_path / "nowhere", tmp_path / "run"))
+        measure(Paths(tmp_path / "nowhere", tmp_path / "run"), {})
 
 
 def test_registries_are_those_of_the_configuration_that_is_used_and_none_where_it_is_broken(
@@ -68,7 +68,7 @@ def test_registries_are_those_of_the_configuration_that_is_used_and_none_where_i
     monkeypatch.setattr(registries_conf, "SYSTEM", tmp_path / "none/registries.conf")  # nor what lies beside it
 
     def found() -> tuple[str, ...]:
-        return measure(Paths(tmp_path / "root", tmp_path / "run")).search_registries
+        return measure(Paths(tmp_path / "root", tmp_path / "run"), {}).search_registries
 
     assert found() == ()
     configuration.write_text('unqualified-search-registries = ["one.example", "two.example"]')

@@ -248,7 +248,7 @@ def test_podmans_info_has_the_figures_of_this_moment() -> None:
     facts = replace(
         HOST_FACTS,
         programs={"conmon": "/usr/bin/conmon", "netavark": "/n", "aardvark-dns": "/a"},
-        components={"conmon": "2.1.12"},
+        components={"conmon": "2.1.12", "netavark": "1.14.0"},
         controllers=("cpu", "memory"),
         capabilities=("CAP_KILL", "CAP_CHOWN"),
         seccomp_profile="/s.json",
@@ -256,7 +256,8 @@ def test_podmans_info_has_the_figures_of_this_moment() -> None:
         storage_configuration="/r/storage.conf",
         copies="/r/tmp",
     )
-    shown: Any = libpod_info_json(replace(MEASURED, host=facts))
+    figures = replace(FIGURES, packages={"conmon": "conmon_2.1.12-4_amd64"})
+    shown: Any = libpod_info_json(replace(MEASURED, host=facts, figures=figures))
     host, store = shown["host"], shown["store"]
     assert (host["memFree"], host["swapTotal"], host["swapFree"]) == (5, 9, 8)
     assert host["uptime"] == "8h 52m 27.00s (Approximately 0.33 days)"
@@ -264,8 +265,11 @@ def test_podmans_info_has_the_figures_of_this_moment() -> None:
     assert young["host"]["uptime"] == "0h 59m 59.00s"
     assert host["cpuUtilization"] == {"userPercent": 17.85, "systemPercent": 8.4, "idlePercent": 73.71}
     assert host["distribution"] == {"distribution": "debian", "version": "13", "codename": "trixie"}
-    assert host["conmon"] == {"package": "", "path": "/usr/bin/conmon", "version": "2.1.12"}
-    assert (host["networkBackendInfo"]["path"], host["networkBackendInfo"]["dns"]["path"]) == ("/n", "/a")
+    conmon = {"package": "conmon_2.1.12-4_amd64", "path": "/usr/bin/conmon", "version": "conmon version 2.1.12"}
+    dns = {"package": "Unknown", "path": "/a", "version": ""}
+    netavark = {"backend": "netavark", "package": "Unknown", "path": "/n", "version": "netavark 1.14.0", "dns": dns}
+    assert (host["conmon"], host["networkBackendInfo"]) == (conmon, netavark)
+    assert host["ociRuntime"] == {"name": "crun", "package": "Unknown", "path": "/usr/bin/crun", "version": ""}
     assert host["cgroupControllers"] == ["cpu", "memory"]
     assert (host["security"]["capabilities"], host["security"]["seccompProfilePath"]) == (
         "CAP_CHOWN,CAP_KILL",

@@ -57,6 +57,7 @@ class HostFigures(Struct, frozen=True):
         storage_bytes: of the file system that the images are on; `storage_used_bytes` of it are taken.
         storage: what both APIs tell of the storage driver, in their words (`Backing Filesystem`).
         distribution: os-release, such as `ID`, `VERSION_ID`, `VERSION_CODENAME`.
+        packages: program -> `PACKAGE_VERSION_ARCHITECTURE`, of those that are from one.
         search_registries: where a short name of an image is looked for, in order.
         open_descriptors: the service's own.
         bridges_filter_ipv4, bridges_filter_ipv6: packets on a bridge go through the firewall.
@@ -73,6 +74,7 @@ class HostFigures(Struct, frozen=True):
     storage_used_bytes: int = 0
     storage: Mapping[str, str] = field(default_factory=dict)
     distribution: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
     search_registries: tuple[str, ...] = ()
     open_descriptors: int = 0
     forwards_ipv4: bool = False

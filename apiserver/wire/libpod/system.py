@@ -11,6 +11,8 @@ from apiserver.wire.gojson import EPOCH, go_time
 MINIMUM_API = "4.0.0"
 LOG_DRIVER = "k8s-file"
 _CONMON, _NETAVARK, _DNS, _BUILDAH = "conmon", "netavark", "aardvark-dns", "buildah"
+_UNKNOWN = "Unknown"
+"""Podman's word for the package of a program that is from none."""
 
 
 def version_json(host: HostFacts, own_version: str, api_version: str, min_api_version: str) -> JsonObject:
@@ -75,7 +77,7 @@ def _host(info: Info) -> JsonObject:
         "cgroupManager": host.cgroup_manager,
         "cgroupVersion": f"v{host.cgroup_version}",
         "cgroupControllers": list(host.controllers),
-        "conmon": _program(host, _CONMON),
+        "conmon": _program(info, _CONMON),
         "cpus": host.processors,
         "cpuUtilization": {
             "userPercent": round(figures.user_percent, 2),
@@ -92,8 +94,8 @@ def _host(info: Info) -> JsonObject:
         "memFree": figures.memory_free_bytes,
         "memTotal": host.memory_bytes,
         "networkBackend": _NETAVARK,
-        "networkBackendInfo": _backend(host),
-        "ociRuntime": _runtime(host),
+        "networkBackendInfo": _backend(info),
+        "ociRuntime": _runtime(info),
         "os": "linux",
         "remoteSocket": {"path": next(iter(info.uris), ""), "exists": bool(info.uris)},
         "rootlessNetworkCmd": "",
@@ -111,7 +113,7 @@ def _host(info: Info) -> JsonObject:
         "swapTotal": figures.swap_total_bytes,
         "uptime": _uptime(figures.uptime_seconds),
         "variant": "",
-        "linkmode": "",
+        "linkmode": "dynamic",  # as the Python that runs us is
     }
 
 
@@ -129,17 +131,27 @@ def _uptime(seconds: float) -> str:
     return f"{said} (Approximately {hours / 24:.2f} days)" if hours else said
 
 
-def _backend(host: HostFacts) -> JsonObject:
-    return {"backend": _NETAVARK, **_program(host, _NETAVARK), "dns": _program(host, _DNS)}
+def _backend(info: Info) -> JsonObject:
+    dns = _program(info, _DNS, "{name} {version}")
+    return {"backend": _NETAVARK, **_program(info, _NETAVARK, "{name} {version}"), "dns": dns}
 
 
-def _runtime(host: HostFacts) -> JsonObject:
-    return {"name": host.default_runtime, **_program(host, host.default_runtime)}
+def _runtime(info: Info) -> JsonObject:
+    return {"name": info.host.default_runtime, **_program(info, info.host.default_runtime)}
 
 
-def _program(host: HostFacts, name: str) -> JsonObject:
-    path = host.programs.get(name) or host.runtimes.get(name, "")
-    return {"package": "", "path": path, "version": host.components.get(name, "")}
+def _program(info: Info, name: str, said: str = "{name} version {version}") -> JsonObject:
+    """
+    Args:
+        said: how the program itself begins to say its version.
+    """
+    host = info.host
+    path, version = host.programs.get(name) or host.runtimes.get(name, ""), host.components.get(name, "")
+    return {
+        "package": info.figures.packages.get(name, _UNKNOWN if path else ""),
+        "path": path,
+        "version": said.format(name=name, version=version) if version else "",
+    }
 
 
 def _store(info: Info) -> JsonObject:
