@@ -25,7 +25,11 @@ class EngineError(Exception):
         super().__init__(subject)
         self.subject = subject
         if to_docker is not None:
-            self.docker = to_docker.replace("{", "{{").replace("}", "}}")
+            self.say_to_docker(to_docker)
+
+    def say_to_docker(self, words: str) -> None:
+        """From now on this is the whole of what it is to Docker's clients."""
+        self.docker = words.replace("{", "{{").replace("}", "}}")
 
     def __str__(self) -> str:
         return self.libpod.format(subject=self.subject, cause=self.cause)

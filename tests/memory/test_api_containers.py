@@ -68,6 +68,39 @@ def test_a_name_that_is_taken_is_a_conflict_in_dockers_words(api: Api) -> None:
     )
 
 
+def test_docker_says_what_it_could_not_do_before_the_reason(api: Api) -> None:
+    create(api)
+    other = create(api, "other")
+    for path, status, words in (
+        ("/containers/nope/kill", 404, "cannot kill container: nope: No such container: nope"),
+        ("/containers/box/kill?signal=FOO", 400, "cannot kill container: box: invalid signal: FOO"),
+        ("/containers/{x}/kill", 404, "cannot kill container: {x}: No such container: {x}"),
+        (
+            f"/containers/{other[:12]}/kill",
+            409,
+            f"cannot kill container: {other[:12]}: container {other} is not running",
+        ),
+        (
+            "/containers/box/rename?name=other",
+            409,
+            'Error when allocating new name: Conflict. The container name "/other" is already in use by container '
+            f'"{other}". You have to remove',
+        ),
+        (
+            "/containers/box/rename?name=a%20b",
+            400,
+            "Error when allocating new name: Invalid container name (/a b), only",
+        ),
+        ("/containers/box/rename?name=c", 400, "Error when allocating new name: Invalid container name (/c), only"),
+        ("/containers/nope/rename?name=free", 404, "No such container: nope"),
+        ("/containers/box/rename?name=box", 400, "Renaming a container with the same name as its current name"),
+    ):
+        answer = api.post(path)
+        assert (answer.status, message(answer).startswith(words)) == (status, True), message(answer)
+    for path in ("/v5.0.0/libpod/containers/nope/kill", "/v5.0.0/libpod/containers/nope/rename?name=c"):
+        assert message(api.post(path)) == 'no container with name or ID "nope" found: no such container'
+
+
 def test_an_option_that_is_not_built_is_501_and_nothing_is_made(api: Api) -> None:
     body = PLAIN | {"HostConfig": {"StorageOpt": {"size": "1G"}}}
     answer = api.post("/containers/create", body, name="box")
@@ -127,7 +160,8 @@ def test_a_network_that_does_not_exist_is_no_404_of_create_at_which_the_cli_woul
 def test_a_missing_container_is_404_everywhere(api: Api, method: str, path: str) -> None:
     body = {"Cmd": ["ls"]} if path.endswith("exec") else None
     answer = api.open(method, path, body).answer
-    assert (answer.status, message(answer)) == (404, "No such container: nope")
+    prefix = "cannot kill container: nope: " if path.endswith("/kill") else ""
+    assert (answer.status, message(answer)) == (404, f"{prefix}No such container: nope")
     assert answer.headers["content-type"] == "application/json"
 
 

@@ -145,6 +145,14 @@ def test_the_containers_of_a_network_have_an_address_with_a_prefix(api: Api) -> 
     assert (member["Name"], member["IPv4Address"]) == ("box", "10.89.0.2/16")
 
 
+def test_a_volume_of_one_letter_is_podmans_alone(api: Api) -> None:
+    answer = api.post("/volumes/create", {"Name": "x"})
+    words = "create x: volume name is too short, names should be at least two alphanumeric characters"
+    assert (answer.status, answer.json()["message"]) == (400, words)
+    assert api.post("/v5.0.0/libpod/volumes/create", {"Name": "x"}).status == 201
+    assert api.get("/volumes/x").status == 200
+
+
 def test_a_volume_is_created_once_and_named_if_nobody_does(api: Api) -> None:
     first = api.post("/volumes/create", {"Name": "db", "Labels": {"a": "b"}})
     again = api.post("/volumes/create", {"Name": "db"})
@@ -160,9 +168,9 @@ def test_a_volume_is_created_once_and_named_if_nobody_does(api: Api) -> None:
     [
         ({"Name": "/bad"}, 400),
         ({"Name": 5}, 400),
-        ({"Name": "x", "Driver": "nfs"}, 501),
-        ({"Name": "x", "DriverOpts": {"type": "tmpfs"}}, 501),
-        ({"Name": "x", "ClusterVolumeSpec": {}}, 501),
+        ({"Name": "xy", "Driver": "nfs"}, 501),
+        ({"Name": "xy", "DriverOpts": {"type": "tmpfs"}}, 501),
+        ({"Name": "xy", "ClusterVolumeSpec": {}}, 501),
     ],
 )
 def test_a_volume_that_cannot_be_made_is_refused(api: Api, body: dict[str, Any], status: int) -> None:

@@ -218,7 +218,7 @@ def test_killing_what_does_not_run_is_a_conflict_in_the_words_of_the_flavour() -
     container = engine.create()
     failure = failure_of(engine.containers.kill.kill("box"))
     assert isinstance(failure, ContainerNotRunning)
-    assert Flavour.DOCKER.words(failure) == f"cannot kill container: box: container {container.id} is not running"
+    assert Flavour.DOCKER.words(failure) == f"container {container.id} is not running"
     libpod = f"can only kill running containers. {container.id} is in state created: container state improper"
     assert Flavour.LIBPOD.words(failure) == libpod
 

@@ -42,15 +42,16 @@ def test_instructions_build_on_what_is_there() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("FOO x", "unknown instruction: FOO"),
+        ("Foo x", "Foo is not a valid change command"),
         ("RUN x", "RUN is not a valid change command"),
+        ("WORKDIR", "WORKDIR requires exactly one argument"),
         ("CMD", "CMD requires at least one argument"),
         ("ENV A", "ENV must have two arguments"),
         ("ENV A=b c", "Syntax error"),
         ("ENV A='b", "ENV: No closing quotation"),
         ("EXPOSE 0", "invalid containerPort: 0"),
         ("EXPOSE 90-80", "invalid containerPort"),
-        ("EXPOSE 80/icmp", "invalid containerPort"),
+        ("EXPOSE 80/icmp", "invalid proto: icmp"),
         ("USER a b", "USER requires exactly one argument"),
         ("VOLUME []", "VOLUME specified can not be an empty string"),
         ("STOPSIGNAL a b", "invalid signal"),

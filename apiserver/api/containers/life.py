@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from apiserver.api.containers.words import docker_begins
 from apiserver.deferreds import to_the_end
+from apiserver.engine.containers.registry import NameTaken
 from apiserver.engine.containers.services import Containers
 from apiserver.engine.containers.stop import DEFAULT, Default
 from apiserver.engine.names import InvalidContainerName
 from apiserver.engine.networks.service import Networks
-from apiserver.errors import NoSuchContainer, NoSuchNetwork, NotImplementedYet
+from apiserver.errors import EngineError, NoSuchContainer, NoSuchNetwork, NotImplementedYet
 from apiserver.http.app import group_app
 from apiserver.http.body import json_body
 from apiserver.http.query import docker_bool, integer, libpod_bool, string
 from apiserver.http.reply import reply_empty, reply_json
 from apiserver.http.request import Request
 from apiserver.wire.docker.create import CreateBody, asked_name, created_json, read_create
+
+_NO_NEW_NAME = "Error when allocating new name"
 
 
 class ContainerLifeGroup:
@@ -66,7 +70,8 @@ class ContainerLifeGroup:
 
     @app.route("/containers/<name:name>/kill", methods=["POST"])
     async def docker_kill(self, request: Request, name: str) -> bytes:
-        await to_the_end(self._containers.kill.kill(name, string(request, "signal") or ""))
+        with docker_begins(f"cannot kill container: {name}", EngineError):
+            await to_the_end(self._containers.kill.kill(name, string(request, "signal") or ""))
         return reply_empty(request)
 
     @app.route("/containers/<name:name>", methods=["DELETE"])
@@ -80,7 +85,10 @@ class ContainerLifeGroup:
 
     @app.route("/containers/<name:name>/rename", methods=["POST"])
     async def docker_rename(self, request: Request, name: str) -> bytes:
-        return await self._rename(request, name, asked_name(string(request, "name")), to_its_own=False)
+        asked = string(request, "name") or ""
+        with docker_begins(_NO_NEW_NAME, InvalidContainerName):
+            new = asked_name(f"/{asked}" if asked and not asked.startswith("/") else asked)
+        return await self._rename(request, name, new, to_its_own=False)
 
     @app.route("/libpod/containers/<name:name>/rename", methods=["POST"])
     async def libpod_rename(self, request: Request, name: str) -> bytes:
@@ -89,7 +97,8 @@ class ContainerLifeGroup:
     async def _rename(self, request: Request, name: str, new: str | None, *, to_its_own: bool) -> bytes:
         if not new:
             raise InvalidContainerName("", "Neither old nor new names may be empty")
-        await to_the_end(self._containers.rename.rename(name, new, to_its_own=to_its_own))
+        with docker_begins(_NO_NEW_NAME, NameTaken, InvalidContainerName):
+            await to_the_end(self._containers.rename.rename(name, new, to_its_own=to_its_own))
         return reply_empty(request)
 
     @app.route("/libpod/containers/<name:name>/init", methods=["POST"])

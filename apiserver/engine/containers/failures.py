@@ -54,7 +54,7 @@ def cannot_kill(container: Container) -> ContainerNotRunning:
     state = "created" if container.state is State.CONFIGURED else container.state.value
     return ContainerNotRunning(
         f"can only kill running containers. {container.id} is in state {state}",
-        f"cannot kill container: {container.name}: container {container.id} is not running",
+        f"container {container.id} is not running",
     )
 
 

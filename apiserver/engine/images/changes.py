@@ -16,10 +16,13 @@ from msgspec.structs import replace
 from apiserver.engine.ports.images import ImageConfig
 from apiserver.errors import InvalidParameter, NotImplementedYet
 
-_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII)
+_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/([^/]*))?", re.ASCII)
+_TRANSPORTS = ("tcp", "udp", "sctp")
 _LARGEST_PORT = 65535
 _SHELL = ("/bin/sh", "-c")
 _ELSEWHERE = frozenset(["ADD", "ARG", "COPY", "FROM", "MAINTAINER", "RUN", "SHELL"])
+
+_SINGLE = frozenset(["STOPSIGNAL", "USER", "WORKDIR"])
 
 
 def apply_changes(config: ImageConfig, changes: Sequence[str]) -> ImageConfig:
@@ -34,14 +37,15 @@ def apply_changes(config: ImageConfig, changes: Sequence[str]) -> ImageConfig:
         word, _, rest = line.partition(" ")
         instruction, rest = word.upper(), rest.strip()
         if instruction in _ELSEWHERE:
-            raise InvalidParameter(f"{instruction} is not a valid change command")
+            raise InvalidParameter(f"{word} is not a valid change command")
         if instruction == "HEALTHCHECK":
             raise NotImplementedYet("HEALTHCHECK as a change")
         apply = _INSTRUCTIONS.get(instruction)
         if apply is None:
-            raise InvalidParameter(f"unknown instruction: {word}")
+            raise InvalidParameter(f"{word} is not a valid change command")
         if not rest:
-            raise InvalidParameter(f"{instruction} requires at least one argument")
+            least = "exactly" if instruction in _SINGLE else "at least"
+            raise InvalidParameter(f"{instruction} requires {least} one argument")
         config = apply(config, rest)
     return config
 
@@ -71,6 +75,8 @@ def _expose(config: ImageConfig, rest: str) -> ImageConfig:
         last = int(match[2] or match[1]) if match else 0
         if not match or not 1 <= first <= last <= _LARGEST_PORT:
             raise InvalidParameter(f"invalid containerPort: {word}")
+        if match[3] and match[3] not in _TRANSPORTS:
+            raise InvalidParameter(f"invalid proto: {match[3]}")
         ports |= {f"{port}/{match[3] or 'tcp'}" for port in range(first, last + 1)}
     return replace(config, exposed_ports=tuple(sorted(ports)))
 

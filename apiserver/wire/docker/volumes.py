@@ -25,7 +25,15 @@ class CreateVolumeBody(Body):
 
 
 def check_create(body: CreateVolumeBody) -> None:
-    """Raises: NotImplementedYet: what needs a swarm."""
+    """
+    Raises:
+        InvalidParameter: a name of one letter, which Podman allows.
+        NotImplementedYet: what needs a swarm.
+    """
+    if len(body.name) == 1:
+        raise InvalidParameter(
+            f"create {body.name}: volume name is too short, names should be at least two alphanumeric characters"
+        )
     if body.cluster_volume_spec is not None:
         raise NotImplementedYet("the option ClusterVolumeSpec")
 
