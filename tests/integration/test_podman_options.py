@@ -62,7 +62,7 @@ TMPFS = "grep -o ' /t tmpfs [^ ]*' /proc/mounts"
         (["--hostname", "db"], "hostname; cat /etc/hostname", "db\ndb"),
         (["-u", "1000:2000", "--group-add", "3000"], "id -u; id -g; id -G", "1000\n2000\n2000 3000"),
         (["-u", "4321"], ACCOUNTS, "4321:*:4321:0:container user:/:/bin/sh\n4321:x:4321:4321\n4321\n/"),
-        (["-u", "4321", "--read-only"], "id -un; touch /etc/passwd 2>/dev/null || echo refused", "4321\nrefused"),
+        (["-u", "4321", "--read-only"], ACCOUNTS, "4321:*:4321:0:container user:/:/bin/sh\n4321:x:4321:4321\n4321\n/"),
         (["-u", "4321:extra", "-w", "/tmp"], "tail -n 1 /etc/passwd", "4321:*:4321:2000:container user:/tmp:/bin/sh"),
         (["-u", "4321", "--passwd=false"], "grep 4321 /etc/passwd /etc/group; id -u", "4321"),
         (["-u", "4321", "--passwd-entry", "me:*:$UID:$GID:$NAME:/tmp:sh"], "id -un; echo $HOME", "me\n/tmp"),

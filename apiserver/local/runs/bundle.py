@@ -154,7 +154,7 @@ class Bundles:
         asked, more_groups = spec.options.process, spec.options.security.supplementary_groups
         passwd, group = inside.accounts(merged, placed)
         user = users.resolve(asked.user, more_groups, passwd, group)
-        if not asked.adds_accounts:
+        if not asked.adds_accounts or not asked.user:
             return user, {}
         added = {}
         if not inside.is_covered(merged, placed, PASSWD):
