@@ -121,8 +121,19 @@ def test_a_malformed_reference_is_400(service: Service, name: str) -> None:
     assert pull(service, name)[0] == 400
 
 
-def test_malformed_credentials_are_400(service: Service, registry: DockerRegistry) -> None:
-    assert pull(service, f"{registry.host}/box", **{"X-Registry-Auth": "%%%"})[0] == 400
+def test_malformed_credentials_are_none_to_docker_and_400_to_podman(
+    service: Service, registry: DockerRegistry, protected: DockerRegistry
+) -> None:
+    malformed = {"X-Registry-Auth": "%%%"}
+    assert pull(service, f"{registry.host}/box", **malformed)[0] == 200
+    assert pull(service, f"{protected.host}/box", **malformed)[0] == 403
+    connection = UnixConnection(service.socket)
+    try:
+        path = f"/v5.0.0/libpod/images/pull?reference={registry.host}/box&tlsVerify=false"
+        connection.request("POST", path, headers=malformed)
+        assert connection.getresponse().status == 400
+    finally:
+        connection.close()
 
 
 def auth(host: str) -> dict[str, str]:

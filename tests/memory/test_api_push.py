@@ -207,3 +207,11 @@ def test_podman_pushes_to_and_pulls_from_registries_alone(api: Api, transport: s
         api.post("/v5.0.0/libpod/images/pull", reference=destination),
     ]
     assert [(answer.status, answer.json()["message"]) for answer in answers] == [(400, words)] * 2
+
+
+def test_credentials_that_cannot_be_read_are_none_to_docker_and_refused_to_podman(api: Api) -> None:
+    headers = {"x_registry_auth": "%%%"}
+    connection = api.open("POST", DOCKER, tag="1", headers=headers)
+    api.registry.pushes[-1][3].callback(MANIFEST)
+    assert connection.answer.lines()[-1]["aux"]["Tag"] == "1"
+    assert api.post(LIBPOD, headers=headers).status == 400

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from apiserver.api.images.credentials import in_dockers_words, sent_credentials
+from apiserver.api.images.credentials import dockers_credentials, in_dockers_words, sent_credentials
 from apiserver.engine.images.lookup import is_id_of, is_short
 from apiserver.engine.images.platform import check_platform, fits, parse_platform
 from apiserver.engine.images.pull import Pull, Pulls
@@ -49,7 +49,7 @@ class ImagePullGroup:
         asked = docker.pulled_reference(string(request, "fromImage") or "", string(request, "tag"))
         platform = string(request, "platform") or ""
         wanted = Platform(*parse_platform(platform))
-        access = docker.registry_access(asked, sent_credentials(request))
+        access = docker.registry_access(asked, dockers_credentials(request))
         with in_dockers_words(docker.access_denied(asked)):
             references = await self._all_of(asked, access)
         stream: Stream | None = None

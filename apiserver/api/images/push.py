@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
-from apiserver.api.images.credentials import in_dockers_words, sent_credentials
+from apiserver.api.images.credentials import dockers_credentials, in_dockers_words, sent_credentials
 from apiserver.engine.images.push import Push, Pushes
 from apiserver.engine.images.service import Images
 from apiserver.engine.names import LIBPOD_NAMES, parse_reference
@@ -40,7 +40,7 @@ class ImagePushGroup:
             raise NotImplementedYet("the option platform (docker push --platform)")
         stream: Stream | None = None
         for reference, image in await self._wanted(name, string(request, "tag")):
-            access = registry_access(reference, sent_credentials(request))
+            access = registry_access(reference, dockers_credentials(request))
             push = self._pushes().begin(image, reference, access, PushFormat())
             try:
                 with in_dockers_words(""):
