@@ -296,7 +296,7 @@ def reason(error: ProgramFailed) -> str:
     # The first line may be the rest of a longer one.
     text = error.stderr[-STDERR_SHOWN:].decode(errors="replace")
     told = [line for line in text.splitlines()[1:] if line.strip() and not _LOGGED.match(line)]
-    return f"skopeo: exit status {error.code}" + "".join(f": {line}" for line in told)
+    return f"skopeo: {error.why}" + "".join(f": {line}" for line in told)
 
 
 def is_gone(said: str) -> bool:

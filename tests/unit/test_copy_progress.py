@@ -226,3 +226,5 @@ def test_no_path_of_ours_and_no_line_of_the_log_is_told() -> None:
     assert str(no_room) == "writing blob: write a temporary directory/1: no space left on device"
     wordless = registry_error(ProgramFailed("skopeo", 1, b'time="1" level=fatal msg=EOF\n'), Reference("r", "b"), PLACE)
     assert str(wordless) == "EOF"
+    endless = ProgramFailed("skopeo", 0, b"", "wrote more than 5 bytes")
+    assert str(registry_error(endless, Reference("r", "b"), PLACE)) == "skopeo: wrote more than 5 bytes"
