@@ -71,7 +71,7 @@ def pulled(service: Service, registry: BadRegistry, flavour: str) -> str:
     headers: dict[str, str] = service.of_request  # type: ignore[attr-defined]
     if flavour == "docker":
         status, lines = pull(service, name, **headers)
-        assert status == 200, lines
+        assert status == 200, f"{lines} {service.log_tail()}"
         return json.dumps(lines[-1])
     connection = UnixConnection(service.socket)
     try:
@@ -79,7 +79,7 @@ def pulled(service: Service, registry: BadRegistry, flavour: str) -> str:
         connection.request("POST", query, headers=headers)
         answer = connection.getresponse()
         body = answer.read().decode()
-        assert answer.status == 200, body
+        assert answer.status == 200, body + service.log_tail()
         return body.splitlines()[-1]
     finally:
         connection.close()
@@ -105,7 +105,7 @@ def test_a_pull_takes_them_to_no_other_name(
         digest = "sha256:" + hashlib.sha256(json.dumps(registry.manifest).encode()).hexdigest()
         registry.refusal = (307, b"", {"Location": f"{url}/v2/box/manifests/{digest}"})
     said = pulled(service, registry, flavour)
-    assert ("Downloaded newer image" in said) if flavour == "docker" else ('"id"' in said), said
+    assert ("Downloaded newer image" in said) if flavour == "docker" else ('"id"' in said), said + service.log_tail()
     assert {header for path, header in registry.seen if "/v2/box/" in path} == {BASIC}
     assert storage.seen
     assert {header for _, header in storage.seen} == {None}

@@ -13,17 +13,9 @@ import threading
 
 sys.path.append(os.path.abspath(f"{__file__}/../../../.."))
 
-from apiserver.drivers.registry_proxy.server import Proxy, Registry  # it has to be found first
-
-_UID = 7
-_PEER = 1
-
-
-def admits(peer: tuple[str, int]) -> bool:
-    """Whether who has connected is of this very user: certificates and proxies are lent to nobody else."""
-    address = "{}:{:04X}".format("".join(f"{int(part):02X}" for part in reversed(peer[0].split("."))), peer[1])
-    with open("/proc/net/tcp") as table:
-        return any(int(row[_UID]) == os.getuid() for line in table if (row := line.split())[_PEER] == address)
+# Only now are these found.
+from apiserver.drivers.registry_proxy.peers import is_ours
+from apiserver.drivers.registry_proxy.server import Proxy, Registry
 
 
 def main() -> None:
@@ -37,7 +29,7 @@ def main() -> None:
             with speaking:
                 print(json.dumps({"name": registry.name, "what": what, "text": text}), flush=True)
 
-        proxy = Proxy(listening, registry, os.environ, admits, tell)
+        proxy = Proxy(listening, registry, os.environ, is_ours, tell)
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
 
     for each in json.loads(sys.stdin.readline()):

@@ -16,8 +16,11 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
 
 from apiserver.drivers.process import Child, ProgramFailed, Programs
+
+log = Logger()
 
 _PROGRAM = Path(__file__).with_name("program.py")
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -81,6 +84,7 @@ class RegistryProxies:
             env=environment,
             pass_fds=descriptors,
             started=self._children.append,
+            heard=lambda text: log.error("the proxy of a registry: {text}", text=text.decode(errors="replace")),
         )
         self._running = Deferred.fromCoroutine(run)
 

@@ -63,7 +63,7 @@ class Registry(NamedTuple):
 class Proxy(ThreadingMixIn, TCPServer):
     """
     Args:
-        listening: the socket, whose peers are those that `admits` lets in.
+        listening: the socket, of whose connections `admits` says which are served.
         environment: names the proxies that lead to registries.
         tell: called with `refused` and what the registry wanted, once; with `unreachable`, where and why, until
             there is `reached`.
@@ -76,7 +76,7 @@ class Proxy(ThreadingMixIn, TCPServer):
         listening: socket.socket,
         registry: Registry,
         environment: Mapping[str, str],
-        admits: Callable[[Any], bool],
+        admits: Callable[[socket.socket], bool],
         tell: Callable[[str, str], None],
     ) -> None:
         super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
@@ -96,7 +96,10 @@ class Proxy(ThreadingMixIn, TCPServer):
         self._places: Places | None = None
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        return self._admits(client_address)
+        try:
+            return self._admits(request)
+        except OSError:  # it has gone already
+            return False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """What should not have happened: the thread says so on stderr, and skopeo's connection ends."""
