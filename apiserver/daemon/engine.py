@@ -119,8 +119,8 @@ def build_services(
         users = ((user, registry.find(user)) for user in registry.users_of_image(image_id))
         return [ImageUser(user, container is not None and container.alive) for user, container in users]
 
-    async def candidates(short_name: str) -> Sequence[str]:
-        found: Sequence[str] = await ports.registry().candidates(short_name)
+    async def candidates(name: str) -> Sequence[str]:
+        found: Sequence[str] = (await ports.registry().short_name(name)).candidates
         return found
 
     images = Images(ports.images, journal, locks, made_of, wall_clock, candidates)

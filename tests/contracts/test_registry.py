@@ -206,5 +206,6 @@ async def test_a_login_tells_who_is_known(subject: Subject) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_an_alias_is_all_that_its_name_may_mean(subject: Subject) -> None:
-    assert list(await subject.registry.candidates("short:1")) == [subject.name("box:1").canonical]
-    assert (await subject.registry.search_configuration()).endswith("registries.conf")
+    meant = await subject.registry.short_name("short:1")
+    assert (meant.candidates, meant.is_alias) == ((subject.name("box:1").canonical,), True)
+    assert meant.origin.endswith("registries.conf")

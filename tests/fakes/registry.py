@@ -16,6 +16,7 @@ from apiserver.engine.ports.registry import (
     RegistryAccess,
     RemoteImage,
     RemoteManifest,
+    ShortName,
 )
 from apiserver.errors import EngineError, NoSuchRemoteImage, RegistryRefused
 from tests.fakes.images import FakeImageSource
@@ -112,8 +113,9 @@ class FakeRegistry:
         if self.known.get(host) != credentials:
             raise RegistryRefused("invalid username/password")
 
-    async def candidates(self, short_name: str) -> Sequence[str]:
-        return self.short.get(short_name, ())
+    async def short_name(self, name: str) -> ShortName:
+        candidates = tuple(self.short.get(name, ()))
+        return ShortName(name, candidates, is_alias=len(candidates) == 1, origin="/etc/registries.conf")
 
-    async def search_configuration(self) -> str:
-        return "/etc/registries.conf"
+    async def candidates(self, name: str) -> Sequence[str]:
+        return (await self.short_name(name)).candidates

@@ -110,7 +110,8 @@ def test_short_names_go_by_registries_conf_for_podman_and_to_docker_hub_for_dock
     service = make_service("--idle-timeout", "0")
     service.start(environment={"CONTAINERS_REGISTRIES_CONF": str(conf)})
     status, body = service.request("POST", "/v5.0.0/libpod/images/pull?reference=box")
-    last = json.loads(body.splitlines()[-1])
+    first, *_, last = (json.loads(line) for line in body.splitlines())
+    assert first == {"stream": f'Resolving "box" using unqualified-search registries ({conf})\n'}
     assert (status, last.get("id")) == (200, busybox_image().id), body
     status, (said,) = pull(service, "box")
     assert (status, "docker.io" in str(said["message"])) == (403, True)

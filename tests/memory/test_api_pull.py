@@ -399,6 +399,7 @@ def test_podman_gets_streams_and_then_the_image(api: Api) -> None:
     watch(step(LayerPhase.PRESENT))
     done.callback(replace(BOX))
     assert connection.answer.lines() == [
+        {"stream": 'Resolved "box" as an alias (/etc/registries.conf)\n'},
         {"stream": f"Trying to pull {NAME}...\n"},
         {"stream": "Getting image source signatures\n"},
         {"stream": f"Copying blob {LAYER}\n"},

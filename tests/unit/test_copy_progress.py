@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from apiserver.drivers.process import ProgramFailed
 from apiserver.engine.names import Reference
-from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob, ShortName
 from apiserver.errors import (
     EngineError,
     ImageVanished,
@@ -23,7 +23,7 @@ from apiserver.errors import (
 )
 from apiserver.http.flavour import Flavour
 from apiserver.local.images.copy_progress import CopyProgress
-from apiserver.local.images.registries_conf import BadRegistriesConf, candidates, search_origin
+from apiserver.local.images.registries_conf import BadRegistriesConf, short_name
 from apiserver.local.images.registry_errors import registry_error
 from apiserver.local.images.remote_manifest import BadManifest, read_manifest
 from tests.support.results import result_of
@@ -116,23 +116,29 @@ def test_a_short_name_is_its_alias_or_else_searched_for_in_order(tmp_path: Path)
     conf.write_text(
         'unqualified-search-registries = ["one.example", "two.example:5"]\n[aliases]\n"x/y" = "z.example/y"\n'
     )
-    assert candidates("x/y:1@sha256:0", conf) == ("z.example/y:1@sha256:0",)
-    assert candidates("never-an-alias:2", conf) == ("one.example/never-an-alias:2", "two.example:5/never-an-alias:2")
+    alias = ShortName("x/y", ("z.example/y:1@sha256:0",), is_alias=True, origin=str(conf))
+    assert short_name("x/y:1@sha256:0", conf) == alias
+    candidates = ("one.example/never-an-alias:2", "two.example:5/never-an-alias:2")
+    searched = ShortName("never-an-alias", candidates, is_alias=False, origin=str(conf))
+    assert short_name("never-an-alias:2", conf) == searched
 
 
 def test_who_wants_to_change_what_is_searched_is_told_the_file(tmp_path: Path) -> None:
     conf = tmp_path / "registries.conf"
-    assert search_origin(conf) == conf
+    nothing = ShortName("never-an-alias", (), is_alias=False, origin=str(conf))
+    assert short_name("never-an-alias", conf) == nothing
     conf.write_text("unqualified-search-registries = []\n")
-    assert search_origin(conf) == conf
+    assert short_name("never-an-alias", conf) == nothing
 
 
 def test_a_remembered_alias_wins_and_an_empty_one_takes_it_away(tmp_path: Path) -> None:
     conf, remembered = tmp_path / "registries.conf", tmp_path / "short-name-aliases.conf"
     conf.write_text('unqualified-search-registries = ["one.example"]\n[aliases]\nx = "z.example/x"\ny = "z/y"\n')
     remembered.write_text('[aliases]\nx = "mine.example/x"\ny = ""\n')
-    assert candidates("x:1", conf, remembered) == ("mine.example/x:1",)
-    assert candidates("y:1", conf, remembered) == ("one.example/y:1",)
+    mine = ShortName("x", ("mine.example/x:1",), is_alias=True, origin=str(remembered))
+    assert short_name("x:1", conf, remembered) == mine
+    searched = ShortName("y", ("one.example/y:1",), is_alias=False, origin=str(conf))
+    assert short_name("y:1", conf, remembered) == searched
 
 
 @pytest.mark.parametrize("path", ["denied/box", "forbidden/not found", "x/unauthorized"])
@@ -154,7 +160,7 @@ def test_a_broken_registries_conf_is_an_error_and_not_an_empty_one(tmp_path: Pat
     conf = tmp_path / "registries.conf"
     conf.write_text("unqualified-search-registries = [")
     with pytest.raises(BadRegistriesConf):
-        candidates("x", conf)
+        short_name("x", conf)
 
 
 @pytest.mark.parametrize(

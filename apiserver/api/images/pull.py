@@ -82,7 +82,8 @@ class ImagePullGroup:
         found = await self._image_or_reference(asked)
         if isinstance(found, Image):
             return reply_json(request, asked.last_line(found.id))
-        pull = self._pulls().join(found, asked.access, asked.platform)
+        reference, resolved = found
+        pull = self._pulls().join(reference, asked.access, asked.platform)
         try:
             await pull.found()
             if asked.quiet:  # nothing goes out before the end, so that an error has its status
@@ -91,8 +92,8 @@ class ImagePullGroup:
                 return reply_json(request, asked.last_line(pull.pulled.image_id))
             stream = open_stream(request, "application/json")
             if asked.compat:
-                await _compat_lines(stream, found.exact(), pull)
-            elif await _libpod_lines(stream, asked.lines, found.exact(), pull):
+                await _compat_lines(stream, reference.exact(), pull)
+            elif await _libpod_lines(stream, asked.lines, reference.exact(), pull, resolved=resolved):
                 image = await self._images.find(pull.pulled.image_id)
                 for line in asked.lines.written(image.id):
                     await stream.write_json(line)
@@ -114,8 +115,8 @@ class ImagePullGroup:
         tags = await self._pulls().registry.tags(asked, access)
         return [parse_reference(f"{asked.canonical}:{tag}") for tag in tags]
 
-    async def _image_or_reference(self, asked: _Asked) -> Image | Reference:
-        """The image that is here, where the policy is content with it; else what to pull."""
+    async def _image_or_reference(self, asked: _Asked) -> Image | tuple[Reference, str]:
+        """The image that is here, where the policy is content with it; else what to pull, and what to say before."""
         policy = asked.policy
         here = None if policy is libpod.Policy.ALWAYS else await self._here(asked.name, asked.platform_text)
         if asked.platform_text and policy is libpod.Policy.MISSING:
@@ -125,9 +126,10 @@ class ImagePullGroup:
         if policy is libpod.Policy.NEVER:
             raise NoSuchImage(asked.name)
         try:
-            reference = parse_reference(await self._full_name(asked))
+            name, resolved = await self._full_name(asked)
+            reference = parse_reference(name)
             if here is None or await self._pulls().differs(here, reference, asked.access, asked.platform):
-                return reference
+                return reference, resolved
         except (RegistryError, ShortNameUnresolved):
             if here is None:
                 raise
@@ -141,29 +143,31 @@ class ImagePullGroup:
             return None
         return image if is_id_of(image, name) or fits(image, platform, self._system.host.architecture) else None
 
-    async def _full_name(self, asked: _Asked) -> str:
+    async def _full_name(self, asked: _Asked) -> tuple[str, str]:
         """A short name is pulled from where the image came from that has it here, as Podman does.
 
         Not where a platform is asked for; and what is in `localhost/` came from no registry.
+
+        Returns:
+            also how it was resolved, where it was.
         """
         if not is_short(asked.name):
-            return asked.name
+            return asked.name, ""
         if not asked.platform_text:
             try:
                 _, stored = (await self._images.lookup()).find_named(asked.name, LIBPOD_NAMES)
             except NoSuchImage:
                 stored = ""
             if stored and not stored.startswith("localhost/"):
-                return stored
+                return stored, ""
         return await self._resolve(asked.name)
 
-    async def _resolve(self, name: str) -> str:
+    async def _resolve(self, name: str) -> tuple[str, str]:
         """The one full name of a short one; several are nobody's to choose from, and least of all who answers first."""
-        registry = self._pulls().registry
-        found = await registry.candidates(name)
-        if len(found) != 1:
-            raise ShortNameUnresolved(libpod.unresolved(name, found, await registry.search_configuration()))
-        return found[0]
+        meant = await self._pulls().registry.short_name(name)
+        if len(meant.candidates) != 1:
+            raise ShortNameUnresolved(libpod.unresolved(name, meant))
+        return meant.candidates[0], libpod.resolved(meant)
 
 
 class _Asked(Struct, frozen=True):
@@ -251,10 +255,12 @@ async def _compat_lines(stream: Stream, reference: Reference, pull: Pull) -> Non
     await stream.write_json(libpod.last_line_of_compat(pull.pulled.image_id))
 
 
-async def _libpod_lines(stream: Stream, lines: libpod.PullLines, reference: Reference, pull: Pull) -> bool:
+async def _libpod_lines(
+    stream: Stream, lines: libpod.PullLines, reference: Reference, pull: Pull, *, resolved: str
+) -> bool:
     """Whether it came to a good end."""
     try:
-        for line in lines.first(reference.canonical):
+        for line in lines.first(reference.canonical, resolved):
             await stream.write_json(line)
         while (news := await pull.progress()) is not None:
             for each in news:

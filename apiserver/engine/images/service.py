@@ -25,7 +25,7 @@ class Images:
     """
     Args:
         users: the containers that are made of an image.
-        candidates: as `Registry.candidates`.
+        candidates: the full names that a short one may mean (`Registry.short_name`).
         wall_clock: whose `seconds()` is the time of day.
     """
 

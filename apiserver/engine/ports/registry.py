@@ -28,6 +28,22 @@ class Credentials(Struct, frozen=True):
     __str__ = __repr__
 
 
+class ShortName(Struct, frozen=True):
+    """A name without a registry.
+
+    Attributes:
+        name: without tag and digest.
+        candidates: the full names that it may mean, with tag and digest, first choice first; may be empty.
+        is_alias: it is one; else it is searched for.
+        origin: where that is said, or would be said: for who wants to know, or to change it.
+    """
+
+    name: str
+    candidates: tuple[str, ...]
+    is_alias: bool
+    origin: str
+
+
 class RegistryAccess(Struct, frozen=True):
     """How the registries of one request are spoken to.
 
@@ -218,13 +234,6 @@ class Registry(Protocol):
         """
         ...
 
-    async def candidates(self, short_name: str) -> Sequence[str]:
-        """The full names that a name without a registry may mean to a libpod client, first choice first.
-
-        By the back end's own configuration (aliases, registries to search); empty where that names none.
-        """
-        ...
-
-    async def search_configuration(self) -> str:
-        """Where the registries to search stand, or would stand: for who wants to change them."""
+    async def short_name(self, name: str) -> ShortName:
+        """What a name without a registry means to a libpod client, by the back end's own configuration."""
         ...

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from apiserver.engine.ports.registry import ShortName
 from apiserver.errors import HostError
 
 SYSTEM = Path("/etc/containers/registries.conf")
 USER = Path("/root/.config/containers/registries.conf")
 REMEMBERED_ALIASES = Path("/var/cache/containers/short-name-aliases.conf")
-
+_SEARCH = "unqualified-search-registries"
 
 _HELPERS = re.compile(r"^[ \t]*credential-helpers[ \t]*=[ \t]*\[[^\]]*\][^\n]*$", re.MULTILINE)
 
@@ -28,8 +29,8 @@ class BadRegistriesConf(HostError):
     docker = libpod = "{cause}: {subject}"
 
 
-def candidates(short_name: str, main: Path | None = None, remembered: Path = REMEMBERED_ALIASES) -> Sequence[str]:
-    """The full names that a short one, with its tag or digest, may mean; blocks.
+def short_name(name: str, main: Path | None = None, remembered: Path = REMEMBERED_ALIASES) -> ShortName:
+    """What a short name, with its tag or digest, means; blocks.
 
     Args:
         main: instead of the host's registries.conf.
@@ -38,23 +39,26 @@ def candidates(short_name: str, main: Path | None = None, remembered: Path = REM
     Raises:
         BadRegistriesConf
     """
-    path, mark, suffix = short_name, "", ""
+    path, mark, suffix = name, "", ""
     for separator in "@:":
         head, found, tail = path.partition(separator)
         if found:
             path, mark, suffix = head, found, tail + mark + suffix
-    aliases: dict[str, str] = {}
+    aliases: dict[str, tuple[str, Path]] = {}
     search: Sequence[str] = ()
+    searching = _main(main)
     for file in (*files(main), remembered):
         content = read(file)
-        search = _searched(file, content, search)
+        if _SEARCH in content:
+            search, searching = _searched(file, content), file
         named = content.get("aliases", {})
         if not isinstance(named, dict) or not all(isinstance(each, str) for each in named.values()):
             raise BadRegistriesConf(f"{file}: aliases is not a table of strings")
-        aliases |= named
-    if alias := aliases.get(path):
-        return (alias + mark + suffix,)
-    return tuple(f"{registry}/{short_name}" for registry in search)
+        aliases |= {alias: (full, file) for alias, full in named.items()}
+    full, origin = aliases.get(path, ("", searching))
+    if full:
+        return ShortName(path, (full + mark + suffix,), is_alias=True, origin=str(origin))
+    return ShortName(path, tuple(f"{registry}/{name}" for registry in search), is_alias=False, origin=str(searching))
 
 
 def search_registries(main: Path | None = None) -> Sequence[str]:
@@ -68,29 +72,16 @@ def search_registries(main: Path | None = None) -> Sequence[str]:
     """
     search: Sequence[str] = ()
     for file in files(main):
-        search = _searched(file, read(file), search)
+        content = read(file)
+        if _SEARCH in content:
+            search = _searched(file, content)
     return search
 
 
-def search_origin(main: Path | None = None) -> Path:
-    """The file that says where a short name is looked for; where none does, the one that it belongs in; blocks.
-
-    Args:
-        main: instead of the host's registries.conf.
-
-    Raises:
-        BadRegistriesConf
-    """
-    saying = [file for file in files(main) if "unqualified-search-registries" in read(file)]
-    return saying[-1] if saying else _main(main)
-
-
-def _searched(file: Path, content: Mapping[str, Any], before: Sequence[str]) -> Sequence[str]:
-    listed = content.get("unqualified-search-registries")
-    if listed is None:
-        return before
+def _searched(file: Path, content: Mapping[str, Any]) -> Sequence[str]:
+    listed = content[_SEARCH]
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-        raise BadRegistriesConf(f"{file}: unqualified-search-registries is not a list of strings")
+        raise BadRegistriesConf(f"{file}: {_SEARCH} is not a list of strings")
     return listed
 
 

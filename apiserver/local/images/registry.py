@@ -22,6 +22,7 @@ from apiserver.engine.ports.registry import (
     RegistryAccess,
     RemoteImage,
     RemoteManifest,
+    ShortName,
 )
 from apiserver.errors import ImageRemovedUnderneath, ImageVanished, NotImplementedYet, RegistryError, RegistryFailed
 from apiserver.local.images import remote_manifest
@@ -32,7 +33,7 @@ from apiserver.local.images.platforms import wanted
 from apiserver.local.images.promised import config_id, promise
 from apiserver.local.images.pulled import PulledFile
 from apiserver.local.images.reader import StoreReader
-from apiserver.local.images.registries_conf import candidates, search_origin
+from apiserver.local.images.registries_conf import short_name
 from apiserver.local.images.registry_calls import ANY_PLATFORM, Call, RegistryCalls
 from apiserver.local.images.registry_errors import silence
 from apiserver.local.images.reused_layers import ReusedLayers
@@ -228,11 +229,8 @@ class LocalRegistry:
                 lambda watched: self._skopeo.login(call.place, credentials.username, credentials.password, watched),
             )
 
-    async def candidates(self, short_name: str) -> Sequence[str]:
-        return await self._in_thread(lambda: candidates(short_name, self._files.registries))
-
-    async def search_configuration(self) -> str:
-        return str(await self._in_thread(lambda: search_origin(self._files.registries)))
+    async def short_name(self, name: str) -> ShortName:
+        return await self._in_thread(lambda: short_name(name, self._files.registries))
 
     async def watched(
         self,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import Enum
 
 from msgspec.structs import replace
 
 from apiserver.engine.names import short_id
 from apiserver.engine.ports.images import Image
-from apiserver.engine.ports.registry import LayerPhase, LayerProgress, Platform
+from apiserver.engine.ports.registry import LayerPhase, LayerProgress, Platform, ShortName
 from apiserver.errors import InvalidParameter
 from apiserver.jsonvalue import JsonObject
 
@@ -69,17 +69,24 @@ def bare_reference(text: str) -> str:
     return bare
 
 
-def unresolved(short_name: str, candidates: Sequence[str], configuration: str) -> str:
+def resolved(meant: ShortName) -> str:
+    """Where a name without a registry is pulled from, and who says so; a line."""
+    if meant.is_alias:
+        return f'Resolved "{meant.name}" as an alias ({meant.origin})\n'
+    return f'Resolving "{meant.name}" using unqualified-search registries ({meant.origin})\n'
+
+
+def unresolved(text: str, meant: ShortName) -> str:
     """In Podman's words, as far as they go.
 
     Args:
-        configuration: where registries to search would stand.
+        text: as the client has it.
     """
-    said = f'short-name "{short_name}" did not resolve to an alias and '
-    if not candidates:
-        return said + f'no unqualified-search registries are defined in "{configuration}"'
+    said = f'short-name "{text}" did not resolve to an alias and '
+    if not meant.candidates:
+        return said + f'no unqualified-search registries are defined in "{meant.origin}"'
     enforced = "short-name resolution enforced but cannot prompt without a TTY"
-    return f"{said}may be any of {', '.join(candidates)}: {enforced}"
+    return f"{said}may be any of {', '.join(meant.candidates)}: {enforced}"
 
 
 class PullLines:
@@ -95,7 +102,13 @@ class PullLines:
         self._progress = progress
         self._begun: set[str] = set()
 
-    def first(self, name: str) -> Iterator[JsonObject]:
+    def first(self, name: str, resolved: str = "") -> Iterator[JsonObject]:
+        """
+        Args:
+            resolved: what there is to say before, a line.
+        """
+        if resolved:
+            yield self._pulling(resolved)
         yield self._pulling(f"Trying to pull {name}...\n")
         yield self._pulling("Getting image source signatures\n")
 
