@@ -222,6 +222,25 @@ def test_nor_does_one_whose_address_is_long(service: Service, tmp_path: Path, by
             elsewhere.accept()
 
 
+def test_a_path_that_looks_like_another_host_is_a_path(service: Service, registry: Registry, other: Registry) -> None:
+    there = other.elsewhere.partition("://")[2]
+    registry.location = lambda path: f"{registry.url}//{there}{path}"
+    status, said = pushed(service, registry, "docker")
+    assert (status, "error" in said, other.seen) == (200, False, []), said
+
+
+@pytest.mark.parametrize("way", ["/x/..", "/%2e%2e/x/..", '/%2e%2e/"/..', '/"/%2e%2e', '/x%2f..%2f"%2f..'])
+def test_no_way_up_leads_to_where_it_sends_for_tokens(
+    service: Service, tmp_path: Path, other: Registry, way: str
+) -> None:
+    with running(tmp_path, "http", "bearer") as registry:
+        here, registry.url = registry.url, other.elsewhere
+        registry.location = lambda path: f"{here}{way}/-/1{path}"
+        status, said = pushed(service, registry, "docker")
+        assert (status, "error" in said) == (200, False), said
+    assert {(method, path.partition("?")[0]) for method, path, _ in other.seen} == {("GET", "/token")}
+
+
 def test_nor_does_one_whose_beginning_was_redirected_there(
     service: Service, registry: Registry, other: Registry
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,11 @@ def origin(url: str) -> Origin:
         ("https://user:secret@r.example:8443/x#fragment", "https://r.example:8443", "/x"),
         ("https://r.example@evil.example/x", "https://evil.example", "/x"),
         ("https://r.example:0/x", "https://r.example:0", "/x"),
+        ('https://r.example/a b/\xe9"\\%2f?a=%20', "https://r.example", "/a%20b/%E9%22%5C%2f?a=%20"),
+        ("https://r.example/a/./b/../c/..", "https://r.example", "/a/"),
+        ("https://r.example/../../a//..", "https://r.example", "/a/"),
+        ("https://r.example/.", "https://r.example", "/"),
+        ("https://r.example//evil.example/", "https://r.example", "//evil.example/"),
     ],
 )
 def test_a_url_is_an_origin_and_a_target(url: str, said: str, target: str) -> None:
@@ -39,7 +46,8 @@ def test_a_url_is_an_origin_and_a_target(url: str, said: str, target: str) -> No
     "url",
     [
         *("", "/v2/", "//r.example/", "ftp://r.example/", "https:///x", "https://[::1/", "https://r.example:x/"),
-        *("https://r.example\u2100/", "https://r.example/a b", "https://r.example/\xe9", "https://r.example:99999/"),
+        *("https://r.example\u2100/", "https://r.example/\x01", "https://r.example/\u0100", "https://r.example:99999/"),
+        *("https://r.example/?a b", "https://r.example/?\xe9"),
     ],
 )
 def test_what_is_no_url_of_http_is_refused(url: str) -> None:
@@ -99,6 +107,10 @@ def test_an_upload_goes_to_the_registry_alone_and_not_in_the_clear(registry: Ori
         (PLAIN, "http://r.example:5000/up"),
         (SECURE, "https://r.example/-/0/looks/like/ours"),
         (SECURE, "https://r.example/-/9"),
+        (SECURE, "https://r.example//evil.example/up"),
+        (SECURE, "https://r.example/x/..//evil.example/up"),
+        (SECURE, "https://r.example/x/../-/1/up"),
+        (SECURE, "https://r.example:8443/../2/up"),
     ],
 )
 def test_what_a_path_stands_for_is_what_it_was_made_for(registry: Origin, url: str) -> None:
@@ -127,6 +139,7 @@ def test_whatever_a_registry_says_it_is_a_place_of_its_own_or_refused(said: str)
             continue
         found, _ = places.meant(path)
         assert (found.scheme, found.host) == ("https", "r.example")
+        assert urljoin(f"{PROXY}/v2/", path) == PROXY + path
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
+_KEPT_IN_A_PATH = "/!$&'()*+,;=:@[]%~"
+"""Besides letters, digits, `_.-`: what Go leaves as it is, and takes for no reason to write a path anew."""
 _ELSEWHERE = "/-/"
 _REGISTRY = 0
 
@@ -46,10 +48,25 @@ def split(url: str) -> tuple[Origin, str]:
 
 
 def _target(parts: SplitResult) -> str:
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not re.fullmatch(r"/[\x21-\x7e]*", target):
-        raise ValueError(f"{target[:200]!r} has what stands in no URL")
-    return target
+    path, query = parts.path or "/", f"?{parts.query}" if parts.query else ""
+    if not re.fullmatch(r"/[^\x00-\x1f\x7f]*", path) or not re.fullmatch(r"[\x21-\x7e]*", query):
+        raise ValueError(f"{(path + query)[:200]!r} has what stands in no URL")
+    # Headers are read as Latin-1, so that a character is a byte.
+    return _without_dots(quote(path, safe=_KEPT_IN_A_PATH, encoding="latin-1", errors="strict")) + query
+
+
+def _without_dots(path: str) -> str:
+    """As Go goes up and down in a path before it is asked for (RFC 3986, 5.2.4)."""
+    kept: list[str] = []
+    _, *segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return f"/{'/'.join(kept)}"
 
 
 class Places:
@@ -119,7 +136,8 @@ class Places:
             raise Refused(f"{self._name} wants credentials at {origin}, where anybody could read them")
 
     def _path_of(self, origin: Origin, target: str) -> str:
-        if origin == self.registry and not target.startswith(_ELSEWHERE):
+        # Two slashes begin with the name of a host where a URL is relative.
+        if origin == self.registry and not target.startswith((_ELSEWHERE, "//")):
             return target
         if origin not in self._places[1:]:
             self._places.append(origin)
