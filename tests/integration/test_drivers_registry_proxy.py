@@ -325,6 +325,32 @@ async def test_what_breaks_off_breaks_off(server: Server, chunked: bool) -> None
     assert caught.value.partial == b"hello"
 
 
+@pytest.mark.parametrize("location", ["http://[::1/x", "http://r.example:x/", "//[", "http://a..b/"])
+@pytest_twisted.ensureDeferred
+async def test_where_nothing_leads_there_no_matter_what_a_place_looks_like(server: Server, location: str) -> None:
+    server.answer = lambda handler, path, body: handler.say(201, Location=location)
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        assert (await ask("PUT", "/v2/x", b"x"))[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("http://[::1/x", "redirects to a place that cannot be read"),
+        ("http://a..b/", "dial tcp: lookup a..b: no such host"),
+        (f"http://{'a' * 64}.example/", "no such host"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_redirect_to_nowhere_is_said(server: Server, location: str, words: str) -> None:
+    server.answer = leads_to(location)
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
+        with pytest.raises(http.client.RemoteDisconnected):
+            await ask("GET", "/v2/x")
+        await proxies.end()
+        assert words in (proxies.refused or proxies.unreachable["r.example"][1])
+
+
 @pytest_twisted.ensureDeferred
 async def test_what_ends_with_its_connection_is_whole(server: Server) -> None:
     def old(handler: Any, path: str, body: bytes) -> None:

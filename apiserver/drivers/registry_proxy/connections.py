@@ -135,7 +135,7 @@ def connect(origin: Origin, trust: Trust, environment: Mapping[str, str]) -> tup
             secure.set_tunnel(origin.host, origin.port, headers)
         secure.connect()
         return secure, ""
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # the library looks at names by itself
         raise Unreachable(why(error, host, port)) from None
 
 
@@ -178,7 +178,7 @@ def why(error: Exception, host: str, port: int) -> str:
         if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
             return "http: server gave HTTP response to HTTPS client"
         return f"tls: {error.reason or error}"
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror | ValueError):
         return f"dial tcp: lookup {host}: no such host"
     if isinstance(error, TimeoutError):
         return f"dial tcp {host}:{port}: i/o timeout"

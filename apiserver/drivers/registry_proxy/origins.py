@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
 _KEPT_IN_A_PATH = "/!$&'()*+,;=:@[]%~"
@@ -34,13 +34,13 @@ class Origin(NamedTuple):
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def split(url: str) -> tuple[Origin, str]:
-    """Origin and target (path and query) of an absolute URL.
+def split(url: str, asked: str = "") -> tuple[Origin, str]:
+    """Origin and target (path and query) of an absolute URL, or of one that is relative to what was asked for.
 
     Raises:
         ValueError: it is none of HTTP.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(urljoin(asked, url))
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError(f"{url[:200]!r} is no URL of HTTP")
     origin = Origin(parts.scheme, parts.hostname.lower(), _PORTS[parts.scheme] if parts.port is None else parts.port)
@@ -100,13 +100,16 @@ class Places:
             raise ValueError(f"{path[:200]!r} stands for nothing")
         return self._places[int(number)], f"/{target}"
 
-    def path_of_upload(self, url: str) -> str:
+    def path_of_upload(self, url: str, asked: str = "") -> str:
         """The path that stands for where the registry wants an upload sent.
+
+        Args:
+            asked: which URL has led there.
 
         Raises:
             Refused: to another host, or in the clear.
         """
-        origin, target = self._read(url)
+        origin, target = self._read(url, asked)
         if origin.host != self.registry.host:
             raise Refused(
                 f"{self._name} wants the upload sent to another host, {origin}: "
@@ -125,9 +128,9 @@ class Places:
         self._refuse_plain(origin)
         return self._path_of(origin, target)
 
-    def _read(self, url: str) -> tuple[Origin, str]:
+    def _read(self, url: str, asked: str = "") -> tuple[Origin, str]:
         try:
-            return split(url)
+            return split(url, asked)
         except ValueError as error:
             raise Refused(f"{self._name} names a place that cannot be read: {error}") from None
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
 
 from apiserver.drivers.registry_proxy.challenges import through_the_proxy
 from apiserver.drivers.registry_proxy.connections import Trust, Unreachable, certificates_of
@@ -199,27 +198,26 @@ class _Handler(BaseHTTPRequestHandler):
         body, asked = self._body(), origin
         for _ in range(_LONGEST_WAY):
             answer = self.upstream.ask(origin, self.command, target, headers, body)
-            leads = answer.headers.get("Location")
-            url = urljoin(f"{origin}{target}", leads or "")
+            leads, url = answer.headers.get("Location"), f"{origin}{target}"
             if answer.status not in _REDIRECTS or not leads or self.command not in _LEARNT:
                 break
             if len(answer.read(PIECE)) == PIECE:
                 self.upstream.close(origin)  # rather than hear all that it has to say
             answer.close()
-            before, (origin, target) = origin, self._read(places, url)
+            before, (origin, target) = origin, self._read(places, leads, url)
             if not keeps_credentials(before, origin):
                 headers = [(name, value) for name, value in headers if name.lower() != "authorization"]
         else:
             raise Unreachable("stopped after 10 redirects")
         self.server.reached()
-        self._answer(places, answer, url if leads else None, keeps_credentials(asked, origin))
+        self._answer(places, answer, url, keeps_credentials(asked, origin))
         if answer.will_close:
             self.upstream.close(origin)
 
     @staticmethod
-    def _read(places: Places, url: str) -> tuple[Origin, str]:
+    def _read(places: Places, location: str, asked: str) -> tuple[Origin, str]:
         try:
-            return split(url)
+            return split(location, asked)
         except ValueError as error:
             raise Refused(f"{places.registry} redirects to a place that cannot be read: {error}") from None
 
@@ -246,15 +244,15 @@ class _Handler(BaseHTTPRequestHandler):
         while self.rfile.readline(65537).strip():
             pass
 
-    def _answer(self, places: Places, answer: http.client.HTTPResponse, leads: str | None, by_registry: bool) -> None:
+    def _answer(self, places: Places, answer: http.client.HTTPResponse, url: str, by_registry: bool) -> None:
         # An upload goes on where 202 says; what was made (201) is asked for by its own name.
-        goes_on = leads is not None and (answer.status == 202 or answer.status in _REDIRECTS)
+        leads = answer.headers.get("Location") if answer.status == 202 or answer.status in _REDIRECTS else None
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers.items():
             if name.lower() not in _OF_ONE_CONNECTION | {"location", "www-authenticate"}:
                 self.send_header(name, value)
-        if goes_on and leads is not None:
-            self.send_header("Location", places.path_of_upload(leads))
+        if leads:
+            self.send_header("Location", places.path_of_upload(leads, url))
         if by_registry:  # nobody else is asked for whom it lets in
             for each in through_the_proxy(answer.headers.get_all("WWW-Authenticate", []), places, self.server.url):
                 self.send_header("WWW-Authenticate", each)
