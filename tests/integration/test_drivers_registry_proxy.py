@@ -32,6 +32,8 @@ class Server:
     """Answers each request by `answer`, of a handler, its method and path and its body.
 
     Attributes:
+        unread: answers instead, before there was a body.
+        going: for that, to wait for.
         seen: method, path, Host and Authorization of each request.
         taken: connections.
     """
@@ -40,6 +42,8 @@ class Server:
         self.answer: Callable[[Any, str, bytes], None] = lambda handler, path, body: handler.say(200, b"ok")
         self.seen: list[tuple[str, str, str | None, str | None]] = []
         self.bodies: list[bytes] = []
+        self.unread: Callable[[Any], None] | None = None
+        self.going = threading.Event()
         self.taken = 0
         server = self
 
@@ -73,6 +77,9 @@ class Server:
             def handle_any(self) -> None:
                 seen = (self.command, self.path, self.headers.get("Host"), self.headers.get("Authorization"))
                 server.seen.append(seen)
+                if server.unread is not None:
+                    server.unread(self)
+                    return
                 body = self.body()
                 server.bodies.append(body)
                 server.answer(self, self.path, body)
@@ -349,6 +356,79 @@ async def test_a_redirect_to_nowhere_is_said(server: Server, location: str, word
             await ask("GET", "/v2/x")
         await proxies.end()
         assert words in (proxies.refused or proxies.unreachable["r.example"][1])
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest_twisted.ensureDeferred
+async def test_what_comes_before_an_answer_is_none(server: Server, times: int) -> None:
+    def hint(handler: Any, path: str, body: bytes) -> None:
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" * times)
+        handler.say(200, b"hello")
+
+    server.answer = hint
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        for method in ("GET", "GET", "PUT"):
+            assert (await ask(method, "/v2/x"))[::2] == (200, b"hello")
+    assert server.taken <= 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_redirect_that_breaks_off_is_followed(server: Server, other: Server) -> None:
+    def broken(handler: Any, path: str, body: bytes) -> None:
+        handler.send_response(307)
+        handler.send_header("Location", f"{other.url()}/there")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"5\r\nhel")
+        handler.close_connection = True
+
+    server.answer = broken
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        assert (await ask("GET", "/v2/x"))[0] == 200
+
+
+def _early(handler: Any, going: threading.Event, *, ends: bool) -> None:
+    """Answers before it has had a body, and hears no more."""
+    handler.wfile.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nhello")
+    if not ends:
+        going.wait(60)
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_an_answer_may_come_before_a_body_has_gone(
+    server: Server, secure: Server, tls: bool, chunked: bool, ends: bool
+) -> None:
+    """And what has not gone is no request."""
+    chosen = secure if tls else server
+    request = b"GET /v2/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+    whole = request * (20_000_000 // len(request))
+    head = f"PATCH /v2/x HTTP/1.1\r\nHost: x\r\nContent-Length: {len(whole)}\r\n\r\n".encode()
+    if chunked:
+        head = b"PATCH /v2/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        whole = b"%x\r\n%b\r\n0\r\n\r\n" % (len(whole), whole)
+    name = f"r{chosen.port}.example"
+    async with proxied(f"127.0.0.1:{chosen.port}", name=name, insecure=not tls) as (ask, proxies):
+        assert (await ask("GET", "/v2/"))[0] == 200
+        chosen.unread = lambda handler: _early(handler, chosen.going, ends=ends)
+
+        def send() -> bytes:
+            host, _, port = proxies.hosts[name].partition(":")
+            with socket.create_connection((host, int(port)), timeout=20) as near:
+                near.sendall(head + whole)
+                near.shutdown(socket.SHUT_WR)
+                said = b""
+                while data := near.recv(65536):
+                    said += data
+                return said
+
+        said = await deferToThread(send)
+        chosen.going.set()
+    assert (said[:12], said[-5:]) == (b"HTTP/1.1 413", b"hello")
+    assert [each[1] for each in chosen.seen] == ["/v2/", "/v2/x"]
 
 
 @pytest_twisted.ensureDeferred

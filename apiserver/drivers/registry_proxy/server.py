@@ -201,9 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             leads, url = answer.headers.get("Location"), f"{origin}{target}"
             if answer.status not in _REDIRECTS or not leads or self.command not in _LEARNT:
                 break
-            if len(answer.read(PIECE)) == PIECE:
-                self.upstream.close(origin)  # rather than hear all that it has to say
-            answer.close()
+            self._leave(answer, origin)
             before, (origin, target) = origin, self._read(places, leads, url)
             if not keeps_credentials(before, origin):
                 headers = [(name, value) for name, value in headers if name.lower() != "authorization"]
@@ -213,6 +211,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(places, answer, url, keeps_credentials(asked, origin))
         if answer.will_close:
             self.upstream.close(origin)
+        for _ in body.pieces if body is not None else ():
+            pass  # what was answered before it came is no request
+
+    def _leave(self, answer: http.client.HTTPResponse, origin: Origin) -> None:
+        """Have done with an answer that leads elsewhere."""
+        try:
+            whole = len(answer.read(PIECE)) < PIECE
+        except (OSError, http.client.HTTPException):
+            whole = False
+        answer.close()
+        if not whole:
+            self.upstream.close(origin)  # rather than hear all that it has to say
 
     @staticmethod
     def _read(places: Places, location: str, asked: str) -> tuple[Origin, str]:
@@ -231,7 +241,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pieces(self, left: int) -> Iterator[bytes]:
         while left:
-            piece = self.rfile.read1(min(left, PIECE))
+            try:
+                piece = self.rfile.read1(min(left, PIECE))
+            except ConnectionError:
+                raise _Cut from None  # by whom is not to be mixed up
             if not piece:
                 raise _Cut
             left -= len(piece)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import select
+import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -38,7 +40,8 @@ class Upstream:
     def ask(
         self, origin: Origin, method: str, target: str, headers: Iterable[tuple[str, str]], body: Body | None
     ) -> http.client.HTTPResponse:
-        """
+        """The answer, which may come before the body has gone: its connection then ends with it.
+
         Raises:
             Unreachable
         """
@@ -46,14 +49,45 @@ class Upstream:
         while True:
             used = origin in self._connections
             connection, before = self.connected(origin)
+            answer = _Answer(connection, method)
             try:
-                _send(connection, method, before + target, origin, headers, body)
-                return connection.getresponse()
+                whole = _send(connection, method, before + target, origin, headers, body, answer)
+                connection.getresponse()
+                answer.will_close |= not whole
+                return answer
             except (OSError, http.client.HTTPException) as error:
+                answer.close()
                 self.close(origin)
                 # It may have been closed at the other end since it was used last.
                 if not used or body is not None or not isinstance(error, ConnectionError):
                     raise Unreachable(why(error, origin.host, origin.port)) from None
+
+
+class _Answer(http.client.HTTPResponse):
+    """The next of a connection, whatever `100 Continue`, `103 Early Hints` and so on come before it."""
+
+    def __init__(self, connection: http.client.HTTPConnection, method: str) -> None:
+        super().__init__(connection.sock, method=method)
+        connection.response_class = lambda *_, **__: self  # type: ignore[assignment, misc]
+        self._sock = connection.sock
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status < 200 and self.status != http.client.SWITCHING_PROTOCOLS:
+            self.headers = None  # type: ignore[assignment]  # as before it began
+            super().begin()
+
+    def is_there(self) -> bool:
+        """Whether it, or the end of the connection, has come; the socket does not block."""
+        if not select.select([self._sock], [], [], 0)[0]:
+            return False
+        try:
+            self.fp.peek(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False  # TLS has said something by itself
+        except OSError:
+            pass  # so it has ended
+        return True
 
 
 def _has_ended(connection: http.client.HTTPConnection) -> bool:
@@ -86,7 +120,9 @@ def _send(
     origin: Origin,
     headers: Iterable[tuple[str, str]],
     body: Body | None,
-) -> None:
+    answer: _Answer,
+) -> bool:
+    """Send a request; False where the server answers, or ends, before it has all."""
     connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
     connection.putheader("Host", origin.authority)
     for name, value in (*headers, *getattr(connection, "to_the_proxy", {}).items()):
@@ -97,11 +133,29 @@ def _send(
         connection.putheader("Content-Length", str(body.length))
     connection.endheaders()
     if body is None:
-        return
+        return True
+    sock = connection.sock
+    sock.setblocking(False)
     try:
         for piece in body.pieces:
-            connection.send(piece if body.length is not None else b"%x\r\n%b\r\n" % (len(piece), piece))
-        if body.length is None:
-            connection.send(b"0\r\n\r\n")
-    except (BrokenPipeError, ConnectionResetError):
-        return  # it has answered before it had all
+            if not _give(sock, piece if body.length is not None else b"%x\r\n%b\r\n" % (len(piece), piece), answer):
+                return False
+        return body.length is not None or _give(sock, b"0\r\n\r\n", answer)
+    finally:
+        sock.setblocking(True)
+
+
+def _give(sock: socket.socket, data: bytes, answer: _Answer) -> bool:
+    left = memoryview(data)
+    while left:
+        if answer.is_there():
+            return False
+        try:
+            left = left[sock.send(left) :]
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            select.select([sock], [sock], [])
+        except ssl.SSLWantReadError:
+            select.select([sock], [], [])
+        except OSError:
+            return False
+    return True
