@@ -503,6 +503,60 @@ async def test_who_is_insecure_may_have_any_certificate(tmp_path: Path) -> None:
         untrusted.close()
 
 
+def certified(folder: Path, name: str, by: str | None, extension: str) -> bytes:
+    """`NAME.pem`, signed by another one of the folder, or by itself; with `NAME.key`."""
+    key, request, certificate = (str(folder / f"{name}.{kind}") for kind in ("key", "csr", "pem"))
+    (folder / "extension").write_text(extension)
+    new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key]
+    subprocess.run([*new, "-out", request, "-subj", f"/CN={name}"], check=True, capture_output=True)
+    signer = ["-signkey", key]
+    if by is not None:
+        signer = ["-CA", str(folder / f"{by}.pem"), "-CAkey", str(folder / f"{by}.key"), "-CAcreateserial"]
+    words = ["openssl", "x509", "-req", "-in", request, *signer, "-extfile", str(folder / "extension")]
+    subprocess.run([*words, "-out", certificate, "-days", "2"], check=True, capture_output=True)
+    return Path(certificate).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("trusted", "names", "words"),
+    [
+        ("root", "IP:127.0.0.1,DNS:localhost", None),
+        ("between", "IP:127.0.0.1,DNS:localhost", None),
+        ("localhost", "IP:127.0.0.1,DNS:localhost", None),
+        ("root", "DNS:r.example", "Hostname mismatch"),
+        ("root", "", "Hostname mismatch"),  # what `CN` says is no name
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_whom_certs_d_has_may_be_anywhere_in_a_chain(
+    tmp_path: Path, trusted: str, names: str, words: str | None
+) -> None:
+    authority = "basicConstraints=critical,CA:TRUE"
+    made = {"root": certified(tmp_path, "root", None, authority)}
+    made["between"] = certified(tmp_path, "between", "root", authority)
+    made["localhost"] = certified(tmp_path, "localhost", "between", f"subjectAltName={names}" if names else "")
+    (tmp_path / "cert.pem").write_bytes(made["localhost"] + made["between"])
+    (tmp_path / "localhost.key").rename(tmp_path / "key.pem")
+    server = Server(tmp_path)
+    directory = Path("/etc/containers/certs.d") / f"localhost:{server.port}"
+    directory.mkdir(parents=True)
+    (directory / "ca.crt").write_bytes(made[trusted])
+    try:
+        name = f"localhost:{server.port}"
+        async with proxied(name, name=name, insecure=False) as (ask, proxies):
+            if words is None:
+                assert (await ask("GET", "/v2/"))[0] == 200
+                return
+            with pytest.raises(http.client.RemoteDisconnected):
+                await ask("GET", "/v2/")
+            await proxies.end()
+            assert words in proxies.unreachable[name][1]
+    finally:
+        (directory / "ca.crt").unlink()
+        directory.rmdir()
+        server.close()
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_registry_that_is_there_again_was_not_the_reason(server: Server) -> None:
     def drop(handler: Any, path: str, body: bytes) -> None:

@@ -52,6 +52,9 @@ class Trust(NamedTuple):
         context = ssl.create_default_context()
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Go, and so skopeo, does without
         context.set_alpn_protocols(["http/1.1"])
+        # As Go has it: whoever is trusted need not be at the end of a chain, and a name is none in `CN` alone.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.hostname_checks_common_name = False
         try:
             if not context.cert_store_stats()["x509_ca"] and os.path.exists(_AUTHORITIES):
                 context.load_verify_locations(_AUTHORITIES)

@@ -68,7 +68,7 @@ class _Answer(http.client.HTTPResponse):
 
     def __init__(self, connection: http.client.HTTPConnection, method: str) -> None:
         super().__init__(connection.sock, method=method)
-        connection.response_class = lambda *_, **__: self  # type: ignore[assignment, misc]
+        connection.response_class = lambda *_, **__: self  # type: ignore[assignment]
         self._sock = connection.sock
 
     def begin(self) -> None:
