@@ -655,3 +655,34 @@ async def test_that_it_does_not_work_is_an_error_and_no_port_stays(monkeypatch: 
             await proxies.end()
         with pytest.raises(ConnectionRefusedError):
             await ask("GET", "/v2/")
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_else_can_listen_where_it_was_while_skopeo_goes_on() -> None:
+    async with proxied("127.0.0.1:1") as (ask, proxies):
+        (running,) = proxies._children
+        host, _, port = proxies.hosts["r.example"].partition(":")
+        with socket.socket() as left:
+            left.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            running.kill()
+            await running.exited()
+            with pytest.raises(OSError, match="Address already in use"):  # noqa: PT012  # either of both says so
+                left.bind((host, int(port)))
+                left.listen()
+        with pytest.raises(ConnectionRefusedError):
+            await ask("GET", "/v2/")
+    with socket.create_server((host, int(port))):
+        pass
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_listens_elsewhere_where_somebody_is_there_already() -> None:
+    """Whether that is seen when the address is taken, or only when it is listened at."""
+    async with proxied("127.0.0.1:1") as (_, proxies):
+        host, _, port = proxies.hosts["r.example"].partition(":")
+    with socket.create_server((host, int(port))):
+        async with proxied("127.0.0.1:1") as (_, proxies):
+            assert proxies.hosts["r.example"] not in ("", f"{host}:{port}")
+    with socket.create_server(("0.0.0.0", int(port))):
+        async with proxied("127.0.0.1:1") as (_, proxies):
+            assert proxies.hosts["r.example"] not in ("", f"{host}:{port}")

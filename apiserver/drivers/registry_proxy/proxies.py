@@ -70,8 +70,20 @@ class RegistryProxies:
         self._children: list[Child] = []
 
     def begin(
-        self, programs: Programs, told: bytes, descriptors: Sequence[int], environment: Mapping[str, str]
+        self, programs: Programs, told: bytes, sockets: Sequence[socket.socket], environment: Mapping[str, str]
     ) -> None:
+        """
+        Args:
+            sockets: where they listen; as long as those are open nobody else can listen there, and be told secrets.
+        """
+
+        def refuse(result: object) -> object:
+            for each in sockets:
+                # Else its port could be somebody else's as soon as it does not listen.
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+                each.shutdown(socket.SHUT_RDWR)
+            return result
+
         async def until_the_end() -> AsyncGenerator[bytes, None]:
             yield told
             await self._ending
@@ -82,11 +94,11 @@ class RegistryProxies:
             stdout=self._heard,
             time_limit=None,
             env=environment,
-            pass_fds=descriptors,
+            pass_fds=[each.fileno() for each in sockets],
             started=self._children.append,
             heard=lambda text: log.error("the proxy of a registry: {text}", text=text.decode(errors="replace")),
         )
-        self._running = Deferred.fromCoroutine(run)
+        self._running = Deferred.fromCoroutine(run).addBoth(refuse)
 
     async def end(self) -> None:
         """Afterwards all that they said was heard; a second call does nothing.
@@ -155,26 +167,33 @@ async def registry_proxies(
         ]
         proxies = RegistryProxies({each.name: host for each, host in zip(registries, hosts, strict=True)})
         line = json.dumps(told).encode() + b"\n"
-        proxies.begin(programs, line, [each.fileno() for each in sockets], environment)
-    try:
-        yield proxies
-    finally:
-        await proxies.close()
+        proxies.begin(programs, line, sockets, environment)
+        try:
+            yield proxies
+        finally:
+            await proxies.close()
 
 
 def _listening(registry: ProxiedRegistry) -> socket.socket:
     """At the same address for the same registry whenever that is free: skopeo remembers what a registry has by it."""
     number = hashlib.sha256(f"{registry}".encode()).digest()
     address = f"127.{64 + number[0] % 64}.{number[1]}.{1 + number[2] % 254}"
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((address, _PORT))
-        listening.listen(_BACKLOG)
+        return _listening_at(address, _PORT)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        listening.bind((address, 0))
+        return _listening_at(address, 0)
+
+
+def _listening_at(address: str, port: int) -> socket.socket:
+    listening = socket.socket()
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
         listening.listen(_BACKLOG)
+    except OSError:
+        listening.close()
+        raise
     return listening
