@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from apiserver.drivers.registry_proxy.origins import Places, Refused
+from apiserver.drivers.registry_proxy.origins import Places
 
 
 class Challenge(NamedTuple):
@@ -22,7 +22,7 @@ class Challenge(NamedTuple):
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME = re.compile(rf"[ \t,]*({_WORD})(?:[ \t]+|$)")
-_PARAMETER = re.compile(rf'[ \t,]*({_WORD})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))[ \t]*(?=,|$)')
+_PARAMETER = re.compile(rf'[ \t,]*({_WORD})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))[ \t]*')
 _QUOTED = re.compile(r'["\\]')
 _ESCAPE = re.compile(r"\\(.)")
 
@@ -32,17 +32,13 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def challenges(values: Sequence[str]) -> Iterator[Challenge]:
-    """Those of all `WWW-Authenticate` headers.
-
-    Raises:
-        ValueError: one cannot be read.
-    """
+    """Those of all `WWW-Authenticate` headers, each up to what cannot be read, as containers/image reads them."""
     for value in values:
         at = 0
         while value[at:].strip(" \t,"):
             scheme = _SCHEME.match(value, at)
             if scheme is None:
-                raise ValueError(f"{value[:200]!r} is no challenge")
+                break
             at, parameters = scheme.end(), []
             while found := _PARAMETER.match(value, at):
                 name, quoted, bare = found.groups()
@@ -61,16 +57,13 @@ def through_the_proxy(values: Sequence[str], places: Places, proxy: str) -> list
         Refused: the registry sends for it to where anybody could read credentials, or nobody knows where.
     """
     said = []
-    try:
-        for challenge in challenges(values):
-            if challenge.scheme == "basic":
-                said.append(str(Challenge("basic", (("realm", dict(challenge.parameters).get("realm", "registry")),))))
-            elif challenge.scheme == "bearer":
-                pairs = [
-                    (name, proxy + places.path_of_realm(value) if name == "realm" else value)
-                    for name, value in challenge.parameters
-                ]
-                said.append(str(Challenge("bearer", tuple(pairs))))
-    except ValueError as error:
-        raise Refused(f"{places.registry} says in a way that cannot be read whom it lets in: {error}") from None
+    for challenge in challenges(values):
+        if challenge.scheme == "basic":
+            said.append(str(Challenge("basic", (("realm", dict(challenge.parameters).get("realm", "registry")),))))
+        elif challenge.scheme == "bearer":
+            pairs = [
+                (name, proxy + places.path_of_realm(value) if name == "realm" else value)
+                for name, value in challenge.parameters
+            ]
+            said.append(str(Challenge("bearer", tuple(pairs))))
     return said
