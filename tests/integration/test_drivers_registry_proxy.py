@@ -21,7 +21,10 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from apiserver.drivers.process import ProgramFailed, Programs
+from apiserver.drivers.registry_proxy.connections import Unreachable
+from apiserver.drivers.registry_proxy.origins import Origin
 from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
+from apiserver.drivers.registry_proxy.server import Proxy, Registry
 from tests.support.registry import make_certificate
 
 SECRET = "Basic c2VjcmV0"
@@ -570,6 +573,31 @@ async def test_a_registry_that_is_there_again_was_not_the_reason(server: Server)
         assert (await ask("GET", "/v2/x"))[0] == 200
         await proxies.end()
         assert proxies.unreachable == {}
+
+
+def test_that_it_is_there_again_is_said_after_that_it_was_not() -> None:
+    said: list[str] = []
+    telling, going = threading.Event(), threading.Event()
+
+    def tell(what: str, text: str) -> None:
+        if what == "unreachable":
+            telling.set()
+            going.wait(10)
+        said.append(what)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        proxy = Proxy(listening, Registry("r", "r.example", False), {}, lambda _: True, tell)
+        first = threading.Thread(target=proxy.unreachable, args=(Origin("https", "r.example", 443), Unreachable("EOF")))
+        first.start()
+        assert telling.wait(10)
+        second = [threading.Thread(target=proxy.reached) for _ in range(2)]
+        for each in second:
+            each.start()
+            each.join(0.1)
+        going.set()
+        for each in (first, *second):
+            each.join(10)
+    assert said == ["unreachable", "reached"]
 
 
 @pytest_twisted.ensureDeferred

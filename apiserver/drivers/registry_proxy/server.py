@@ -87,6 +87,7 @@ class Proxy(ThreadingMixIn, TCPServer):
         self.environment = environment
         self.refused = False
         self._reached = True
+        self._telling = threading.Lock()
         self._admits = admits
         self._tell = tell
         first = registry.origins()[0]
@@ -131,13 +132,15 @@ class Proxy(ThreadingMixIn, TCPServer):
         self._tell("refused", str(why))
 
     def unreachable(self, origin: Origin, why: Unreachable) -> None:
-        self._reached = False
-        self._tell("unreachable", f"{origin} {why}")
+        with self._telling:
+            self._reached = False
+            self._tell("unreachable", f"{origin} {why}")
 
     def reached(self) -> None:
-        if not self._reached:
-            self._reached = True
-            self._tell("reached", "")
+        with self._telling:
+            if not self._reached:
+                self._reached = True
+                self._tell("reached", "")
 
 
 class _Handler(BaseHTTPRequestHandler):
