@@ -123,3 +123,30 @@ def test_what_leads_back_to_the_registry_gets_none_either(
     assert None in layers
     assert {header for _, header in storage.seen} == {None}
     nothing_half_pulled(service)
+
+
+def test_what_a_mirror_wanted_is_not_what_the_registry_said(
+    make_service: Callable[..., Service], registry: BadRegistry, storage: BadRegistry, tmp_path: Path
+) -> None:
+    """It is asked after its mirror, and has the last word."""
+    mirror = f'[[registry.mirror]]\nlocation = "127.0.0.1:{port(storage)}"\ninsecure = true\n'
+    place = f'[[registry]]\nlocation = "127.0.0.1:{port(registry)}"\ninsecure = true\n'
+    (tmp_path / "registries.conf").write_text(place + mirror)
+    service = make_service("--idle-timeout", "0")
+    service.start(environment={"CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf")})
+    storage.challenge = True
+    storage.refusal = (307, b"", {"Location": "ftp://elsewhere.test/"})
+    registry.refusal = (404, b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}', {})
+    hosts = [f"127.0.0.1:{port(each)}" for each in (registry, storage)]
+    known = {"username": USERNAME, "password": PASSWORD}
+    header = base64.urlsafe_b64encode(json.dumps(dict.fromkeys(hosts, known)).encode()).decode()
+    connection = UnixConnection(service.socket)
+    try:
+        query = f"/v5.0.0/libpod/images/pull?reference={hosts[0]}/box&tlsVerify=false"
+        connection.request("POST", query, headers={"X-Registry-Config": header})
+        said = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    assert storage.seen
+    assert "manifest unknown" in said
+    assert "redirects to a place" not in said

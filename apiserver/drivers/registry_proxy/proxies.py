@@ -56,13 +56,13 @@ class RegistryProxies:
     """
     Attributes:
         hosts: `127.0.0.1:PORT` by the name of the registry whose proxy it is.
-        refused: what a registry wanted and did not get; nothing went through since then.
+        refused: what a registry wanted and did not get, by its name; nothing went through to it since then.
         unreachable: by its name, where a registry was not reached, as `SCHEME://HOST[:PORT]`, and why; the latest.
     """
 
     def __init__(self, hosts: Mapping[str, str]) -> None:
         self.hosts = hosts
-        self.refused: str | None = None
+        self.refused: dict[str, str] = {}
         self.unreachable: dict[str, tuple[str, str]] = {}
         self._rest = b""
         self._ending: Deferred[None] = Deferred()
@@ -133,7 +133,7 @@ class RegistryProxies:
         for line in lines:
             said = msgspec.json.decode(line, type=_Said)
             if said.what == "refused":
-                self.refused = said.text
+                self.refused[said.name] = said.text
             elif said.what == "unreachable":
                 place, _, why = said.text.partition(" ")
                 self.unreachable[said.name] = place, why

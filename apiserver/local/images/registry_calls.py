@@ -55,6 +55,7 @@ class Call(Struct, frozen=True):
         reference: whose registry it is.
         place: `HOST[:PORT]` as skopeo is to call the registry where it writes, logs in or lists tags.
         repository: `HOST[:PORT]/PATH` as it is to call the repository then; empty where it reads.
+        primary: name of the registry that is asked last.
         proxies: None where skopeo goes there itself.
     """
 
@@ -62,6 +63,7 @@ class Call(Struct, frozen=True):
     reference: Reference
     place: str
     repository: str = ""
+    primary: str = ""
     proxies: RegistryProxies | None = None
 
     def named(self, name: str) -> str:
@@ -74,8 +76,8 @@ class Call(Struct, frozen=True):
         if self.proxies is None:
             return registry_error(failed, self.reference, temporary)
         await self.proxies.end()
-        if self.proxies.refused is not None:
-            return RegistryUnreachable(self.proxies.refused)
+        if (refused := self.proxies.refused.get(self.primary)) is not None:
+            return RegistryUnreachable(refused)
         return registry_error(failed, self.reference, temporary, self.proxies.unmasked)
 
 
@@ -132,7 +134,7 @@ class RegistryCalls:
                 files = await cancelled_after(self._in_thread(write))
                 # How they are verified stands in registries.conf, of each.
                 words = replace(words, files=files, credentials=True, tls_verify=None)
-                yield Call(words, reference, reference.domain, proxies=proxies)
+                yield Call(words, reference, reference.domain, primary=found.registry.host, proxies=proxies)
 
     @asynccontextmanager
     async def writing(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
@@ -178,7 +180,7 @@ class RegistryCalls:
                 )
 
             words = RegistryCall(files=await cancelled_after(self._in_thread(write)), temporary=place, tls_verify=False)
-            yield Call(words, reference, proxies.hosts[endpoint.host], name, proxies)
+            yield Call(words, reference, proxies.hosts[endpoint.host], name, endpoint.host, proxies)
 
     async def _all_credentials(
         self, found: Source, reference: Reference, access: RegistryAccess
