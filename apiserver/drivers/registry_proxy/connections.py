@@ -189,5 +189,5 @@ def why(error: Exception, host: str, port: int) -> str:
         return f"dial tcp {host}:{port}: connect: connection refused"
     if isinstance(error, http.client.RemoteDisconnected):
         return "EOF"
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip()
     return f"{host}:{port}: {said.lower()}"
