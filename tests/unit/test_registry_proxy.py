@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apiserver.drivers.registry_proxy.challenges import Challenge, challenges, through_the_proxy
-from apiserver.drivers.registry_proxy.connections import certificates_of, proxy_for
+from apiserver.drivers.registry_proxy.connections import Trust, certificates_of, proxy_for
 from apiserver.drivers.registry_proxy.origins import Origin, Places, Refused, keeps_credentials, split
 
 PROXY = "http://127.70.1.2:5000"
@@ -265,3 +265,11 @@ def test_the_first_directory_of_certificates_counts(tmp_path_factory: pytest.Tem
         (tmp_path_factory.getbasetemp() / each / "r.example:5000").mkdir()
         assert certificates_of("r.example:5000", (first, second)) == f"{each}/r.example:5000"
     assert certificates_of("r.example", (first, second)) == ""
+
+
+def test_authorities_are_read_once_and_who_we_are_is_proved_to_the_registry_alone() -> None:
+    trust = Trust(verify=True, certificates="", known=("r.example", 443))
+    ours, another = trust.context(SECURE), trust.context(origin("https://cdn.r.example/"))
+    assert trust.context(SECURE) is ours
+    assert trust.context(origin("https://r.example:8443/")) is another
+    assert ours is not another

@@ -10,9 +10,9 @@ import ipaddress
 import os
 import socket
 import ssl
+import threading
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from apiserver.drivers.registry_proxy.origins import Origin
@@ -30,25 +30,35 @@ class Unreachable(Exception):
     """A server cannot be reached, or not be trusted; the text says why in the words of Go's library, as skopeo does."""
 
 
-class Trust(NamedTuple):
-    """How servers prove who they are.
+class Trust:
+    """How servers prove who they are; for all threads.
 
-    Attributes:
+    Args:
         verify: they have to.
         certificates: a directory of certs.d (containers-certs.d(5)), or "": authorities `*.crt` beside the system's,
             and `NAME.cert` with `NAME.key`, by which we prove who we are.
         known: host name and port whom we prove it to, and nobody else.
     """
 
-    verify: bool
-    certificates: str
-    known: tuple[str, int]
+    def __init__(self, verify: bool, certificates: str, known: tuple[str, int]) -> None:
+        self._verify = verify
+        self._certificates = certificates
+        self._known = known
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._making = threading.Lock()
 
     def context(self, origin: Origin) -> ssl.SSLContext:
         """
         Raises:
             Unreachable: certs.d has what cannot be used.
         """
+        known = (origin.host, origin.port) == self._known
+        with self._making:
+            if known not in self._contexts:  # the system's authorities take 50 ms to read
+                self._contexts[known] = self._context(known)
+            return self._contexts[known]
+
+    def _context(self, known: bool) -> ssl.SSLContext:
         context = ssl.create_default_context()
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Go, and so skopeo, does without
         context.set_alpn_protocols(["http/1.1"])
@@ -58,15 +68,15 @@ class Trust(NamedTuple):
         try:
             if not context.cert_store_stats()["x509_ca"] and os.path.exists(_AUTHORITIES):
                 context.load_verify_locations(_AUTHORITIES)
-            for name in sorted(os.listdir(self.certificates)) if self.certificates else ():
-                path, stem = os.path.join(self.certificates, name), name.rpartition(".")[0]
+            for name in sorted(os.listdir(self._certificates)) if self._certificates else ():
+                path, stem = os.path.join(self._certificates, name), name.rpartition(".")[0]
                 if name.endswith(".crt"):
                     context.load_verify_locations(path)
-                elif name.endswith(".cert") and (origin.host, origin.port) == self.known:
-                    context.load_cert_chain(path, os.path.join(self.certificates, f"{stem}.key"))
+                elif name.endswith(".cert") and known:
+                    context.load_cert_chain(path, os.path.join(self._certificates, f"{stem}.key"))
         except OSError as error:  # ssl.SSLError too
-            raise Unreachable(f"{self.certificates}: {error}") from None
-        if not self.verify:
+            raise Unreachable(f"{self._certificates}: {error}") from None
+        if not self._verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
 
