@@ -31,8 +31,10 @@ from apiserver.engine.ports.guard import BRIDGES
 from apiserver.engine.ports.networks import Attachment, Network, NetworkPlan
 from apiserver.engine.ports.publish import PublishedPort, Transport
 from apiserver.errors import HostError, ProgramMissing
+from apiserver.local.networks.errors import NetworkFailed
+from apiserver.local.networks.lingering import END_LIMIT, LINGER
 from apiserver.local.networks.request import request_json
-from apiserver.local.networks.service import DETACH_LIMIT, END_LIMIT, LINGER, LocalNetworks, NetworkFailed
+from apiserver.local.networks.service import DETACH_LIMIT, LocalNetworks
 from apiserver.local.paths import Paths
 from tests.fakes.guard import FakeGuard
 from tests.fakes.machine import Machine
