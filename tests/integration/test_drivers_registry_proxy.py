@@ -389,6 +389,35 @@ async def test_a_redirect_that_breaks_off_is_followed(server: Server, other: Ser
         assert (await ask("GET", "/v2/x"))[0] == 200
 
 
+@pytest.mark.parametrize("announced", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_a_redirect_is_not_waited_for_that_has_much_to_say(
+    server: Server, other: Server, announced: bool
+) -> None:
+    def slow(handler: Any, path: str, body: bytes) -> None:
+        handler.send_response(307)
+        handler.send_header("Location", f"{other.url()}/there")
+        handler.send_header(*(("Content-Length", "100000") if announced else ("Transfer-Encoding", "chunked")))
+        handler.end_headers()
+        handler.wfile.write(b"5\r\nhello")
+        server.going.wait(60)
+        handler.close_connection = True
+
+    server.answer = slow
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        assert (await ask("GET", "/v2/x"))[0] == 200
+    server.going.set()
+
+
+@pytest_twisted.ensureDeferred
+async def test_after_a_short_redirect_its_connection_is_used_again(server: Server, other: Server) -> None:
+    server.answer = lambda handler, path, body: handler.say(307, b"moved", Location=f"{other.url()}/there")
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        for _ in range(3):
+            assert (await ask("GET", "/v2/x"))[0] == 200
+    assert (server.taken <= 2, other.taken) == (True, 1)  # the first may have been for TLS
+
+
 def _early(handler: Any, going: threading.Event, *, ends: bool) -> None:
     """Answers before it has had a body, and hears no more."""
     handler.wfile.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nhello")

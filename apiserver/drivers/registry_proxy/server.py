@@ -10,6 +10,7 @@ import http.client
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ PIECE = 128 * 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LONGEST_WAY = 10
+_SHORT = 2048
+"""Bytes of a redirect that are heard to the end, so that its connection can be used again; as Go does it."""
 _TLS_HANDSHAKE = b"\x16"
 _OF_ONE_CONNECTION = frozenset(
     [
@@ -219,10 +222,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _leave(self, answer: http.client.HTTPResponse, origin: Origin) -> None:
         """Have done with an answer that leads elsewhere."""
-        try:
-            whole = len(answer.read(PIECE)) < PIECE
-        except (OSError, http.client.HTTPException):
-            whole = False
+        whole = False
+        if answer.length is not None and answer.length <= _SHORT:
+            with suppress(OSError, http.client.HTTPException):
+                answer.read()
+                whole = True
         answer.close()
         if not whole:
             self.upstream.close(origin)  # rather than hear all that it has to say
