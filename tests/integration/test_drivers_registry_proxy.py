@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import http.server
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -39,9 +40,14 @@ class Server:
         going: for that, to wait for.
         seen: method, path, Host and Authorization of each request.
         taken: connections.
+        proved: of each request, whether who asks has proved by a certificate who it is.
+
+    Args:
+        tls: a directory with its certificate and key, and `client.cert` where it asks for such proof.
     """
 
     def __init__(self, tls: Path | None = None) -> None:
+        self.proved: list[bool] = []
         self.answer: Callable[[Any, str, bytes], None] = lambda handler, path, body: handler.say(200, b"ok")
         self.seen: list[tuple[str, str, str | None, str | None]] = []
         self.bodies: list[bytes] = []
@@ -80,6 +86,7 @@ class Server:
             def handle_any(self) -> None:
                 seen = (self.command, self.path, self.headers.get("Host"), self.headers.get("Authorization"))
                 server.seen.append(seen)
+                server.proved.append(tls is not None and bool(self.connection.getpeercert()))
                 if server.unread is not None:
                     server.unread(self)
                     return
@@ -94,6 +101,9 @@ class Server:
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
+            if (tls / "client.cert").exists():
+                context.verify_mode = ssl.CERT_OPTIONAL
+                context.load_verify_locations(tls / "client.cert")
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.port: int = self._server.server_address[1]
@@ -546,6 +556,31 @@ def certified(folder: Path, name: str, by: str | None, extension: str) -> bytes:
     words = ["openssl", "x509", "-req", "-in", request, *signer, "-extfile", str(folder / "extension")]
     subprocess.run([*words, "-out", certificate, "-days", "2"], check=True, capture_output=True)
     return Path(certificate).read_bytes()
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_we_are_is_proved_to_the_host_of_the_registry_alone(tmp_path: Path) -> None:
+    """On any port: its token server may be there. skopeo proves it to whoever asks."""
+    make_certificate(tmp_path)
+    client = certified(tmp_path, "client", None, "basicConstraints=critical,CA:TRUE")
+    (tmp_path / "client.cert").write_bytes(client)
+    servers = registry, there, elsewhere = Server(tmp_path), Server(tmp_path), Server(tmp_path)
+    registry.answer = leads_to(f"{there.url('localhost')}/there")
+    there.answer = leads_to(f"{elsewhere.url()}/elsewhere")
+    name = f"localhost:{registry.port}"
+    directory = Path("/etc/containers/certs.d") / name
+    directory.mkdir(parents=True)
+    (directory / "ca.crt").write_bytes((tmp_path / "cert.pem").read_bytes())
+    for each in ("client.cert", "client.key"):
+        (directory / each).write_bytes((tmp_path / each).read_bytes())
+    try:
+        async with proxied(name, name=name, insecure=False) as (ask, _):
+            assert (await ask("GET", "/v2/"))[0] == 200
+    finally:
+        shutil.rmtree(directory)
+        for server in servers:
+            server.close()
+    assert [each.proved for each in servers] == [[True], [True], [False]]
 
 
 @pytest.mark.parametrize(

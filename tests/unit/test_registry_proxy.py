@@ -268,8 +268,9 @@ def test_the_first_directory_of_certificates_counts(tmp_path_factory: pytest.Tem
 
 
 def test_authorities_are_read_once_and_who_we_are_is_proved_to_the_registry_alone() -> None:
-    trust = Trust(verify=True, certificates="", known=("r.example", 443))
+    trust = Trust(verify=True, certificates="", known="r.example")
     ours, another = trust.context(SECURE), trust.context(origin("https://cdn.r.example/"))
     assert trust.context(SECURE) is ours
-    assert trust.context(origin("https://r.example:8443/")) is another
+    assert trust.context(origin("https://r.example:8443/")) is ours
+    assert trust.context(origin("https://auth.example/")) is another
     assert ours is not another

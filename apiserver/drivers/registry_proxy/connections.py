@@ -37,10 +37,10 @@ class Trust:
         verify: they have to.
         certificates: a directory of certs.d (containers-certs.d(5)), or "": authorities `*.crt` beside the system's,
             and `NAME.cert` with `NAME.key`, by which we prove who we are.
-        known: host name and port whom we prove it to, and nobody else.
+        known: host name whom we prove it to, on any port, and nobody else.
     """
 
-    def __init__(self, verify: bool, certificates: str, known: tuple[str, int]) -> None:
+    def __init__(self, verify: bool, certificates: str, known: str) -> None:
         self._verify = verify
         self._certificates = certificates
         self._known = known
@@ -52,7 +52,7 @@ class Trust:
         Raises:
             Unreachable: certs.d has what cannot be used.
         """
-        known = (origin.host, origin.port) == self._known
+        known = origin.host == self._known
         with self._making:
             if known not in self._contexts:  # the system's authorities take 50 ms to read
                 self._contexts[known] = self._context(known)

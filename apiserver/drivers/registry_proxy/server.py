@@ -93,8 +93,7 @@ class Proxy(ThreadingMixIn, TCPServer):
         self._telling = threading.Lock()
         self._admits = admits
         self._tell = tell
-        first = registry.origins()[0]
-        self.trust = Trust(not registry.insecure, certificates_of(registry.name), (first.host, first.port))
+        self.trust = Trust(not registry.insecure, certificates_of(registry.name), registry.origins()[0].host)
         self._finding = threading.Lock()
         self._places: Places | None = None
 
