@@ -29,6 +29,7 @@ from apiserver.drivers.registry_proxy.server import Proxy, Registry
 from tests.support.registry import make_certificate
 
 SECRET = "Basic c2VjcmV0"
+WORD = "/tmp/of-this-call"
 LARGE = os.urandom(5_000_000)
 
 
@@ -141,7 +142,7 @@ async def proxied(
 ) -> AsyncGenerator[tuple[Callable[..., Any], RegistryProxies], None]:
     """What asks the proxy of a registry for something, and the proxy."""
     registry = ProxiedRegistry(name, authority, insecure)
-    async with registry_proxies(Programs(reactor), [registry], environment or {}) as proxies:
+    async with registry_proxies(Programs(reactor), [registry], environment or {}, WORD) as proxies:
         connection = http.client.HTTPConnection(proxies.hosts[name], timeout=30)
 
         def ask(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -709,18 +710,22 @@ async def test_by_tls_the_proxy_of_the_host_hears_no_more_than_a_name(secure: Se
 
 
 @pytest_twisted.ensureDeferred
-async def test_only_the_service_and_what_it_has_started_are_served(server: Server) -> None:
-    """Not its children's children, as what runs in a container with the host's network; nor another user."""
+async def test_only_the_service_and_what_it_has_started_for_this_call_are_served(server: Server) -> None:
+    """Not its children's children, as what runs in a container with the host's network; nor another user.
+
+    skopeo of another call comes where its registry redirects it, and would be lent what is this one's.
+    """
     async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
         assert (await ask("GET", "/v2/"))[0] == 200
         curl = ["curl", "-sS", "--noproxy", "*", f"http://{proxies.hosts['r.example']}/v2/"]
 
-        async def served(*before: str) -> str:
-            words = [*before, *curl]
+        async def served(*before: str, word: str = WORD) -> str:
+            words = [*before, *curl, "--user-agent", word]
             done = await deferToThread(lambda: subprocess.run(words, capture_output=True, text=True, check=False))
             return done.stdout
 
         assert await served() == "ok"
+        assert await served(word="/tmp/of-another") == ""
         assert await served("sh", "-c", '"$@"; true', "sh") == ""
         assert await served("setpriv", "--reuid", "65534", "--clear-groups") == ""
     assert len(server.seen) == 2

@@ -1,7 +1,8 @@
-"""Who has connected on loopback: the service, or skopeo as its child, and nobody else of this machine.
+"""Who has connected on loopback: the service, or skopeo as its child in the same call, and nobody else of this machine.
 
-A container with the host's network is on it too, and root there may be root here. Whoever came through would have the
-client certificates of certs.d, and the way through the host's proxies.
+A container with the host's network is on it too, and root there may be root here; and skopeo of another call goes
+wherever another registry redirects it. Whoever came through would have the client certificates of certs.d, and the way
+through the host's proxies.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ _LOOKS = 3
 """At the kernel's table, which may leave out some while others come and go."""
 
 
-def is_ours(connection: socket.socket) -> bool:
+def is_ours(connection: socket.socket, word: str) -> bool:
     """
     Args:
         connection: by IPv4.
+        word: that a child of the service has in its command line where it is of this call.
     """
     wanted = [_in_table(connection.getpeername()), _in_table(connection.getsockname())]
     for _ in range(_LOOKS):
@@ -28,7 +30,7 @@ def is_ours(connection: socket.socket) -> bool:
             rows = (line.split() for line in table)
             found = next((row for row in rows if [row[_LOCAL], row[_REMOTE]] == wanted), None)
         if found is not None:
-            return int(found[_UID]) == os.getuid() and _has_service(f"socket:[{found[_INODE]}]")
+            return int(found[_UID]) == os.getuid() and _has_service(f"socket:[{found[_INODE]}]", word)
     return False
 
 
@@ -37,9 +39,10 @@ def _in_table(address: tuple[str, int]) -> str:
     return "{}:{:04X}".format("".join(f"{int(part):02X}" for part in reversed(host.split("."))), port)
 
 
-def _has_service(what: str) -> bool:
+def _has_service(what: str, word: str) -> bool:
     service = os.getppid()
-    return any(_has_open(pid, what) for each in (_listed, _found) for pid in each(service)) or _has_open(service, what)
+    children = (pid for each in (_listed, _found) for pid in each(service))
+    return any(_has_word(pid, word) and _has_open(pid, what) for pid in children) or _has_open(service, what)
 
 
 def _listed(parent: int) -> Iterator[int]:
@@ -55,6 +58,12 @@ def _found(parent: int) -> Iterator[int]:
         with suppress(*_GONE), open(f"/proc/{pid}/stat") as stat:
             if int(stat.read().rpartition(")")[2].split()[1]) == parent:
                 yield int(pid)
+
+
+def _has_word(pid: int, word: str) -> bool:
+    with suppress(*_GONE), open(f"/proc/{pid}/cmdline", "rb") as line:
+        return word.encode() in line.read().split(b"\0")
+    return False
 
 
 def _has_open(pid: int, what: str) -> bool:

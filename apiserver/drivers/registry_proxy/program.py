@@ -1,8 +1,9 @@
 """`program.py` with `-IS`: proxies for registries, on sockets that it inherits.
 
-stdin: a line of JSON, `[{"descriptor": 5, "name": "r.example", "authority": "r.example", "insecure": false}, ...]`; the
-program ends when its other end is closed. stdout: lines of JSON, `{"name": "r.example", "what": "refused", "text":
-"..."}`, as `Proxy` tells it. The environment names the proxies that lead to registries.
+stdin: a line of JSON, `{"word": "/tmp/x", "registries": [{"descriptor": 5, "name": "r.example", "authority":
+"r.example", "insecure": false}, ...]}`, the word being one of skopeo's command line in this call; the program ends when
+its other end is closed. stdout: lines of JSON, `{"name": "r.example", "what": "refused", "text": "..."}`, as `Proxy`
+tells it. The environment names the proxies that lead to registries.
 """
 
 import json
@@ -20,6 +21,10 @@ from apiserver.drivers.registry_proxy.server import Proxy, Registry
 
 def main() -> None:
     speaking = threading.Lock()
+    told = json.loads(sys.stdin.readline())
+
+    def admits(connection: socket.socket) -> bool:
+        return is_ours(connection, told["word"])
 
     def serve(named: dict[str, object]) -> None:
         listening = socket.socket(fileno=int(str(named.pop("descriptor"))))
@@ -29,10 +34,10 @@ def main() -> None:
             with speaking:
                 print(json.dumps({"name": registry.name, "what": what, "text": text}), flush=True)
 
-        proxy = Proxy(listening, registry, os.environ, is_ours, tell)
+        proxy = Proxy(listening, registry, os.environ, admits, tell)
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
 
-    for each in json.loads(sys.stdin.readline()):
+    for each in told["registries"]:
         serve(each)
     sys.stdin.read()
     sys.stdout.flush()

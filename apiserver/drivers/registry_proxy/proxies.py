@@ -148,11 +148,12 @@ def _with_reason(text: str, host: str, place: str, why: str) -> str:
 
 @asynccontextmanager
 async def registry_proxies(
-    programs: Programs, registries: Sequence[ProxiedRegistry], environment: Mapping[str, str]
+    programs: Programs, registries: Sequence[ProxiedRegistry], environment: Mapping[str, str], word: str
 ) -> AsyncGenerator[RegistryProxies, None]:
-    """Proxies on loopback, for processes of our own user alone; they are gone afterwards.
+    """Proxies on loopback, for our own children of one call alone; they are gone afterwards.
 
     Args:
+        word: of the command lines of those children, and of no others.
         environment: names the proxies of the host (`HTTPS_PROXY` and so on).
 
     Raises:
@@ -161,12 +162,12 @@ async def registry_proxies(
     with ExitStack() as ours:
         sockets = [ours.enter_context(_listening(each)) for each in registries]
         hosts = ["{}:{}".format(*each.getsockname()) for each in sockets]
-        told = [
+        listed = [
             {"descriptor": each.fileno(), **msgspec.structs.asdict(registry)}
             for each, registry in zip(sockets, registries, strict=True)
         ]
         proxies = RegistryProxies({each.name: host for each, host in zip(registries, hosts, strict=True)})
-        line = json.dumps(told).encode() + b"\n"
+        line = json.dumps({"word": word, "registries": listed}).encode() + b"\n"
         proxies.begin(programs, line, sockets, environment)
         try:
             yield proxies

@@ -119,7 +119,7 @@ class RegistryCalls:
             if not ours:
                 yield Call(words, reference, reference.domain)
                 return
-            async with self._proxies(list(ours)) as proxies:
+            async with self._proxies(list(ours), place) as proxies:
 
                 def write() -> RegistryFiles:
                     keys = {_through(each, proxies): known for each, known in ours.items()}
@@ -164,7 +164,7 @@ class RegistryCalls:
         if access.tls_verify is not None:
             endpoint = replace(endpoint, insecure=not access.tls_verify)
         credentials = await self._credentials(endpoint, reference, access)
-        async with self._spool.workplace() as place, self._proxies([endpoint]) as proxies:
+        async with self._spool.workplace() as place, self._proxies([endpoint], place) as proxies:
             name = _through(endpoint, proxies)
 
             def write() -> RegistryFiles:
@@ -211,7 +211,8 @@ class RegistryCalls:
             return given
         return await self._host.find(endpoint.location)
 
-    def _proxies(self, endpoints: Sequence[Endpoint]) -> AbstractAsyncContextManager[RegistryProxies]:
+    def _proxies(self, endpoints: Sequence[Endpoint], place: Path) -> AbstractAsyncContextManager[RegistryProxies]:
+        """For skopeo whose temporary directory is `place`."""
         hosts = dict.fromkeys(each.host for each in endpoints)
         registries = [
             ProxiedRegistry(
@@ -221,7 +222,7 @@ class RegistryCalls:
             )
             for host in hosts
         ]
-        return registry_proxies(self._programs, registries, self._files.proxies)
+        return registry_proxies(self._programs, registries, self._files.proxies, str(place))
 
 
 def _through(endpoint: Endpoint, proxies: RegistryProxies) -> str:
