@@ -429,6 +429,15 @@ async def test_after_a_short_redirect_its_connection_is_used_again(server: Serve
     assert (server.taken <= 2, other.taken) == (True, 1)  # the first may have been for TLS
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_path_is_asked_for_whole_or_not_at_all(server: Server) -> None:
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        assert (await ask("GET", "/v2/" + "a" * 65_000))[0] == 200
+        with pytest.raises(ConnectionError):
+            await ask("GET", "/v2/" + "a" * 66_000)
+    assert len(server.seen) == 1
+
+
 def _early(handler: Any, going: threading.Event, *, ends: bool) -> None:
     """Answers before it has had a body, and hears no more."""
     handler.wfile.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nhello")

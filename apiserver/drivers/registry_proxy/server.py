@@ -27,6 +27,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LONGEST_WAY = 10
 _SHORT = 2048
 """Bytes of a redirect that are heard to the end, so that its connection can be used again; as Go does it."""
+_LONGEST_LINE = 65536
 _TLS_HANDSHAKE = b"\x16"
 _OF_ONE_CONNECTION = frozenset(
     [
@@ -167,7 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.upstream.close()
 
     def handle_one_request(self) -> None:
-        self.raw_requestline = self.rfile.readline(65537)
+        self.raw_requestline = self.rfile.readline(_LONGEST_LINE + 1)
+        if len(self.raw_requestline) > _LONGEST_LINE:
+            raise _Cut  # part of a path would be another path
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True
             return
@@ -260,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
         while size := int(self.rfile.readline(100).split(b";")[0], 16):
             yield from self._pieces(size)
             self.rfile.readline(3)
-        while self.rfile.readline(65537).strip():
+        while self.rfile.readline(_LONGEST_LINE).strip():
             pass
 
     def _answer(self, places: Places, answer: http.client.HTTPResponse, url: str, by_registry: bool) -> None:
