@@ -741,7 +741,9 @@ async def test_only_the_service_and_what_it_has_started_for_this_call_are_served
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_registry_has_the_same_proxy_again_unless_there_is_one() -> None:
+async def test_a_registry_has_the_same_proxy_again_unless_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def hosts(*proxies: RegistryProxies) -> list[str]:
         return [each.hosts["r.example"] for each in proxies]
 
@@ -750,6 +752,10 @@ async def test_a_registry_has_the_same_proxy_again_unless_there_is_one() -> None
     async with proxied("127.0.0.1:1") as (_, third), proxied("127.0.0.1:2") as (_, fourth):
         (again, another) = hosts(third, fourth)
     assert (one, one != two, another not in (one, two)) == (again, True, True)
+    (tmp_path / "machine-id").write_text("another machine")
+    monkeypatch.setattr("apiserver.drivers.registry_proxy.proxies._MACHINE_ID", tmp_path / "machine-id")
+    async with proxied("127.0.0.1:1") as (_, elsewhere):
+        assert hosts(elsewhere) != [one]
 
 
 @pytest_twisted.ensureDeferred

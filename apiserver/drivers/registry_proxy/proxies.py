@@ -24,6 +24,7 @@ log = Logger()
 
 _PROGRAM = Path(__file__).with_name("program.py")
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+_MACHINE_ID = Path("/etc/machine-id")
 _PORT = 5000
 _BACKLOG = 64
 _BROKEN = r"(?:EOF|(?:readfrom|read|write) tcp [^\"]*?: (?:connection reset by peer|broken pipe))"
@@ -176,8 +177,12 @@ async def registry_proxies(
 
 
 def _listening(registry: ProxiedRegistry) -> socket.socket:
-    """At the same address for the same registry whenever that is free: skopeo remembers what a registry has by it."""
-    number = hashlib.sha256(f"{registry}".encode()).digest()
+    """At the same address for the same registry whenever that is free: skopeo remembers what a registry has by it.
+
+    Elsewhere it is another one, or a registry could be given a name that has the address of a certain other one.
+    """
+    machine = _MACHINE_ID.read_bytes() if _MACHINE_ID.exists() else b""  # it lies in memory, and is short
+    number = hashlib.sha256(machine + f"{registry}".encode()).digest()
     address = f"127.{64 + number[0] % 64}.{number[1]}.{1 + number[2] % 254}"
     try:
         return _listening_at(address, _PORT)
