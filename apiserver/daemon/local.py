@@ -139,9 +139,9 @@ def _images(
 
     @cache
     def registry() -> Registry:
-        from apiserver.local.images.platforms import host_platform
-        from apiserver.local.images.registry import SILENCE_LIMIT, LocalRegistry
-        from apiserver.local.images.registry_calls import registry_files
+        from apiserver.local.registries.calls import registry_files
+        from apiserver.local.registries.platforms import host_platform
+        from apiserver.local.registries.service import SILENCE_LIMIT, LocalRegistry
 
         limit = SILENCE_LIMIT if registry_timeout is None else registry_timeout
         return LocalRegistry(
@@ -161,7 +161,7 @@ def _images(
 
     def tidy(background: Background) -> None:
         async def clear_up() -> None:
-            from apiserver.local.images.promised import hold_to
+            from apiserver.local.registries.promised import hold_to
 
             with background.hold("removing what is left of a copy"):
                 await copies().after_death(lambda promised: hold_to(promised, reader, images))

@@ -11,10 +11,10 @@ from twisted.logger import Logger
 
 from apiserver.config.host.mountinfo import mounts
 from apiserver.engine.ports.host import HostFigures
-from apiserver.local.images.registries_conf import BadRegistriesConf, search_registries
-from apiserver.local.images.registry_calls import registry_files
 from apiserver.local.packages import packages
 from apiserver.local.paths import Paths
+from apiserver.local.registries.calls import registry_files
+from apiserver.local.registries.registries_conf import BadRegistriesConf, search_registries
 
 log = Logger()
 

@@ -28,9 +28,9 @@ from apiserver.engine.ports.registry import (
     RemoteManifest,
 )
 from apiserver.errors import NoSuchRemoteImage, RegistryRefused
-from apiserver.local.images.platforms import host_platform
 from apiserver.local.images.pulled import PulledFile
-from apiserver.local.images.registry import LocalRegistry
+from apiserver.local.registries.platforms import host_platform
+from apiserver.local.registries.service import LocalRegistry
 from tests.fakes.images import FakeImageSource, image
 from tests.fakes.registry import FakeRegistry
 from tests.support.image_archive import Entry, TestImage, layer

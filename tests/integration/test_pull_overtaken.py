@@ -13,9 +13,9 @@ from apiserver.drivers.process import Sink
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles, Skopeo
 from apiserver.engine.names import parse_reference
 from apiserver.engine.ports.registry import Platform, RegistryAccess
-from apiserver.local.images.platforms import host_platform
 from apiserver.local.images.pulled import PulledFile
-from apiserver.local.images.registry import LocalRegistry
+from apiserver.local.registries.platforms import host_platform
+from apiserver.local.registries.service import LocalRegistry
 from tests.support.image_archive import Entry, TestImage, layer
 from tests.support.image_stores import RealStore, in_thread, real_store
 from tests.support.registry import docker_registry

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from apiserver.local.images import lookaside, registries_conf
-from apiserver.local.images.endpoints import Endpoint, Source, destination, source, write_conf
-from apiserver.local.images.lookaside import write_registries_d
+from apiserver.local.registries import lookaside, registries_conf
+from apiserver.local.registries.endpoints import Endpoint, Source, destination, source, write_conf
+from apiserver.local.registries.lookaside import write_registries_d
 from tests.support.image_archive import busybox_image
 from tests.support.registry import DockerRegistry, docker_registry
 

@@ -17,7 +17,7 @@ from twisted.internet import reactor
 
 from apiserver.drivers.process import Programs
 from apiserver.engine.ports.registry import Credentials
-from apiserver.local.images.host_credentials import RUNTIME_AUTHFILE, HostCredentials, HostCredentialsFailed
+from apiserver.local.registries.host_credentials import RUNTIME_AUTHFILE, HostCredentials, HostCredentialsFailed
 from tests.support.host_files import with_host_files
 from tests.support.image_archive import busybox_image
 from tests.support.image_stores import in_thread

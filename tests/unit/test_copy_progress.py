@@ -22,10 +22,10 @@ from apiserver.errors import (
     RegistryUnreachable,
 )
 from apiserver.http.flavour import Flavour
-from apiserver.local.images.copy_progress import CopyProgress
-from apiserver.local.images.registries_conf import BadRegistriesConf, short_name
-from apiserver.local.images.registry_errors import registry_error
-from apiserver.local.images.remote_manifest import BadManifest, read_manifest
+from apiserver.local.registries.copy_progress import CopyProgress
+from apiserver.local.registries.errors import registry_error
+from apiserver.local.registries.registries_conf import BadRegistriesConf, short_name
+from apiserver.local.registries.remote_manifest import BadManifest, read_manifest
 from tests.support.results import result_of
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64

@@ -15,8 +15,8 @@ from apiserver.engine.ports.registry import Platform
 from apiserver.errors import InvalidParameter
 from apiserver.local.images.archive import archived_images
 from apiserver.local.images.compression import Damaged, Decompressor
-from apiserver.local.images.remote_manifest import NoFittingImage, fitting, read_manifest, remote_image
 from apiserver.local.images.tarscan import check
+from apiserver.local.registries.remote_manifest import NoFittingImage, fitting, read_manifest, remote_image
 from tests.support.hostile_archives import MANIFESTS, archives, layers
 
 FUZZ = settings(derandomize=True, max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))

@@ -11,8 +11,8 @@ import pytest
 
 from apiserver.engine.ports.host import HostFigures
 from apiserver.local.figures import measure
-from apiserver.local.images import registries_conf
 from apiserver.local.paths import Paths
+from apiserver.local.registries import registries_conf
 
 
 @pytest.fixture

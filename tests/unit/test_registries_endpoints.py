@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apiserver.errors import NotImplementedYet
-from apiserver.local.images import registries_conf
-from apiserver.local.images.endpoints import Endpoint, Source, destination, full_name, source, write_conf
-from apiserver.local.images.registries_conf import BadRegistriesConf, search_registries
+from apiserver.local.registries import registries_conf
+from apiserver.local.registries.endpoints import Endpoint, Source, destination, full_name, source, write_conf
+from apiserver.local.registries.registries_conf import BadRegistriesConf, search_registries
 
 
 @pytest.fixture(autouse=True)

@@ -16,14 +16,14 @@ from twisted.internet import reactor
 from apiserver.drivers.process import Programs
 from apiserver.engine.ports.registry import Credentials
 from apiserver.errors import HostError
-from apiserver.local.images import registries_conf
-from apiserver.local.images.host_credentials import (
+from apiserver.local.registries import registries_conf
+from apiserver.local.registries.host_credentials import (
     BadAuthFile,
     CredentialHelperFailed,
     HostCredentials,
     HostCredentialsFailed,
 )
-from apiserver.local.images.registries_conf import BadRegistriesConf
+from apiserver.local.registries.registries_conf import BadRegistriesConf
 from tests.support.results import at_once, result_of
 
 REGISTRY = "r.example:5000"

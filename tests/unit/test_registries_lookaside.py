@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from apiserver.local.images import lookaside
-from apiserver.local.images.lookaside import BadRegistriesD, write_registries_d
+from apiserver.local.registries import lookaside
+from apiserver.local.registries.lookaside import BadRegistriesD, write_registries_d
 
 PROXY = "127.0.0.1:4"
 DEBIAN = """

@@ -10,7 +10,7 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from apiserver.drivers.process import Child, Completed, Programs
-from apiserver.local.images.watched import Silent, Watcher
+from apiserver.local.registries.watched import Silent, Watcher
 from tests.support.image_stores import in_thread
 
 PROGRAMS = Programs(reactor)

@@ -8,9 +8,9 @@ import pytest
 
 from apiserver.engine.ports.registry import Platform, RemoteBlob, RemoteImage
 from apiserver.errors import RegistryFailed
-from apiserver.local.images.announced import check_sizes
-from apiserver.local.images.platforms import wanted
-from apiserver.local.images.remote_manifest import (
+from apiserver.local.registries.announced import check_sizes
+from apiserver.local.registries.platforms import wanted
+from apiserver.local.registries.remote_manifest import (
     BadManifest,
     Descriptor,
     Manifest,

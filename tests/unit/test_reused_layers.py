@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from apiserver.local.images.reused_layers import ReusedLayers
+from apiserver.local.registries.reused_layers import ReusedLayers
 
 DIFFS = tuple("sha256:" + each * 64 for each in "abc")
 BLOBS = tuple("sha256:" + each * 64 for each in "def")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from apiserver.engine.ports.registry import Credentials
-from apiserver.local.images.private_file import write_private
+from apiserver.local.registries.private_file import write_private
 
 
 def write_authfile(path: Path, credentials: Mapping[str, Credentials]) -> Path:

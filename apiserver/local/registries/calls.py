@@ -17,12 +17,12 @@ from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryPr
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles
 from apiserver.engine.ports.registry import Credentials, Platform, Reference, RegistryAccess
 from apiserver.errors import EngineError, RegistryForbids, RegistryUnreachable
-from apiserver.local.images.authfile import write_authfile
-from apiserver.local.images.endpoints import Endpoint, Source, destination, source, write_conf
-from apiserver.local.images.host_credentials import HostCredentials, HostCredentialsFailed
-from apiserver.local.images.lookaside import write_registries_d
-from apiserver.local.images.registry_errors import registry_error
 from apiserver.local.images.spool import Spool
+from apiserver.local.registries.authfile import write_authfile
+from apiserver.local.registries.endpoints import Endpoint, Source, destination, source, write_conf
+from apiserver.local.registries.errors import registry_error
+from apiserver.local.registries.host_credentials import HostCredentials, HostCredentialsFailed
+from apiserver.local.registries.lookaside import write_registries_d
 from apiserver.local.threads import InThread
 
 ANY_PLATFORM = Platform()

@@ -19,8 +19,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from apiserver.errors import NotImplementedYet
-from apiserver.local.images.private_file import write_private
-from apiserver.local.images.registries_conf import BadRegistriesConf, drop_ins, files, read
+from apiserver.local.registries.private_file import write_private
+from apiserver.local.registries.registries_conf import BadRegistriesConf, drop_ins, files, read
 
 _ALL = "all"
 _LIMITS = frozenset({"", _ALL, "digest-only", "tag-only"})

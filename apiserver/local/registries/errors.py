@@ -20,8 +20,8 @@ from apiserver.errors import (
     RegistrySilent,
     RegistryUnreachable,
 )
-from apiserver.local.images.remote_manifest import BadManifest
 from apiserver.local.images.spool import NoRoom
+from apiserver.local.registries.remote_manifest import BadManifest
 
 _UNREACHABLE = (
     "connection refused",

@@ -21,8 +21,8 @@ from apiserver.config.host.programs import parse_version, version_numbers
 from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.engine.ports.registry import Credentials
 from apiserver.errors import HostError, ProgramMissing
-from apiserver.local.images import registries_conf
-from apiserver.local.images.registries_conf import BadRegistriesConf
+from apiserver.local.registries import registries_conf
+from apiserver.local.registries.registries_conf import BadRegistriesConf
 from apiserver.local.threads import InThread
 
 RUNTIME_AUTHFILE = Path("/run/containers/0/auth.json")

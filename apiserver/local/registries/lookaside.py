@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from apiserver.errors import HostError
-from apiserver.local.images.private_file import write_private
+from apiserver.local.registries.private_file import write_private
 
 SYSTEM = Path("/etc/containers/registries.d")
 USER = Path("/root/.config/containers/registries.d")

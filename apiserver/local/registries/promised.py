@@ -15,9 +15,9 @@ from twisted.logger import Logger
 from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import RemoteImage
 from apiserver.errors import RegistryFailed
-from apiserver.local.images.announced import check_sizes
 from apiserver.local.images.reader import StoreReader
 from apiserver.local.images.store import ImageStore
+from apiserver.local.registries.announced import check_sizes
 
 log = Logger()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit
 
-from apiserver.local.images.remote_manifest import BadManifest, read_manifest
+from apiserver.local.registries.remote_manifest import BadManifest, read_manifest
 
 
 class ReusedLayers:

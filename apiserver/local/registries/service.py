@@ -25,21 +25,21 @@ from apiserver.engine.ports.registry import (
     ShortName,
 )
 from apiserver.errors import ImageRemovedUnderneath, ImageVanished, NotImplementedYet, RegistryError, RegistryFailed
-from apiserver.local.images import remote_manifest
-from apiserver.local.images.announced import check_sizes
 from apiserver.local.images.copies import Copies
-from apiserver.local.images.copy_progress import BytesSent, CopyProgress, growing_files
-from apiserver.local.images.platforms import wanted
-from apiserver.local.images.promised import config_id, promise
 from apiserver.local.images.pulled import PulledFile
 from apiserver.local.images.reader import StoreReader
-from apiserver.local.images.registries_conf import short_name
-from apiserver.local.images.registry_calls import ANY_PLATFORM, Call, RegistryCalls
-from apiserver.local.images.registry_errors import silence
-from apiserver.local.images.reused_layers import ReusedLayers
 from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore
-from apiserver.local.images.watched import Silent, Watcher
+from apiserver.local.registries import remote_manifest
+from apiserver.local.registries.announced import check_sizes
+from apiserver.local.registries.calls import ANY_PLATFORM, Call, RegistryCalls
+from apiserver.local.registries.copy_progress import BytesSent, CopyProgress, growing_files
+from apiserver.local.registries.errors import silence
+from apiserver.local.registries.platforms import wanted
+from apiserver.local.registries.promised import config_id, promise
+from apiserver.local.registries.registries_conf import short_name
+from apiserver.local.registries.reused_layers import ReusedLayers
+from apiserver.local.registries.watched import Silent, Watcher
 from apiserver.local.threads import InThread
 
 SILENCE_LIMIT = 60.0

@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from apiserver.drivers.process import Child, ProgramFailed
-from apiserver.local.images.copy_progress import bytes_moved, waits_for_a_lock
+from apiserver.local.registries.copy_progress import bytes_moved, waits_for_a_lock
 from apiserver.local.threads import InThread
 
 T = TypeVar("T")
