@@ -7,7 +7,6 @@ import http.server
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -26,6 +25,7 @@ from apiserver.drivers.registry_proxy.connections import Unreachable
 from apiserver.drivers.registry_proxy.origins import Origin
 from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
 from apiserver.drivers.registry_proxy.server import Proxy, Registry
+from tests.support.http_server import Handler, RunningServer
 from tests.support.registry import make_certificate
 
 SECRET = "Basic c2VjcmV0"
@@ -33,7 +33,7 @@ WORD = "/tmp/of-this-call"
 LARGE = os.urandom(5_000_000)
 
 
-class Server:
+class Server(RunningServer):
     """Answers each request by `answer`, of a handler, its method and path and its body.
 
     Attributes:
@@ -57,32 +57,10 @@ class Server:
         self.taken = 0
         server = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None: ...
-
+        class Answering(Handler):
             def setup(self) -> None:
                 server.taken += 1
                 super().setup()
-
-            def say(self, status: int, body: bytes = b"", **headers: str) -> None:
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name.replace("_", "-"), value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
-
-            def body(self) -> bytes:
-                if self.headers.get("Transfer-Encoding") != "chunked":
-                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                got = b""
-                while size := int(self.rfile.readline(), 16):
-                    got += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-                return got
 
             def handle_any(self) -> None:
                 seen = (self.command, self.path, self.headers.get("Host"), self.headers.get("Authorization"))
@@ -97,25 +75,10 @@ class Server:
 
             do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        if tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
-            if (tls / "client.cert").exists():
-                context.verify_mode = ssl.CERT_OPTIONAL
-                context.load_verify_locations(tls / "client.cert")
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        self.port: int = self._server.server_address[1]
-        self.scheme = "http" if tls is None else "https"
+        super().__init__(Answering, tls)
 
     def url(self, host: str = "127.0.0.1") -> str:
         return f"{self.scheme}://{host}:{self.port}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.server
 import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -22,6 +20,7 @@ import pytest
 from tests.integration.test_pull_bad_registry import skopeos
 from tests.integration.test_pull_docker import auth
 from tests.integration.test_push import push
+from tests.support.http_server import Handler, RunningServer
 from tests.support.image_archive import Entry, TestImage, busybox_image, docker_archive, layer
 from tests.support.outside import until
 from tests.support.registry import PASSWORD, USERNAME, make_certificate
@@ -31,7 +30,7 @@ TOKEN = "the-token"
 BASIC = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
 
 
-class Registry:
+class Registry(RunningServer):
     """Takes images, and says where each upload is to be sent as a test wants it.
 
     Args:
@@ -52,32 +51,9 @@ class Registry:
         self.going.set()
         self.seen: list[tuple[str, str, str | None]] = []
         self.stored: dict[str, bytes] = {}
-        self.scheme = "http" if tls is None else "https"
         registry = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None: ...
-
-            def say(self, status: int, body: bytes = b"", **headers: str) -> None:
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name.replace("_", "-"), value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
-
-            def body(self) -> bytes:
-                if self.headers.get("Transfer-Encoding") != "chunked":
-                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                got = b""
-                while size := int(self.rfile.readline(), 16):
-                    got += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-                return got
-
+        class Answering(Handler):
             def answer(self) -> None:
                 given = self.headers.get("Authorization")
                 registry.seen.append((self.command, self.path, given))
@@ -119,22 +95,13 @@ class Registry:
 
             do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = answer  # noqa: N815
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        if tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.port: int = self._server.server_address[1]
-        self.host = f"127.0.0.1:{self.port}"
+        super().__init__(Answering, tls)
         self.url = f"{self.scheme}://{self.host}"
         self.elsewhere = f"{self.scheme}://localhost:{self.port}"
 
     def close(self) -> None:
         self.going.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().close()
 
 
 @pytest.fixture(params=[("http", "basic"), ("https", "basic"), ("https", "bearer"), ("http", "anybody")])
