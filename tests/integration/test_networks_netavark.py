@@ -383,6 +383,21 @@ async def test_a_bridge_that_nobody_is_on_stands_for_a_while(world: World) -> No
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_bridge_goes_though_who_was_to_be_on_it_failed_to(world: World) -> None:
+    await world.stands()
+    good = await world.plan()
+    attachment = good.attachments[0]
+    bad = replace(good, attachments=(replace(attachment, lease=replace(attachment.lease, mac="nonsense")),))
+    with pytest.raises(NetworkFailed):
+        await world.networks.attach(bad)
+    assert world.machine.unsettled == {BRIDGES}
+    world.clock.advance(LINGER)
+    while world.machine.unsettled:
+        await deferLater(reactor, 0.01)
+    world.nothing_stands()
+
+
+@pytest_twisted.ensureDeferred
 @pytest.mark.parametrize("later", [False, True], ids=["same", "later"])
 async def test_a_bridge_that_nobody_is_on_goes_also_where_runs_are_on_others(world: World, later: bool) -> None:
     kept = await world.plan()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence, Set
+from collections.abc import Coroutine, Iterator, Sequence, Set
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -47,6 +48,7 @@ class Lingering:
         self._reactor = reactor
         self._guard = guard
         self._rising: set[str] = set()
+        self._ending = False
         self._until: dict[str, IDelayedCall] = {}
         """When each that lingers is let go of."""
 
@@ -66,7 +68,8 @@ class Lingering:
         Raises:
             HostError: something is still there.
         """
-        self.stop(self._until.keys())
+        self._ending = True
+        self._stop(self._until.keys())
         bridges = frozenset(bridge.interface for bridge in self._bridges.all())
         if bridges:
             self._guard.begin(BRIDGES)  # until they are gone: we may be killed while we wait for netavark
@@ -81,23 +84,34 @@ class Lingering:
                 self._rising.add(attachment.network.interface)
                 self._in_background(self._hold_up(attachment.network, plan.firewall))
 
-    def stop(self, bridges: Set[str]) -> bool:
-        """Somebody comes, who tells the guard when he is there; answers whether he was waited for."""
+    @contextmanager
+    def expecting(self, bridges: Set[str]) -> Iterator[None]:
+        """Somebody comes to these, or fails to."""
+        waited_for = self._stop(bridges)
+        try:
+            yield
+        except BaseException:
+            self.see_who_is_left()
+            raise
+        if waited_for:
+            self._say_to_guard(self._unused())
+
+    def _stop(self, bridges: Set[str]) -> bool:
+        """Whether any of them lingered."""
         waited_for = [self._until.pop(bridge) for bridge in bridges & self._until.keys()]
         for each in waited_for:
             each.cancel()
         return bool(waited_for)
 
     def see_who_is_left(self) -> None:
-        """Somebody has gone: each bridge that nobody is on now begins to linger."""
+        """Somebody has gone: each bridge that nobody is on now begins to linger, unless all end."""
+        if self._ending:
+            return
         unused = self._unused()
         for bridge in unused:
             if bridge not in self._until:
                 self._until[bridge] = self._reactor.callLater(LINGER, self._is_over, bridge)
         self._say_to_guard(unused)
-
-    def tell_guard(self) -> None:
-        self._say_to_guard(self._unused())
 
     async def _hold_up(self, network: Network, firewall: str) -> None:
         try:
@@ -126,7 +140,7 @@ class Lingering:
                         await self._let_go(bridge)
                     except (HostError, OSError) as error:
                         failures.append(f"{bridge.interface}: {error}")
-        self.tell_guard()
+        self._say_to_guard(self._unused())
         if failures:
             raise HostError("; ".join(failures))
 

@@ -114,16 +114,14 @@ class LocalNetworks:
 
     async def open(self, plan: NetworkPlan) -> Sequence[Endpoint] | None:
         path = Path(plan.namespace)
-        waited_for = self._lingering.stop(bridges_of(plan))
-        try:
-            # One of this name would be a left-over: a run is set up once.
-            await self._namespaces.make_anew(path)
-        except OSError as error:
-            raise NetworkFailed(f"no namespace: {error}") from error
-        self._open.add(path)
-        self._attached.add(plan)
-        if waited_for:
-            self._lingering.tell_guard()
+        with self._lingering.expecting(bridges_of(plan)):
+            try:
+                # One of this name would be a left-over: a run is set up once.
+                await self._namespaces.make_anew(path)
+            except OSError as error:
+                raise NetworkFailed(f"no namespace: {error}") from error
+            self._open.add(path)
+            self._attached.add(plan)
         return foreseen(plan)
 
     async def attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
@@ -147,26 +145,27 @@ class LocalNetworks:
             self._work.end()
 
     async def _attach(self, plan: NetworkPlan) -> Sequence[Endpoint]:
-        path = Path(plan.namespace)
         self._attached.add(plan)
-        waited_for = self._lingering.stop(bridges_of(plan))
-        async with self._turn(plan):
-            try:
-                if path not in self._open:
-                    await self._namespaces.make_anew(path)
-                answer = await self._netavark.setup(path, request_json(plan), plan.firewall)
-                made = endpoints(plan, answer)
-            except BaseException as failure:
-                await self._undo(plan)
-                if isinstance(failure, ProgramFailed):
-                    raise NetworkFailed(failure.subject) from failure
-                raise
-            finally:
-                self._open.discard(path)
-        if waited_for:
-            self._lingering.tell_guard()
+        with self._lingering.expecting(bridges_of(plan)):
+            async with self._turn(plan):
+                made = await self._set_up(plan)
         self._lingering.hold_up(plan)
         return made
+
+    async def _set_up(self, plan: NetworkPlan) -> Sequence[Endpoint]:
+        path = Path(plan.namespace)
+        try:
+            if path not in self._open:
+                await self._namespaces.make_anew(path)
+            answer = await self._netavark.setup(path, request_json(plan), plan.firewall)
+            return endpoints(plan, answer)
+        except BaseException as failure:
+            await self._undo(plan)
+            if isinstance(failure, ProgramFailed):
+                raise NetworkFailed(failure.subject) from failure
+            raise
+        finally:
+            self._open.discard(path)
 
     async def _detach(self, plan: NetworkPlan) -> None:
         async with self._turn(plan):
