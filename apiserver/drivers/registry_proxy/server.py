@@ -9,25 +9,22 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, NamedTuple
 
+from apiserver.drivers.registry_proxy.bodies import LONGEST_LINE, PIECE, Cut, body_of
 from apiserver.drivers.registry_proxy.challenges import through_the_proxy
 from apiserver.drivers.registry_proxy.connections import Trust, Unreachable, certificates_of
 from apiserver.drivers.registry_proxy.origins import Origin, Places, Refused, keeps_credentials, split
-from apiserver.drivers.registry_proxy.upstream import Body, Upstream
-
-PIECE = 128 * 1024
-"""Bytes that are moved at once."""
+from apiserver.drivers.registry_proxy.upstream import Upstream
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LONGEST_WAY = 10
 _SHORT = 2048
 """Bytes of a redirect that are heard to the end, so that its connection can be used again; as Go does it."""
-_LONGEST_LINE = 65536
 _TLS_HANDSHAKE = b"\x16"
 _OF_ONE_CONNECTION = frozenset(
     [
@@ -162,20 +159,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.upstream = Upstream(self.server.trust, self.server.environment)
         try:
             super().handle()
-        except (ConnectionError, _Cut):
+        except (ConnectionError, Cut):
             return  # skopeo has gone, or is to notice that something is missing
         finally:
             self.upstream.close()
 
     def handle_one_request(self) -> None:
-        self.raw_requestline = self.rfile.readline(_LONGEST_LINE + 1)
-        if len(self.raw_requestline) > _LONGEST_LINE:
-            raise _Cut  # part of a path would be another path
+        self.raw_requestline = self.rfile.readline(LONGEST_LINE + 1)
+        if len(self.raw_requestline) > LONGEST_LINE:
+            raise Cut  # part of a path would be another path
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True
             return
         if self.server.refused:
-            raise _Cut
+            raise Cut
         origin = self.server.named.origins()[-1]
         try:
             places = self.server.places(self.upstream)
@@ -187,10 +184,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._pass_on(places, origin, target)
         except Refused as error:
             self.server.refuse(error)
-            raise _Cut from None
+            raise Cut from None
         except Unreachable as error:
             self.server.unreachable(origin, error)
-            raise _Cut from None
+            raise Cut from None
 
     def _nothing_there(self) -> None:
         self.send_response_only(404)
@@ -203,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in self.headers.items()
             if name.lower() not in _OF_ONE_CONNECTION | {"host", "content-length"}
         ]
-        body, asked = self._body(), origin
+        body, asked = body_of(self.headers, self.rfile), origin
         for _ in range(_LONGEST_WAY):
             answer = self.upstream.ask(origin, self.command, target, headers, body)
             leads, url = answer.headers.get("Location"), f"{origin}{target}"
@@ -240,32 +237,6 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError as error:
             raise Refused(f"{places.registry} redirects to a place that cannot be read: {error}") from None
 
-    def _body(self) -> Body | None:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            return Body(None, self._chunks())
-        length = self.headers.get("Content-Length")
-        if length is None:
-            return None
-        return Body(int(length), self._pieces(int(length)))
-
-    def _pieces(self, left: int) -> Iterator[bytes]:
-        while left:
-            try:
-                piece = self.rfile.read1(min(left, PIECE))
-            except ConnectionError:
-                raise _Cut from None  # by whom is not to be mixed up
-            if not piece:
-                raise _Cut
-            left -= len(piece)
-            yield piece
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := int(self.rfile.readline(100).split(b";")[0], 16):
-            yield from self._pieces(size)
-            self.rfile.readline(3)
-        while self.rfile.readline(_LONGEST_LINE).strip():
-            pass
-
     def _answer(self, places: Places, answer: http.client.HTTPResponse, url: str, by_registry: bool) -> None:
         # An upload goes on where 202 says; what was made (201) is asked for by its own name.
         leads = answer.headers.get("Location") if answer.status == 202 or answer.status in _REDIRECTS else None
@@ -292,12 +263,8 @@ class _Handler(BaseHTTPRequestHandler):
             while piece := answer.read1(PIECE):
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         except http.client.HTTPException:
-            raise _Cut from None
+            raise Cut from None
         if answer.length:
-            raise _Cut  # of what was announced
+            raise Cut  # of what was announced
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
-
-
-class _Cut(Exception):
-    """skopeo's connection ends here, as the registry's did or is to."""

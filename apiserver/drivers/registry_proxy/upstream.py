@@ -6,9 +6,9 @@ import http.client
 import select
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
+from apiserver.drivers.registry_proxy.bodies import Body
 from apiserver.drivers.registry_proxy.connections import Trust, Unreachable, connect, why
 from apiserver.drivers.registry_proxy.origins import Origin
 
@@ -104,13 +104,6 @@ def _has_ended(connection: http.client.HTTPConnection) -> bool:
     finally:
         connection.sock.settimeout(None)
     return True
-
-
-class Body(NamedTuple):
-    """Of a request, as it comes; `length` is None where it is chunked."""
-
-    length: int | None
-    pieces: Iterator[bytes]
 
 
 def _send(
