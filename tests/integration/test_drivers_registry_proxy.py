@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -689,10 +690,14 @@ async def test_only_the_service_and_what_it_has_started_for_this_call_are_served
     """
     async with proxied(f"127.0.0.1:{server.port}") as (ask, proxies):
         assert (await ask("GET", "/v2/"))[0] == 200
-        curl = ["curl", "-sS", "--noproxy", "*", f"http://{proxies.hosts['r.example']}/v2/"]
+        asks = (
+            "import http.client, sys; asked = http.client.HTTPConnection(sys.argv[1]); asked.request('GET', '/v2/');"
+            " print(end=asked.getresponse().read().decode())"
+        )
+        program = [sys.executable, "-IS", "-c", asks, proxies.hosts["r.example"]]
 
         async def served(*before: str, word: str = WORD) -> str:
-            words = [*before, *curl, "--user-agent", word]
+            words = [*before, *program, word]
             done = await deferToThread(lambda: subprocess.run(words, capture_output=True, text=True, check=False))
             return done.stdout
 
