@@ -113,18 +113,17 @@ class Proxy(ThreadingMixIn, TCPServer):
         """
         with self._finding:
             if self._places is None:
-                *others, last = self.named.origins()
-                for origin in others:
-                    try:
-                        upstream.connected(origin)
-                    except Unreachable:
-                        continue
-                    break
-                else:
-                    origin = last
-                    upstream.connected(origin)
-                self._places = Places(self.named.name, origin)
+                self._places = Places(self.named.name, self._first_reached(upstream))
             return self._places
+
+    def _first_reached(self, upstream: Upstream) -> Origin:
+        *others, last = self.named.origins()
+        for origin in others:
+            with suppress(Unreachable):
+                upstream.connected(origin)
+                return origin
+        upstream.connected(last)
+        return last
 
     def refuse(self, why: Refused) -> None:
         """From now on nothing goes through."""
