@@ -191,6 +191,38 @@ def test_each_kind_of_refusal_is_known_by_skopeos_words(said: str, kind: type[En
     assert type(registry_error(failed, Reference("r.example", "box", "latest"), PLACE)) is kind
 
 
+UNKNOWN = "reading manifest 1 in r.example/box: manifest unknown"
+AWAY = "pinging container registry r.example: dial tcp: connection refused"
+OF_MIRROR = "pinging container registry m.example: dial tcp: connection refused"
+NOT_LET_IN = "reading manifest 1 in m.example/box: unauthorized: authentication required"
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "registry", "kind", "to_docker"),
+    [
+        ([OF_MIRROR], UNKNOWN, NoSuchRemoteImage, "manifest for r.example/box:1 not found: manifest unknown: "),
+        ([NOT_LET_IN, OF_MIRROR], UNKNOWN, NoSuchRemoteImage, "manifest for r.example/box:1 not found: "),
+        (["registry m.example is blocked in x or y"], UNKNOWN, NoSuchRemoteImage, "manifest for r.example/box:1 "),
+        (["[odd]): x: StatusCode: 403"], UNKNOWN, NoSuchRemoteImage, "manifest for r.example/box:1 not found: "),
+        ([OF_MIRROR], "received unexpected HTTP status: 502 Bad Gateway", RegistryFailed, "received unexpected HTTP"),
+        ([UNKNOWN], "unauthorized: authentication required", RegistryRefused, "unauthorized: authentication required"),
+        ([NOT_LET_IN], AWAY, RegistryRefused, f"(Mirrors also failed: [m.example/box:1: {NOT_LET_IN}]): r.example"),
+        ([UNKNOWN], AWAY, RegistryUnreachable, f"(Mirrors also failed: [m.example/box:1: {UNKNOWN}]): r.example"),
+    ],
+)
+def test_what_the_registry_says_counts_before_what_its_mirrors_say(
+    mirrors: list[str], registry: str, kind: type[EngineError], to_docker: str
+) -> None:
+    failed = "\\n".join(f"[m.example/box:1: {each}]" for each in mirrors)
+    under_way = "initializing source docker://r.example/box:1: "
+    whole = f"{under_way}(Mirrors also failed: {failed}): r.example/box:1: {registry}"
+    stderr = f'time="1" level=fatal msg="{whole}"'.encode()
+    error = registry_error(ProgramFailed("skopeo", 1, stderr), Reference("r.example", "box", "1"), PLACE)
+    assert type(error) is kind
+    assert Flavour.DOCKER.words(error).startswith(to_docker)
+    assert Flavour.LIBPOD.words(error) == whole.replace("\\n", " ")
+
+
 @pytest.mark.parametrize("words", ["unauthorized: authentication required", "authentication required"])
 def test_a_missing_login_has_the_registrys_code_whether_skopeo_says_it_or_not(words: str) -> None:
     failed = ProgramFailed("skopeo", 1, f'time="1" level=fatal msg="reading manifest 1 in r/box: {words}"'.encode())

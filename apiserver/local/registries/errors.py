@@ -14,6 +14,7 @@ from apiserver.errors import (
     ImageVanished,
     NoSuchRemoteImage,
     RegistryDenies,
+    RegistryError,
     RegistryFailed,
     RegistryForbids,
     RegistryRefused,
@@ -54,7 +55,14 @@ _UNAUTHORIZED = (
     "StatusCode: 401",
     "401 (Unauthorized)",
 )
-
+_KINDS = (
+    (RegistryForbids, _FORBIDDEN_HERE),
+    (RegistryDenies, _DENIED),
+    (RegistryRefused, _UNAUTHORIZED),
+    (RegistryUnreachable, _UNREACHABLE),
+    (NoSuchRemoteImage, _UNKNOWN),
+)
+"""By the words for each; the first that has any said is it."""
 
 _TOO_LARGE = "exceeded maximum allowed size of"
 
@@ -69,6 +77,8 @@ _UNDER_WAY = re.compile(
     r'|authenticating creds for "[^"]*": )+'
 )
 """What skopeo, as Podman, was about to do; dockerd does not say it."""
+_OF_MIRRORS = re.compile(r"\(Mirrors also failed: .*\]\): (?:\S+: )?", re.DOTALL)
+"""What the mirrors said, and what the repository is called at its registry, before what that said itself."""
 _VANISHED = re.compile(r"^committing the finished image: .*: (?:image|layer) not known$", re.DOTALL)
 _LISTING = "Error listing repository tags: "
 _NO_SUCH_REPOSITORY = "repository name not known to registry"
@@ -83,6 +93,8 @@ def registry_error(
 ) -> EngineError:
     """The kind by skopeo's words, since its exit status is 1 for all on Debian 12.
 
+    Where mirrors failed too, what the registry itself said counts, unless it was not there to say anything.
+
     Args:
         temporary: the private directory of the call, which is nobody else's business.
         unmasked: puts the registry's own name where skopeo knows another.
@@ -93,27 +105,27 @@ def registry_error(
         return NoRoom(said.removesuffix(": no space left on device"))
     if _VANISHED.match(said):
         return ImageVanished(said)
-    to_docker = said[found.end() :] if (found := _UNDER_WAY.match(said)) else said
+    deciding = _OF_MIRRORS.sub("", said)
+    kind = _kind(deciding, reference)
+    if kind is RegistryUnreachable:
+        deciding, kind = said, _kind(said, reference)
+    to_docker = deciding[found.end() :] if (found := _UNDER_WAY.match(deciding)) else deciding
     said = _SAID_TWICE.sub(r": \1", said)
-    bare = said.replace(reference.repository, "")  # a name may hold any of the words
-    if _TOO_LARGE in bare:
+    if _TOO_LARGE in deciding:
         return BadManifest(said)
-    if any(word in bare for word in _FORBIDDEN_HERE):
-        return RegistryForbids(said, to_docker)
-    if any(word in bare for word in _DENIED):
-        return RegistryDenies(said, to_docker)
-    if any(word in bare for word in _UNAUTHORIZED):
+    if kind is RegistryRefused:
         said, to_docker = (_WITHOUT_CODE.sub(_WITH_CODE, words) for words in (said, to_docker))
-        return RegistryRefused(said, to_docker)
-    if any(word in bare for word in _UNREACHABLE):
-        return RegistryUnreachable(said, to_docker)
-    if any(word in bare for word in _UNKNOWN):
+    if kind is NoSuchRemoteImage:
         name = reference.tagged().familiar
+        to_docker = f"manifest for {name} not found: manifest unknown: {last_words(said)}"
         if said.startswith(_LISTING):
-            name = reference.familiar
-            return NoSuchRemoteImage(said, f"repository {name} not found: name unknown: {_NO_SUCH_REPOSITORY}")
-        return NoSuchRemoteImage(said, f"manifest for {name} not found: manifest unknown: {last_words(said)}")
-    return RegistryFailed(said, to_docker)
+            to_docker = f"repository {reference.familiar} not found: name unknown: {_NO_SUCH_REPOSITORY}"
+    return kind(said, to_docker)
+
+
+def _kind(said: str, reference: Reference) -> type[RegistryError]:
+    bare = said.replace(reference.repository, "")  # a name may hold any of the words
+    return next((kind for kind, words in _KINDS if any(each in bare for each in words)), RegistryFailed)
 
 
 def silence(error: ProgramFailed | None, reference: Reference, seconds: float) -> RegistryFailed | RegistrySilent:
