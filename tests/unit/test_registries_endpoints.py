@@ -249,6 +249,12 @@ def test_a_request_has_the_last_word_on_how_all_are_spoken_to() -> None:
     )
 
 
+def test_a_host_that_may_be_insecure_is_no_other_and_does_not_count_where_a_request_says_how() -> None:
+    found = Source(Endpoint("r.example/box"), (Endpoint("m.example/box"), Endpoint("r.example:5/box")))
+    assert [each.insecure for each in found.verified(None, "r.example").endpoints] == [False, False, True]
+    assert found.verified(True, "r.example") == found
+
+
 MIRRORED = Source(
     Endpoint("up.example/box"),
     (

@@ -52,10 +52,13 @@ class RegistryAccess(Struct, frozen=True):
             empty name are for the registry of the reference. A registry gets none but its own.
         tls_verify: False allows a certificate that nobody vouches for, and plain HTTP; None leaves it to the
             back end's configuration of registries.
+        insecure_host: `host[:port]` for which that is allowed where `tls_verify` is None: for this host alone, not
+            for mirrors, nor for where else the back end's configuration has a repository come from.
     """
 
     credentials: Mapping[str, Credentials] = field(default_factory=dict)
     tls_verify: bool | None = None
+    insecure_host: str = ""
 
     def for_repository(self, reference: Reference) -> Credentials | None:
         """Those for the registry of a reference, or the smallest part of it that has the repository."""
@@ -71,7 +74,8 @@ class RegistryAccess(Struct, frozen=True):
 
     def key(self) -> object:
         """Equal for equal access: whom one work may serve."""
-        return tuple(sorted((host, *_fields(each)) for host, each in self.credentials.items())), self.tls_verify
+        credentials = tuple(sorted((host, *_fields(each)) for host, each in self.credentials.items()))
+        return credentials, self.tls_verify, self.insecure_host
 
 
 def _fields(credentials: Credentials) -> tuple[str, str, str]:

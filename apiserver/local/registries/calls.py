@@ -105,19 +105,18 @@ class RegistryCalls:
             RegistryForbids: it says that nobody may be asked.
         """
         registries = self._files.registries
-        found = await self._in_thread(lambda: source(reference.repository, registries))
-        found = found.verified(access.tls_verify)
+        configured = await self._in_thread(lambda: source(reference.repository, registries))
+        found = configured.verified(access.tls_verify, access.insecure_host)
         ours = await self._all_credentials(found, reference, access)
         async with self._spool.workplace() as place:
             words = RegistryCall(
                 files=self._files,
                 temporary=place,
                 credentials=False,
-                tls_verify=access.tls_verify,
                 platform=(platform.os, platform.architecture, platform.variant),
             )
             if not ours:
-                yield Call(words, reference, reference.domain)
+                yield Call(await self._told(words, reference, configured, found, access), reference, reference.domain)
                 return
             async with self._proxies(list(ours), place) as proxies:
 
@@ -132,9 +131,26 @@ class RegistryCalls:
                     )
 
                 files = await cancelled_after(self._in_thread(write))
-                # How they are verified stands in registries.conf, of each.
-                words = replace(words, files=files, credentials=True, tls_verify=None)
+                words = replace(words, files=files, credentials=True)
                 yield Call(words, reference, reference.domain, primary=found.registry.host, proxies=proxies)
+
+    async def _told(
+        self, words: RegistryCall, reference: Reference, configured: Source, found: Source, access: RegistryAccess
+    ) -> RegistryCall:
+        """The same for `found`, without credentials.
+
+        Args:
+            configured: what the host's files say instead.
+        """
+        for tls_verify in (access.tls_verify, False):
+            if configured.verified(tls_verify) == found:
+                return replace(words, tls_verify=tls_verify)  # which counts for all, mirrors too
+
+        def write() -> Path:
+            return write_conf(words.temporary / "registries.conf", reference.repository, found, {}, credentials=False)
+
+        registries = await cancelled_after(self._in_thread(write))
+        return replace(words, files=replace(words.files, registries=registries))
 
     @asynccontextmanager
     async def writing(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
@@ -161,8 +177,7 @@ class RegistryCalls:
         """What skopeo is told to go to one place, by a proxy that stands for it and whose own name it uses."""
         if endpoint.blocked:
             raise RegistryForbids(f"registry {reference.domain} is blocked in registries.conf")
-        if access.tls_verify is not None:
-            endpoint = replace(endpoint, insecure=not access.tls_verify)
+        endpoint = endpoint.verified(access.tls_verify, access.insecure_host)
         credentials = await self._credentials(endpoint, reference, access)
         async with self._spool.workplace() as place, self._proxies([endpoint], place) as proxies:
             name = _through(endpoint, proxies)

@@ -50,6 +50,12 @@ class Endpoint(Struct, frozen=True):
         """`HOST[:PORT]`."""
         return self.location.partition("/")[0]
 
+    def verified(self, tls_verify: bool | None, insecure_host: str = "") -> Endpoint:
+        """The same where a request says how registries are spoken to; see `RegistryAccess`."""
+        if tls_verify is None and self.host != insecure_host:
+            return self
+        return replace(self, insecure=not tls_verify)
+
 
 class Source(Struct, frozen=True):
     """Where a repository comes from.
@@ -74,12 +80,10 @@ class Source(Struct, frozen=True):
         """Whether nobody may be asked at all."""
         return all(each.blocked for each in self.endpoints)
 
-    def verified(self, tls_verify: bool | None) -> Source:
-        """The same where a request says how all of them are spoken to; None leaves it to registries.conf."""
-        if tls_verify is None:
-            return self
-        mirrors = tuple(replace(each, insecure=not tls_verify) for each in self.mirrors)
-        return replace(self, registry=replace(self.registry, insecure=not tls_verify), mirrors=mirrors)
+    def verified(self, tls_verify: bool | None, insecure_host: str = "") -> Source:
+        """The same where a request says how registries are spoken to; see `RegistryAccess`."""
+        registry, *mirrors = (each.verified(tls_verify, insecure_host) for each in (self.registry, *self.mirrors))
+        return replace(self, registry=registry, mirrors=tuple(mirrors))
 
 
 def source(repository: str, main: Path | None = None) -> Source:
@@ -121,13 +125,16 @@ def destination(name: str, main: Path | None = None) -> Endpoint:
     return Endpoint(name) if entry is None else Endpoint(name, entry.insecure, blocked=entry.blocked)
 
 
-def write_conf(file: Path, repository: str, source: Source, proxies: Mapping[str, str]) -> Path:
+def write_conf(
+    file: Path, repository: str, source: Source, proxies: Mapping[str, str], *, credentials: bool = True
+) -> Path:
     """Write a registries.conf (0600) that says where one repository comes from, and nothing else; blocks.
 
     registries.conf.d of the host counts beside it, as beside any.
 
     Args:
         proxies: where to ask instead, `HOST[:PORT]` by the `HOST[:PORT]` of endpoints. There nothing is verified.
+        credentials: they are looked for, so that a file of registries.conf.d may have helpers asked.
 
     Raises:
         BadRegistriesConf
@@ -136,10 +143,11 @@ def write_conf(file: Path, repository: str, source: Source, proxies: Mapping[str
     repository = full_name(repository)
     for each in drop_ins(file):
         conf = _conf(each)
-        if any(helper != "containers-auth.json" for helper in conf.credential_helpers):
+        if credentials and any(helper != "containers-auth.json" for helper in conf.credential_helpers):
             raise NotImplementedYet("credentials for a registry where registries.conf.d names credential helpers")
         if any(entry.prefix == repository for entry in _of_file(each, old_format=False)):
-            raise NotImplementedYet(f"credentials for a registry where registries.conf.d has {repository} as a prefix")
+            what = "credentials, or a registry on loopback with mirrors,"
+            raise NotImplementedYet(f"{what} where registries.conf.d has {repository} as a prefix")
     registry, *mirrors = (_by_proxy(each, proxies) for each in (source.registry, *source.mirrors))
     lines = ["[[registry]]", _line("prefix", repository), *_endpoint_lines(registry)]
     lines += [_line("blocked", registry.blocked), _line("mirror-by-digest-only", source.mirror_by_digest_only)]

@@ -34,7 +34,7 @@ def pulled_reference(name: str, tag: str | None) -> Reference:
 
 def registry_access(reference: Reference, credentials: Mapping[str, Credentials]) -> RegistryAccess:
     """As the Docker Engine: a registry on loopback needs no certificate, nor TLS at all."""
-    return RegistryAccess(credentials, False if on_loopback(reference.domain) else None)
+    return RegistryAccess(credentials, insecure_host=reference.domain if on_loopback(reference.domain) else "")
 
 
 def on_loopback(domain: str) -> bool:
