@@ -59,7 +59,7 @@ class FakeRegistry:
     def _let_in(self, reference: Reference, access: RegistryAccess) -> None:
         if self.failure is not None:
             raise self.failure
-        if self.closed and access.for_repository(reference) != self.known.get(reference.domain):
+        if self.closed and access.for_location(reference.repository, reference) != self.known.get(reference.domain):
             raise RegistryRefused("unauthorized: authentication required")
 
     async def fetch(

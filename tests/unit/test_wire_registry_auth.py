@@ -19,6 +19,12 @@ def sent(value: object) -> bytes:
     return base64.urlsafe_b64encode(json.dumps(value).encode())
 
 
+def known(access: RegistryAccess, name: str) -> Credentials | None:
+    """Those for a reference at its own registry."""
+    reference = parse_reference(name)
+    return access.for_location(reference.repository, reference)
+
+
 def test_docker_sends_one_object_that_names_its_registry() -> None:
     value = {"username": "somebody", "password": "p?ss>word~~", "serveraddress": "https://r.example:5000/v2/"}
     assert read_auth(sent(value)) == {"r.example:5000": SOMEBODY}
@@ -27,12 +33,12 @@ def test_docker_sends_one_object_that_names_its_registry() -> None:
 def test_without_a_server_address_they_are_for_the_registry_of_the_image() -> None:
     value = {"username": "somebody", "password": "p?ss>word~~"}
     access = RegistryAccess(read_auth(base64.b64encode(json.dumps(value).encode()).rstrip(b"=")))
-    assert access.for_repository(parse_reference("any.example/box")) == SOMEBODY
+    assert known(access, "any.example/box") == SOMEBODY
 
 
 def test_credentials_for_one_registry_are_not_for_another() -> None:
     value = {"username": "somebody", "password": "x", "serveraddress": "r.example"}
-    assert RegistryAccess(read_auth(sent(value))).for_repository(parse_reference("evil.example/r.example/x")) is None
+    assert known(RegistryAccess(read_auth(sent(value))), "evil.example/r.example/x") is None
 
 
 def test_podman_sends_an_object_by_registry_in_either_header() -> None:
@@ -68,23 +74,23 @@ def test_podmans_may_be_for_a_part_of_a_registry(name: str, user: str) -> None:
         "https://old.example/v1/": "old",
     }
     value = {part: {"username": user, "password": "x"} for part, user in parts.items()}
-    reference = parse_reference(name)
     for access in (RegistryAccess(read_auth(sent(value))), RegistryAccess(read_auth(None, sent(value)))):
-        found = access.for_repository(reference)
+        found = known(access, name)
         assert (found.username if found else "") == user
 
 
 def test_a_mirror_has_no_credentials_but_those_that_name_it() -> None:
     parts = {"mirror.example/team": {"username": "team", "password": "x"}}
     access = RegistryAccess({**read_auth(sent(parts)), "": SOMEBODY})
-    assert access.for_location("Mirror.example/team/box") == Credentials("team", "x")
-    assert access.for_location("mirror.example/other") is None
-    assert access.for_repository(parse_reference("mirror.example/other")) == SOMEBODY
+    reference = parse_reference("r.example/box")
+    assert access.for_location("Mirror.example/team/box", reference) == Credentials("team", "x")
+    assert access.for_location("mirror.example/other", reference) is None
+    assert known(access, "mirror.example/other") == SOMEBODY
 
 
 def test_the_registry_of_the_image_may_be_spelled_otherwise() -> None:
     value = {"username": "somebody", "password": "p?ss>word~~", "serveraddress": "R.Example:5000"}
-    assert RegistryAccess(read_auth(sent(value))).for_repository(parse_reference("R.Example:5000/box")) == SOMEBODY
+    assert known(RegistryAccess(read_auth(sent(value))), "R.Example:5000/box") == SOMEBODY
 
 
 def test_docker_hub_has_one_name() -> None:

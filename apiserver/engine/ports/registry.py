@@ -60,17 +60,18 @@ class RegistryAccess(Struct, frozen=True):
     tls_verify: bool | None = None
     insecure_host: str = ""
 
-    def for_repository(self, reference: Reference) -> Credentials | None:
-        """Those for the registry of a reference, or the smallest part of it that has the repository."""
-        return self.for_location(reference.repository) or self.credentials.get("")
+    def for_location(self, location: str, reference: Reference) -> Credentials | None:
+        """Those for a place, `HOST[:PORT]/PATH`, that has the repository of a reference: itself, a mirror of it.
 
-    def for_location(self, location: str) -> Credentials | None:
-        """The same for `HOST[:PORT]/PATH`, of those alone that name a registry: that of a mirror, for one."""
+        Those for the smallest part of a registry that has the place; else for that registry.
+        """
         host, slash, path = location.partition("/")
         part = host.lower() + slash + path
         while part and part not in self.credentials:
             part = part.rpartition("/")[0]
-        return self.credentials[part] if part else None
+        if part:
+            return self.credentials[part]
+        return self.credentials.get("") if host == reference.domain else None
 
     def key(self) -> object:
         """Equal for equal access: whom one work may serve."""

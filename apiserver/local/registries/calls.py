@@ -219,9 +219,8 @@ class RegistryCalls:
     async def _credentials(
         self, endpoint: Endpoint, reference: Reference, access: RegistryAccess
     ) -> Credentials | None:
-        """Those of the request for that registry, else those of the host."""
-        here = endpoint.host == reference.domain
-        given = access.for_repository(reference) if here else access.for_location(endpoint.location)
+        """Those of the request for that place, else those of the host."""
+        given = access.for_location(endpoint.location, reference)
         if given is not None:
             return given
         return await self._host.find(endpoint.location)
