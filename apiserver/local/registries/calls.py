@@ -118,11 +118,13 @@ class RegistryCalls:
             if not ours:
                 yield Call(await self._told(words, reference, configured, found, access), reference, reference.domain)
                 return
-            async with self._proxies(list(ours), place) as proxies:
+            known_at = {each.host for each in ours}
+            through = [each for each in found.endpoints if each.host in known_at and not each.blocked]
+            async with self._proxies(through, place) as proxies:
 
                 def write() -> RegistryFiles:
                     keys = {_through(each, proxies): known for each, known in ours.items()}
-                    hosts = {each.location: proxies.hosts[each.host] for each in ours}
+                    hosts = {each.location: proxies.hosts[each.host] for each in through}
                     return replace(
                         self._files,
                         auth=write_authfile(place / "auth.json", keys),
@@ -226,7 +228,11 @@ class RegistryCalls:
         return await self._host.find(endpoint.location)
 
     def _proxies(self, endpoints: Sequence[Endpoint], place: Path) -> AbstractAsyncContextManager[RegistryProxies]:
-        """For skopeo whose temporary directory is `place`."""
+        """For skopeo whose temporary directory is `place`.
+
+        Args:
+            endpoints: all that go by them. A registry is verified unless none of its own has to be.
+        """
         hosts = dict.fromkeys(each.host for each in endpoints)
         registries = [
             ProxiedRegistry(
