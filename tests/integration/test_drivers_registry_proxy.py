@@ -21,11 +21,12 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
-from apiserver.drivers.process import ProgramFailed, Programs
+from apiserver.drivers.process import Programs
 from apiserver.drivers.registry_proxy.connections import Unreachable
 from apiserver.drivers.registry_proxy.origins import Origin
 from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
 from apiserver.drivers.registry_proxy.server import Proxy, Registry
+from apiserver.errors import HostError
 from tests.support.http_server import Handler, RunningServer
 from tests.support.registry import make_certificate
 
@@ -333,6 +334,24 @@ async def test_a_redirect_to_nowhere_is_said(server: Server, location: str, word
             await ask("GET", "/v2/x")
         await proxies.end()
         assert words in str((proxies.refused or proxies.unreachable)["r.example"])
+
+
+@pytest.mark.parametrize(
+    ("authority", "words"),
+    [
+        ("r.example:99999", "dial tcp: address 99999: invalid port"),
+        (f"r.example:{'9' * 5000}", f"dial tcp: address {'9' * 5000}: invalid port"),
+        ("[::1]:65536", "dial tcp: address 65536: invalid port"),
+        ("[1:2]:5000", "dial tcp: lookup 1:2: no such host"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_registry_where_nothing_can_be_is_not_reached(authority: str, words: str) -> None:
+    async with proxied(authority) as (ask, proxies):
+        with pytest.raises(http.client.RemoteDisconnected):
+            await ask("GET", "/v2/")
+        await proxies.end()
+        assert proxies.unreachable == {"r.example": (f"http://{authority}", words)}
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -730,7 +749,7 @@ async def test_a_registry_has_the_same_proxy_again_unless_there_is_one(
 async def test_that_it_does_not_work_is_an_error_and_no_port_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apiserver.drivers.registry_proxy.proxies._PROGRAM", Path("/nothing/there.py"))
     async with proxied("127.0.0.1:1") as (ask, proxies):
-        with pytest.raises(ProgramFailed, match="No such file"):
+        with pytest.raises(HostError, match=r"^the proxy of a registry has failed: exit status 2: host error$"):
             await proxies.end()
         with pytest.raises(ConnectionRefusedError):
             await ask("GET", "/v2/")

@@ -19,6 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from apiserver.drivers.process import Child, ProgramFailed, Programs
+from apiserver.errors import HostError
 
 log = Logger()
 
@@ -105,13 +106,16 @@ class RegistryProxies:
         """Afterwards all that they said was heard; a second call does nothing.
 
         Raises:
-            ProgramFailed: they did not work.
+            HostError: they did not work; why stands in the log.
         """
         if self._running is not None:
             if not self._ending.called:
                 self._ending.callback(None)
             running, self._running = self._running, None
-            await running
+            try:
+                await running
+            except ProgramFailed as error:
+                raise HostError(f"the proxy of a registry has failed: {error.why}") from error
 
     async def close(self) -> None:
         """They are gone, and their addresses are free again."""

@@ -7,6 +7,7 @@ first one, and to any port of it. The standard library alone, as all that `progr
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -39,6 +40,8 @@ _OF_ONE_CONNECTION = frozenset(
         "upgrade",
     ]
 )
+_PORT = re.compile(r":([0-9]+)$")
+_LAST_PORT = 65535
 _LEARNT = frozenset({"GET", "HEAD"})
 """What is asked of whom the registry names; all else goes to nobody but it."""
 
@@ -55,9 +58,27 @@ class Registry(NamedTuple):
     authority: str
     insecure: bool
 
-    def origins(self) -> list[Origin]:
+    @property
+    def host(self) -> str:
+        """Its name, or address without brackets, in lower case."""
+        return _PORT.sub("", self.authority).strip("[]").lower()
+
+    def urls(self) -> list[str]:
         """Where to look for it, in this order."""
-        return [split(f"{scheme}://{self.authority}")[0] for scheme in ("https", *(["http"] if self.insecure else []))]
+        return [f"{scheme}://{self.authority}" for scheme in ("https", *(["http"] if self.insecure else []))]
+
+    def origin(self, url: str) -> Origin:
+        """
+        Raises:
+            Unreachable: there can be nothing.
+        """
+        try:
+            return split(url)[0]
+        except ValueError:
+            port = _PORT.search(self.authority)
+            if port is not None and float(port[1]) > _LAST_PORT:  # which may have any number of digits
+                raise Unreachable(f"dial tcp: address {port[1]}: invalid port") from None
+            raise Unreachable(f"dial tcp: lookup {self.host}: no such host") from None
 
 
 class Proxy(ThreadingMixIn, TCPServer):
@@ -91,7 +112,7 @@ class Proxy(ThreadingMixIn, TCPServer):
         self._telling = threading.Lock()
         self._admits = admits
         self._tell = tell
-        self.trust = Trust(not registry.insecure, certificates_of(registry.name), registry.origins()[0].host)
+        self.trust = Trust(not registry.insecure, certificates_of(registry.name), registry.host)
         self._finding = threading.Lock()
         self._places: Places | None = None
 
@@ -117,7 +138,7 @@ class Proxy(ThreadingMixIn, TCPServer):
             return self._places
 
     def _first_reached(self, upstream: Upstream) -> Origin:
-        *others, last = self.named.origins()
+        *others, last = map(self.named.origin, self.named.urls())
         for origin in others:
             with suppress(Unreachable):
                 upstream.connected(origin)
@@ -130,10 +151,10 @@ class Proxy(ThreadingMixIn, TCPServer):
         self.refused = True
         self._tell("refused", str(why))
 
-    def unreachable(self, origin: Origin, why: Unreachable) -> None:
+    def unreachable(self, where: str, why: Unreachable) -> None:
         with self._telling:
             self._reached = False
-            self._tell("unreachable", f"{origin} {why}")
+            self._tell("unreachable", f"{where} {why}")
 
     def reached(self) -> None:
         with self._telling:
@@ -172,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.server.refused:
             raise Cut
-        origin = self.server.named.origins()[-1]
+        where = self.server.named.urls()[-1]
         try:
             places = self.server.places(self.upstream)
             try:
@@ -180,12 +201,13 @@ class _Handler(BaseHTTPRequestHandler):
             except ValueError:
                 self._nothing_there()
                 return
+            where = str(origin)
             self._pass_on(places, origin, target)
         except Refused as error:
             self.server.refuse(error)
             raise Cut from None
         except Unreachable as error:
-            self.server.unreachable(origin, error)
+            self.server.unreachable(where, error)
             raise Cut from None
 
     def _nothing_there(self) -> None:

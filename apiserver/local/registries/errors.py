@@ -12,6 +12,7 @@ from apiserver.engine.ports.registry import Reference
 from apiserver.errors import (
     EngineError,
     ImageVanished,
+    InvalidParameter,
     NoSuchRemoteImage,
     RegistryDenies,
     RegistryError,
@@ -34,6 +35,7 @@ _UNREACHABLE = (
     "server gave HTTP response to HTTPS client",
     "i/o timeout",
     "server misbehaving",
+    "invalid port",
 )
 _UNKNOWN = (
     "manifest unknown",
@@ -65,6 +67,13 @@ _KINDS = (
 """By the words for each; the first that has any said is it."""
 
 _TOO_LARGE = "exceeded maximum allowed size of"
+
+
+class NoSuchPort(RegistryError, InvalidParameter):
+    """A reference, whose grammar takes any number for a port, has one above 65535."""
+
+    cause = "invalid port"
+
 
 _NOT_PARSING = re.compile(r'^Error parsing image name "(docker://[^"]*)": ')
 _WITHOUT_CODE = re.compile(r"(?<!unauthorized: )authentication required$")
@@ -120,6 +129,8 @@ def registry_error(
         to_docker = f"manifest for {name} not found: manifest unknown: {last_words(said)}"
         if said.startswith(_LISTING):
             to_docker = f"repository {reference.familiar} not found: name unknown: {_NO_SUCH_REPOSITORY}"
+    if kind is RegistryUnreachable and f"address {reference.domain.rpartition(':')[2]}: invalid port" in deciding:
+        return NoSuchPort(said, to_docker)
     return kind(said, to_docker)
 
 
