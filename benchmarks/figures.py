@@ -14,12 +14,14 @@ class Figure:
         section: of the report; one plot and one table each.
         unit: of the values.
         more_is_better: as with a rate; else less is, as with a time.
+        compared: the value means the same for each server.
     """
 
     section: str
     name: str
     unit: str
     more_is_better: bool = False
+    compared: bool = True
 
 
 Measured = list[tuple[Figure, float]]
@@ -50,6 +52,7 @@ class Results:
                 "name": figure.name,
                 "unit": figure.unit,
                 "more_is_better": figure.more_is_better,
+                "compared": figure.compared,
                 "values": by_server,
             }
             for figure, by_server in self.figures.items()
@@ -59,7 +62,13 @@ class Results:
     def from_json(cls, rows: list[dict[str, object]]) -> Results:
         results = cls()
         for row in rows:
-            figure = Figure(str(row["section"]), str(row["name"]), str(row["unit"]), bool(row["more_is_better"]))
+            figure = Figure(
+                str(row["section"]),
+                str(row["name"]),
+                str(row["unit"]),
+                bool(row["more_is_better"]),
+                bool(row["compared"]),
+            )
             values = row["values"]
             assert isinstance(values, dict)
             results.figures[figure] = {server: [float(value) for value in each] for server, each in values.items()}

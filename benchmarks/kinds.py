@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
+OURS = Path(sys.executable).with_name("apiserver")
 CHECKOUT_IN_A_ROOT = Path("/root/apiserver")  # where script/in-debian puts it
 
 
 def apiserver(folder: Path, socket: Path, root: Path) -> list[str]:
-    program = Path(sys.executable).with_name("apiserver")
-    if root != Path("/"):
-        program = CHECKOUT_IN_A_ROOT / ".venv/bin/apiserver"
+    program = OURS if root == Path("/") else CHECKOUT_IN_A_ROOT / ".venv/bin/apiserver"
     places = ["--root", str(folder / "root"), "--runroot", str(folder / "run")]
     return [str(program), "serve", *places, "--idle-timeout", "0", "--listen", f"unix:{socket}"]
 
@@ -31,7 +30,7 @@ def podman(folder: Path, socket: Path, _root: Path) -> list[str]:
 
 
 def podman_conf() -> str:
-    """The defaults ask for shared memory locks, for a journal, and for limits that some machines do not allow.
+    """The defaults ask for a journal, and for limits that some machines do not allow.
 
     It lowers its own limit of processes to the kernel's greatest pid, so no container may have more.
     """
@@ -40,7 +39,7 @@ def podman_conf() -> str:
     pids = int(Path("/proc/sys/kernel/pid_max").read_text())
     most = pids if processes == resource.RLIM_INFINITY else min(processes, pids)
     limits = json.dumps([f"nofile={files}:{files}", f"nproc={most}:{most}"])
-    engine = '[engine]\nlock_type = "file"\nevents_logger = "file"\n'
+    engine = '[engine]\nevents_logger = "file"\n'
     return f'[containers]\nlog_driver = "k8s-file"\ndefault_ulimits = {limits}\n{engine}'
 
 
@@ -65,6 +64,7 @@ class Kind:
         engine: whether it runs containers; else it is there to compare a start, or the load client, with.
         endless_log: the `max-size` of a log without an end; podman 4.3 and dockerd know no -1.
         versions: what to ask which programs below it are.
+        cgroup: in which those of its containers are made.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Kind:
     engine: bool = True
     endless_log: str = "-1"
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cgroup: str = ""
 
 
 _BELOW = {
@@ -83,8 +84,14 @@ _BELOW = {
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("apiserver", apiserver, versions=_BELOW | {"skopeo": ("skopeo", "--version")}),
-        Kind("podman", podman, endless_log="100g", versions=_BELOW | {"podman": ("podman", "--version")}),
+        Kind("apiserver", apiserver, versions=_BELOW | {"skopeo": ("skopeo", "--version")}, cgroup="apiserver"),
+        Kind(
+            "podman",
+            podman,
+            endless_log="100g",
+            versions=_BELOW | {"podman": ("podman", "--version")},
+            cgroup="libpod_parent",
+        ),
         Kind(
             "dockerd",
             dockerd,
@@ -94,6 +101,7 @@ KINDS = {
                 "containerd": ("containerd", "--version"),
                 "runc": ("runc", "--version"),
             },
+            cgroup="docker",
         ),
         Kind("bare twisted.web", bare_twisted, engine=False),
         Kind("least answer", least, engine=False),

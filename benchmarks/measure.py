@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import statistics
 import sys
 import time
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from benchmarks import scenarios
-from benchmarks.figures import Measured, Results
+from benchmarks.figures import Figure, Measured, Results
 from benchmarks.options import Named, Options
 from benchmarks.servers import Given, Server
 from benchmarks.workloads.catalogue import chosen
 from benchmarks.workloads.workload import Scale, Workload
 
 
-def measure(options: Options, folder: Path, about: dict[str, Any]) -> Results:
-    """Fills in, in `about`, the versions that servers say, and what failed."""
+def measure(options: Options, folder: Path, about: dict[str, Any], keep: Callable[[Results], object]) -> None:
+    """Fills in, in `about`, the versions that servers say, and what failed.
+
+    Args:
+        keep: told of all results so far, after each workload.
+    """
     about["failures"] = []
     results = Results()
     scale = options.scale(folder)
-    servers: list[Server] = []
-    try:
+    with contextlib.ExitStack() as ends:
+        servers: list[Server] = []
         for at, named in enumerate(options.servers):
             servers.append(made(named, folder / str(at)))
+            ends.callback(servers[-1].forget)
         for server, described in zip(servers, about["servers"], strict=True):
             prepare(server)
             described["versions"] = server.versions() if server.kind.engine else {}
         for workload in chosen(scale, options.only):
             about["failures"] += repeat(workload, servers, scale, options.repetitions, results)
-    finally:
-        for server in servers:
-            server.forget()
-    return results
+            keep(results)
 
 
 def made(named: Named, folder: Path) -> Server:
@@ -66,15 +71,16 @@ def repeat(workload: Workload, servers: list[Server], scale: Scale, repetitions:
             return []
         try:
             return step(server, scale) or []
-        except (RuntimeError, OSError, HTTPException, KeyError, ValueError) as error:
+        except (RuntimeError, OSError, HTTPException, KeyError, ValueError, SubprocessError) as error:
             failed[server.name] = f"{workload.name}: {server.name}: {error}"
             return []
 
     for server in taking_part:
         tried(workload.prepare, server)
     for repetition in range(1 if workload.once else repetitions):
+        time.sleep(workload.pause_seconds)
         for server in turned(taking_part, repetition):
-            for figure, value in tried(workload.measure, server):
+            for figure, value in medians(tried(workload.measure, server)):
                 results.add(figure, server.name, value)
     for server in taking_part:
         tried(workload.clear, server)
@@ -82,7 +88,16 @@ def repeat(workload: Workload, servers: list[Server], scale: Scale, repetitions:
     return list(failed.values())
 
 
+def medians(measured: Measured) -> Measured:
+    """One value for each figure: what was measured several times in one repetition has one place in it."""
+    values: dict[Figure, list[float]] = {}
+    for figure, value in measured:
+        values.setdefault(figure, []).append(value)
+    return [(figure, statistics.median(of_it)) for figure, of_it in values.items()]
+
+
 def turned(servers: list[Server], by: int) -> list[Server]:
-    """Another one goes first each time."""
-    by %= len(servers) or 1
-    return servers[by:] + servers[:by]
+    """Another one goes first each time, and every other time each has another one before it."""
+    start = by % (len(servers) or 1)
+    order = servers[start:] + servers[:start]
+    return order[::-1] if by % 2 else order

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import resource
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
+
+LOOK_SECONDS = 0.01
 
 
 def field(pid: int, file: str, name: str) -> int:
@@ -17,12 +21,22 @@ def field(pid: int, file: str, name: str) -> int:
 
 
 def resident(pids: Iterable[int]) -> int:
-    return sum(field(pid, "status", "VmRSS") for pid in pids)
+    """Of all of them together; what has ended meanwhile has nothing.
+
+    Raises:
+        RuntimeError: all have ended.
+    """
+    found = sum(map(_resident, pids))
+    if not found:
+        raise RuntimeError("no process is left to look at")
+    return found
 
 
-def proportional(pids: Iterable[int]) -> int:
-    """Shared pages count by their share."""
-    return sum(field(pid, "smaps_rollup", "Pss") for pid in pids)
+def _resident(pid: int) -> int:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        words = Path(f"/proc/{pid}/statm").read_text().split()
+        return int(words[1]) * resource.getpagesize()
+    return 0
 
 
 @dataclass
@@ -40,3 +54,28 @@ def growth(pid: int) -> Iterator[Growth]:
     grown = Growth()
     yield grown
     grown.bytes = max(0, field(pid, "status", "VmHWM") - before)
+
+
+@dataclass
+class Peak:
+    """The most that some processes had at once."""
+
+    bytes: int = 0
+
+
+@contextlib.contextmanager
+def peak(pids: Callable[[], Iterable[int]]) -> Iterator[Peak]:
+    """Of all processes that `pids` names; it is asked every `LOOK_SECONDS`, and what is shorter is not seen."""
+    found, over = Peak(), Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            found.bytes = max(found.bytes, resident(pids()))
+
+    watching = Thread(target=look)
+    watching.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        watching.join()

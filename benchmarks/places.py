@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import subprocess
 from pathlib import Path
 
+END_SECONDS = 30
+
 # $1 is the root, `/` for the machine's own. /run is empty, so no server finds a service manager or another's files;
-# the network has loopback alone, so no server's rules are in another's way; without `unified`, crun works on a host
-# with hybrid cgroups too. The root is entered by pivot_root: below a mere chroot an exec would land in the machine's.
+# and so is /dev/shm; the network has loopback alone, so no server's rules are in another's way; without `unified`, crun
+# works on a host with hybrid cgroups too. The root is entered by pivot_root: below a mere chroot an exec would land in
+# the machine's.
 _MAKE = """set -e
 umount /sys/fs/cgroup/unified 2>/dev/null || :
 ip link set lo up
@@ -27,6 +33,7 @@ else
 fi
 mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/lock
+mount -t tmpfs -o mode=1777 shm /dev/shm
 mount --make-rshared /
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 sleep infinity &
@@ -36,13 +43,13 @@ while :; do wait; done
 
 
 class Place:
-    """Namespaces that are made once and entered at each start; all in them ends with them."""
+    """Namespaces that are made once and entered at each start; all in them ends with them, and with this process."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
         names = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private")
         self._holder = subprocess.Popen(
-            ["unshare", *names, "bash", "-c", _MAKE, "bash", str(root)],
+            ["setpriv", "--pdeathsig", "KILL", "unshare", *names, "bash", "-c", _MAKE, "bash", str(root)],
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
         )
@@ -63,9 +70,44 @@ class Place:
         return lines[0] if lines else "nothing"
 
     def close(self) -> None:
-        self._holder.kill()
-        self._holder.wait()
+        """
+        Raises:
+            RuntimeError: there is still a process; the first is the last to go.
+        """
+        first = os.pidfd_open(self._first)
+        try:
+            self._holder.kill()
+            self._holder.wait()
+            if not select.select([first], [], [], END_SECONDS)[0]:
+                raise RuntimeError(f"not all processes of a server on {self.root} have ended")
+        finally:
+            os.close(first)
+
+
+class Cgroups:
+    """The cgroups of one name directly below each hierarchy's root: those that were not there before can be removed."""
+
+    def __init__(self, name: str, hierarchies: Path = Path("/sys/fs/cgroup")) -> None:
+        self._places = [hierarchies / name, *(each / name for each in hierarchies.iterdir() if each.is_dir())]
+        self._before = {place for place in self._places if place.exists()}
+
+    def remove(self) -> None:
+        """
+        Raises:
+            OSError: one has processes still.
+        """
+        for place in self._places:
+            if place not in self._before and place.exists():
+                for directory, _, _ in os.walk(place, topdown=False):
+                    os.rmdir(directory)
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Of all its threads; a program in Go starts others from any of them."""
+    found: list[int] = []
+    gone = contextlib.suppress(FileNotFoundError, ProcessLookupError)  # a process or a thread that ended meanwhile
+    with gone:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with gone:
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Results
-from benchmarks.summary import Summary, ratio, summary
+from benchmarks.summary import ratio, summary
 from benchmarks.wanted import OURS, Outcome, causes, outcomes
 
 CAUSES = "causes.txt"
@@ -42,21 +42,22 @@ class Measurement:
 
 
 def number(value: float) -> str:
-    """Three digits that count, and no exponent."""
+    """Three digits that count, but none beyond a hundred-thousandth, and no exponent."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    digits = next((at for at in range(1, 5) if abs(value) >= 10 ** (2 - at)), 5)
+    return f"{value:.{digits}f}" if value else "0"
 
 
 def cell(values: Sequence[float]) -> str:
     if not values:
         return ""
     found = summary(values)
-    return number(found.median) if found.count == 1 else f"{number(found.median)} {spread(found)}"
+    return number(found.median) if found.count == 1 else f"{number(found.median)} {spread(found.low, found.high)}"
 
 
-def spread(found: Summary) -> str:
-    return f"({number(found.low)}–{number(found.high)})"
+def spread(low: float, high: float) -> str:
+    return f"({number(low)}–{number(high)})"
 
 
 def rows(results: Results, kinds: Mapping[str, str], section: str) -> list[list[str]]:
@@ -67,7 +68,8 @@ def rows(results: Results, kinds: Mapping[str, str], section: str) -> list[list[
     others = [name for name in servers if ours is not None and name != ours]
     found = [["", "unit", *servers, *(f"ratio to {name}" for name in others)]]
     for figure in figures:
-        ratios = [ratio(results.of(figure, ours or ""), results.of(figure, name)) for name in others]
+        compared = results.of(figure, ours or "") if figure.compared else []
+        ratios = [ratio(compared, results.of(figure, name)) for name in others]
         found.append(
             [
                 figure.name,
@@ -99,9 +101,13 @@ def wanted_rows(found: Sequence[Outcome], why: Mapping[str, str]) -> list[list[s
         wanted, measured = outcome.wanted, outcome.ratio
         said = "not measured"
         if measured is not None:
-            said = f"{number(measured.value)} ({number(measured.low)}–{number(measured.high)})"
+            said = number(measured.value)
+            if measured.low is not None and measured.high is not None:
+                said += " " + spread(measured.low, measured.high)
         limit = f"{'≥' if wanted.at_least else '≤'} {wanted.limit:g}"
         met = {None: "", True: "yes", False: "**no**"}[outcome.met]
+        if outcome.narrow:
+            met += ", narrowly"
         cause = why.get(wanted.title, UNNAMED) if outcome.met is False else ""
         lines.append([wanted.title, outcome.server, limit, said, met, cause])
     return lines
@@ -124,13 +130,13 @@ def publish(measurement: Measurement, docs: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     why = causes(folder / CAUSES)
     found = outcomes(measurement.results, measurement.kinds)
-    sections = []
+    sections = {}
     for section in measurement.results.sections():
         stem = section.lower().replace(" ", "-")
         plots.draw(measurement.results, measurement.kinds, section, folder / stem)
         table = markdown(rows(measurement.results, measurement.kinds, section))
         plot = f"![{section}](performance/{stem}.svg)\n\n[as PNG](performance/{stem}.png)"
-        sections.append(f"## {section}\n\n{plot}\n\n{table}\n")
+        sections[section] = f"## {section}\n\n{plot}\n\n{table}\n"
     page = prose.page(measurement.about, markdown(wanted_rows(found, why)), sections)
     (docs / "performance.md").write_text(page)
     return [one.wanted.title for one in found if one.met is False and one.wanted.title not in why]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,7 +22,8 @@ CHECKOUT = Path(__file__).parents[1]
 sys.path[0] = str(CHECKOUT)
 
 from benchmarks import report  # noqa: E402
-from benchmarks.machine import about  # noqa: E402
+from benchmarks.figures import Results  # noqa: E402
+from benchmarks.machine import Course, about  # noqa: E402
 from benchmarks.measure import measure  # noqa: E402
 from benchmarks.options import Options, arguments  # noqa: E402
 from benchmarks.report import Measurement  # noqa: E402
@@ -44,19 +46,23 @@ def main() -> None:
         os.execvp(unshare[0], [*unshare, sys.executable, __file__, *sys.argv[1:]])
     if missing := [name for name in ("h2load", "nsenter", "busybox") if shutil.which(name) is None]:
         sys.exit(f"Not here: {', '.join(missing)}. script/benchmark installs all that is needed")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended by SIGTERM"))
     measured(options)
 
 
 def measured(options: Options) -> None:
     folder = Path(tempfile.mkdtemp(prefix="bench", dir="/tmp"))  # short: a socket's path has at most 107 bytes
     try:
-        said = about(options)
-        measurement = Measurement(said, measure(options, folder, said))
+        said, course = about(options), Course()
+
+        def keep(so_far: Results) -> None:
+            Measurement(said | course.so_far(), so_far).write(options.out)
+
+        measure(options, folder, said, keep)
     finally:
         shutil.rmtree(folder)
-    out = DOCS / "performance" / report.RESULTS if options.publish else options.out
-    measurement.write(out)
-    print(f"{report.terminal(measurement)}\n\n{out}")
+    measurement = Measurement.read(options.out)
+    print(f"{report.terminal(measurement)}\n\n{options.out}")
     if options.publish:
         published(measurement)
     if failures := measurement.about["failures"]:

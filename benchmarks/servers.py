@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.client import Connection
 from benchmarks.kinds import Kind
-from benchmarks.places import Place, children
+from benchmarks.places import Cgroups, Place, children
 from benchmarks.registry import HOST
 
 POLL_SECONDS = 0.001
@@ -41,6 +41,7 @@ class Server:
         self.log = folder / "log"
         self.endless_log = kind.endless_log
         self.place: Place | None = None
+        self._cgroups = Cgroups(kind.cgroup) if kind.cgroup else None
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
         folder.mkdir()
@@ -52,6 +53,7 @@ class Server:
         registries = self.folder / "registries.conf"
         registries.write_text(REGISTRIES)
         environment = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "CONTAINERS_REGISTRIES_CONF": str(registries)}
+        self._pid = 0
         command = [*self.place.entering(), *self.kind.command(self.folder, self.socket, self.root)]
         self.socket.unlink(missing_ok=True)
         with self.log.open("ab") as log:
@@ -79,7 +81,7 @@ class Server:
 
     @property
     def pids(self) -> list[int]:
-        """Its own and, for a service that is several processes, theirs."""
+        """Its own and those of all that it has started, but for what has left it, as conmon does."""
         found = [self.pid]
         for pid in found:
             found.extend(children(pid))
@@ -96,8 +98,10 @@ class Server:
     def versions(self) -> dict[str, str]:
         """What it says of itself, and which programs are below it."""
         with self.connection() as connection:
-            said = connection.call("GET", "/version")
+            said, info = connection.call("GET", "/version"), connection.call("GET", "/info")
         found = {"answers": f"{said['Version']} (API {said['ApiVersion']})"}
+        found["storage"] = info["Driver"]
+        found["cgroups"] = f"v{info['CgroupVersion']}, {info['CgroupDriver']}"
         if self.place is not None:
             found |= {name: self.place.says(*command) for name, command in self.kind.versions.items()}
         return found
@@ -113,20 +117,28 @@ class Server:
     def end(self) -> None:
         if self._process is None or self._process.poll() is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         try:
             self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            os.kill(self._pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            if self._pid:
+                os.kill(self._pid, number)
+            else:  # it never answered
+                os.killpg(self._process.pid, number)
 
     def forget(self) -> None:
         """End it and all that it started, and take its storage away."""
-        if self._pid:
-            self.end()
+        self.end()
         if self.place is not None:
             self.place.close()  # with the last process its mounts go too
+            if self._cgroups is not None:
+                self._cgroups.remove()
         shutil.rmtree(self.folder)
 
 

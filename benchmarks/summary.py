@@ -55,18 +55,18 @@ class Ratio:
     """
     Attributes:
         value: median to median.
-        low, high: quartiles of the ratios of values that were measured one after the other.
+        low, high: quartiles of the ratios within each repetition; None where values are missing.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
 
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> Ratio | None:
     """What share of `others` the `values` are, or None where one was not measured or the other is 0.
 
-    The n-th values of both belong together: repetitions are interleaved, so what else the machine did hit both.
+    The n-th values of both are of one repetition, so what else the machine did hit both.
     """
     if not values or not others:
         return None
@@ -76,6 +76,6 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Ratio | None:
     value = statistics.median(values) / other
     pairs = [one / two for one, two in zip(values, others, strict=False) if two]
     if len(values) != len(others) or not pairs:
-        return Ratio(value, value, value)
+        return Ratio(value)
     of_pairs = summary(pairs)
     return Ratio(value, of_pairs.low, of_pairs.high)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.workloads import flows, images, lists, load, runs, starts, streams
+from benchmarks.workloads import flows, footprints, images, lists, load, runs, starts, streams
 from benchmarks.workloads.workload import Scale, Workload
 
 NAMES = (
-    *("cold", "requests", "run", "many", "exec", "logs", "attach", "pull", "load"),
+    *("cold", "requests", "run", "many", "exec", "logs", "attach", "pull", "load", "memory"),
     *("stdin", "import", "log", "list", "recorded"),
 )
 
@@ -14,7 +14,7 @@ NAMES = (
 def chosen(scale: Scale, names: list[str]) -> list[Workload]:
     """Those whose containers stay come last, since a server with many is another one."""
     every = [
-        *(starts.COLD, load.SMALL, *runs.WORKLOADS, *streams.WORKLOADS, *images.WORKLOADS, *flows.WORKLOADS),
-        *(*lists.workloads(scale), starts.RECORDED),
+        *(starts.COLD, load.SMALL, *runs.WORKLOADS, *streams.WORKLOADS, *images.WORKLOADS, *footprints.WORKLOADS),
+        *(*flows.WORKLOADS, *lists.workloads(scale), starts.RECORDED),
     ]
     return [workload for workload in every if workload.name in names]

@@ -14,10 +14,13 @@ from benchmarks.figures import Figure, Measured
 from benchmarks.kinds import Kind
 from benchmarks.servers import Server
 from benchmarks.summary import percentile
-from benchmarks.workloads.workload import CONNECTIONS, Scale, Stopwatch, Workload
+from benchmarks.workloads.workload import CONNECTIONS, Scale, Workload
 
 SECTION = "Requests"
-PILOT = 3
+PILOT_SECONDS = 0.2  # as long a look at the rate decides how many requests are measured
+LEAST_EACH = 10  # requests on each connection, however long they take
+LEAST = 100  # requests in all, since a hundredth of fewer is none
+LIMIT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,14 @@ def _plural(connections: int) -> str:
 
 
 def under_load(server: Server, scale: Scale, what: str, path: str) -> Measured:
-    """Each number of connections for about `load_seconds`, but at least one request on each."""
-    with server.connection() as connection, Stopwatch() as pilot:
-        for _ in range(PILOT):
-            connection.call("GET", path)
-    requests = int(scale.load_seconds * PILOT / pilot.seconds)
+    """Each number of connections for about `load_seconds`, but so many requests that a hundredth of them is some."""
     found: Measured = []
     for connections in CONNECTIONS:
-        load = h2load(server.socket, VERSION + path, connections, max(connections, requests), scale.folder)
+        load = h2load(server.socket, VERSION + path, connections, 2 * connections, scale.folder)
+        if load.rate * PILOT_SECONDS > 2 * connections:
+            load = h2load(server.socket, VERSION + path, connections, int(load.rate * PILOT_SECONDS), scale.folder)
+        requests = max(LEAST, LEAST_EACH * connections, int(load.rate * scale.load_seconds))
+        load = h2load(server.socket, VERSION + path, connections, requests, scale.folder)
         found.append((rate(what, connections), load.rate))
         for share in (50, 99):
             found.append((latency(what, connections, share), percentile(load.latencies, share / 100) * 1000))
@@ -72,6 +75,7 @@ def h2load(socket: Path, path: str, connections: int, requests: int, folder: Pat
         capture_output=True,
         text=True,
         check=False,
+        timeout=LIMIT_SECONDS,
     )
     if ended.returncode != 0:
         raise RuntimeError(f"h2load: {ended.stdout}{ended.stderr}")

@@ -15,10 +15,20 @@ NETWORKS = ("none", "bridge")
 AT_ONCE = 8
 EXEC = Figure("Exec", "exec of `true`", "ms")
 EXECUTED = "bench-exec"
+PAUSE_SECONDS = 12.0
+FIRST = Figure("Runs", f"whole run, network bridge, {PAUSE_SECONDS:.0f} s after the one before", "ms")
 
 
 def one(phase: str, network: str) -> Figure:
-    return Figure("Runs", f"{'whole run' if phase == 'whole' else phase}, network {network}", "ms")
+    return Figure("Runs", f"{_called(phase)}, network {network}", "ms")
+
+
+def one_of_several(phase: str, network: str) -> Figure:
+    return Figure("Runs at once", f"{_called(phase)}, network {network}", "ms")
+
+
+def _called(phase: str) -> str:
+    return "whole run" if phase == "whole" else phase
 
 
 def at_once(network: str) -> Figure:
@@ -42,20 +52,28 @@ def one_at_a_time(server: Server, scale: Scale) -> Measured:
     return found
 
 
+def after_a_pause(server: Server, _scale: Scale) -> Measured:
+    """A bridge may be taken down meanwhile."""
+    with server.connection() as connection:
+        connection.call("GET", "/containers/json")
+        return [milliseconds(FIRST, scenarios.run_phases(connection, "bridge")["whole"])]
+
+
 def several(server: Server, scale: Scale) -> Measured:
-    return [(at_once(network), _rate(server, network, scale.runs)) for network in NETWORKS]
+    return [found for network in NETWORKS for found in _at_once(server, network, scale.runs)]
 
 
-def _rate(server: Server, network: str, runs: int) -> float:
-    def worker(_number: int) -> None:
+def _at_once(server: Server, network: str, runs: int) -> Measured:
+    def worker(_number: int) -> list[dict[str, float]]:
         with server.connection() as connection:
-            for _ in range(runs):
-                scenarios.run_phases(connection, network)
+            return [scenarios.run_phases(connection, network) for _ in range(runs)]
 
     began = time.perf_counter()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(worker, range(AT_ONCE)))
-    return AT_ONCE * runs / (time.perf_counter() - began)
+        every = [took for of_worker in pool.map(worker, range(AT_ONCE)) for took in of_worker]
+    rate = AT_ONCE * runs / (time.perf_counter() - began)
+    times = [milliseconds(one_of_several(phase, network), seconds) for took in every for phase, seconds in took.items()]
+    return [(at_once(network), rate), *times]
 
 
 def prepare_exec(server: Server, _scale: Scale) -> None:
@@ -90,6 +108,7 @@ def clear_exec(server: Server, _scale: Scale) -> None:
 
 WORKLOADS = (
     Workload("run", one_at_a_time, prepare),
+    Workload("run", after_a_pause, pause_seconds=PAUSE_SECONDS),
     Workload("many", several, prepare),
     Workload("exec", execs, prepare_exec, clear_exec),
 )

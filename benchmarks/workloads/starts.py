@@ -14,7 +14,6 @@ from benchmarks.workloads.workload import Scale, Workload, milliseconds
 PING = Figure("Start", "start to the first /_ping", "ms")
 LIST = Figure("Start", "start to the first list of containers", "ms")
 RESIDENT = Figure("Memory", "idle, resident", "MB")
-PROPORTIONAL = Figure("Memory", "idle, proportional", "MB")
 
 
 def many_recorded(count: int) -> Figure:
@@ -31,7 +30,6 @@ def cold(server: Server, _scale: Scale) -> Measured:
         milliseconds(PING, ping),
         milliseconds(LIST, listed),
         (RESIDENT, memory.resident(server.pids) / 1e6),
-        (PROPORTIONAL, memory.proportional(server.pids) / 1e6),
     ]
 
 

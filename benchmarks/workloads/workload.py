@@ -65,7 +65,8 @@ class Workload:
         prepare, clear: before the first repetition and after the last, not measured.
         takes_part: which kinds of servers.
         starts: it starts the server, so one that was given cannot take part.
-        once: it is too long to be repeated.
+        once: it is too long to be repeated, or would be the same again.
+        pause_seconds: before each repetition, in which no server is asked.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Workload:
     takes_part: Callable[[Kind], bool] = engines
     starts: bool = False
     once: bool = False
+    pause_seconds: float = 0.0
 
 
 class Stopwatch:

@@ -11,10 +11,11 @@ import pytest
 from benchmarks.figures import Figure, Results
 from benchmarks.measure import repeat
 from benchmarks.options import arguments, kind_of
+from benchmarks.prose import page
 from benchmarks.report import Measurement, cell, markdown, number, rows, text, wanted_rows
 from benchmarks.servers import Server
 from benchmarks.wanted import WANTED, Wanted, causes, outcomes
-from benchmarks.workloads import images, lists, runs, streams
+from benchmarks.workloads import footprints, lists, runs, streams
 from benchmarks.workloads.load import read_log
 from benchmarks.workloads.workload import Scale, Workload
 
@@ -50,8 +51,8 @@ def test_ours_is_compared_with_each_server_of_the_kind() -> None:
 
 
 def test_a_limit_of_its_own_is_compared_with_nobody() -> None:
-    found = results((images.PULL_GROWTH, "apiserver", 41.0))
-    (one,) = [one for one in outcomes(found, KINDS) if one.wanted.figure == images.PULL_GROWTH]
+    found = results((footprints.PULL_GROWTH, "apiserver", 41.0))
+    (one,) = [one for one in outcomes(found, KINDS) if one.wanted.figure == footprints.PULL_GROWTH]
     assert (one.server, one.met) == ("", False)
 
 
@@ -63,7 +64,7 @@ def test_a_missed_ratio_is_shown_with_its_cause() -> None:
     found = outcomes(results((lists.listed(100), "apiserver", 3), (lists.listed(100), "podman", 10)), KINDS)
     missed = [one for one in found if one.met is False]
     assert wanted_rows(missed, {"list of 100": "it is slow"})[1] == [
-        *("list of 100", "podman", "≤ 0.1", "0.30 (0.30–0.30)", "**no**", "it is slow")
+        *("list of 100", "podman", "≤ 0.1", "0.300 (0.300–0.300)", "**no**", "it is slow")
     ]
     assert wanted_rows(missed, {})[1][-1] == "not named yet"
 
@@ -88,19 +89,38 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert json.loads(file.read_text())["figures"][0]["unit"] == "ms"
 
 
+def test_a_limit_between_the_quartiles_is_met_narrowly() -> None:
+    found = results(*[(RUN, "apiserver", value) for value in (60, 70, 95)], *[(RUN, "podman", 100)] * 3)
+    (one,) = [one for one in outcomes(found, KINDS) if one.ratio is not None]
+    assert wanted_rows([one], {})[1][3:5] == ["0.700 (0.600–0.950)", "yes, narrowly"]
+
+
+def test_what_has_no_spread_is_shown_without() -> None:
+    found = results((RUN, "apiserver", 40), (RUN, "apiserver", 44), (RUN, "podman", 100))
+    (one,) = [one for one in outcomes(found, KINDS) if one.ratio is not None]
+    assert wanted_rows([one], {})[1][3:5] == ["0.420", "yes"]
+
+
+def test_values_that_mean_different_things_have_no_ratio() -> None:
+    growth = footprints.PULL_GROWTH
+    found = results((growth, "apiserver", 4), (growth, "podman", 10))
+    assert rows(found, KINDS, growth.section)[1][-1] == ""
+
+
 def test_a_table_has_medians_with_quartiles_and_our_share_of_each_other_one() -> None:
     found = results((RUN, "apiserver", 40), (RUN, "apiserver", 60), (RUN, "podman", 100))
     table = rows(found, KINDS, RUN.section)
     assert table == [
         ["", "unit", "apiserver", "podman", "ratio to podman"],
-        [RUN.name, "ms", "50.0 (40.0–60.0)", "100", "0.50"],
+        [RUN.name, "ms", "50.0 (40.0–60.0)", "100", "0.500"],
     ]
     assert markdown(table).splitlines()[1] == "| --- | --- | ---: | ---: | ---: |"
     assert text([["a", "b"], ["long", ""]]) == "a     b\nlong"
 
 
 def test_numbers_have_the_digits_that_count() -> None:
-    assert [number(value) for value in (0.123, 9.994, 12.34, 1234.5)] == ["0.12", "9.99", "12.3", "1,234"]
+    values = (0.0, 0.0000012, 0.01234, 0.1234, 1.0, 9.994, 12.34, 1234.5)
+    assert [number(value) for value in values] == ["0", "0.00000", "0.0123", "0.123", "1.00", "9.99", "12.3", "1,234"]
     assert cell([]) == ""
 
 
@@ -141,6 +161,45 @@ def test_servers_take_turns_in_going_first_and_one_that_fails_is_left_out(tmp_pa
 
     found = Results()
     failures = repeat(Workload("run", measure), servers, Scale(tmp_path), 3, found)
-    assert "".join(order) == "apdpaap"
+    assert "".join(order) == "apdapap"
     assert failures == ["run: dockerd: it cannot"]
     assert found.figures == {RUN: {"apiserver": [1.0] * 3, "podman": [1.0] * 3}}
+
+
+def test_what_is_measured_several_times_in_a_repetition_has_one_place_in_it(tmp_path: Path) -> None:
+    server = Server("apiserver", kind_of("apiserver"), tmp_path / "apiserver")
+    found = Results()
+    repeat(Workload("run", lambda *_: [(RUN, value) for value in (1.0, 9.0, 2.0)]), [server], Scale(tmp_path), 2, found)
+    assert found.of(RUN, "apiserver") == [2.0, 2.0]
+
+
+def test_only_what_is_shown_is_explained(tmp_path: Path) -> None:
+    machine = {
+        "system": "Debian",
+        "kernel": "6",
+        "python": "3",
+        "processors": 2,
+        "model": "M",
+        "memory_gb": 1,
+        "load": [0.5],
+        "storage": "ext4",
+    }
+    about = {
+        "date": "2026-01-02",
+        "commit": "abc",
+        "command": "sudo it --only run",
+        "minutes": 3,
+        "stolen_percent": 0.25,
+        "packages": {"twisted": "1.2"},
+        "servers": [],
+        "failures": [],
+        "machine": machine,
+        "options": arguments(tmp_path, ["--repetitions", "5"]).as_json(),
+    }
+    said = page(about, "WANTED", {"Runs": "## Runs\n"})
+    assert "sudo it --only run" in said
+    assert "in 3 minutes" in said
+    assert "5 repetitions" in said
+    assert "commit abc, with twisted 1.2" in said
+    assert "- **Runs**: create" in said
+    assert "**Flows**" not in said

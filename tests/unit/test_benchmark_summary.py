@@ -57,7 +57,7 @@ def test_a_ratio_is_that_of_the_medians_and_its_spread_that_of_what_was_measured
 
 
 def test_values_that_do_not_belong_together_have_a_ratio_without_spread() -> None:
-    assert ratio([10, 30], [10]) == Ratio(2, 2, 2)
+    assert ratio([10, 30], [10]) == Ratio(2)
 
 
 def test_nothing_measured_or_nothing_to_divide_by_is_no_ratio() -> None:
