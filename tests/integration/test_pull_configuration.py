@@ -18,7 +18,15 @@ from tests.support.docker import Docker
 from tests.support.host_files import with_host_files
 from tests.support.image_archive import busybox_image, docker_archive
 from tests.support.podman import Podman
-from tests.support.registry import PASSWORD, USERNAME, DockerRegistry, docker_registry
+from tests.support.registry import (
+    INDEX_TYPE,
+    MANIFEST_TYPE,
+    PASSWORD,
+    USERNAME,
+    DockerRegistry,
+    docker_registry,
+    image_manifest,
+)
 from tests.support.service import Service
 
 MakeService = Callable[..., Service]
@@ -91,6 +99,43 @@ def test_a_mirror_gets_its_own_credentials_of_those_that_a_request_brings(
         value = {"mirrored.invalid": wrong, protected.host: wrong, f"{protected.host}/box": credentials}
         header = base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
         assert pull(service, "mirrored.invalid/box", **{"X-Registry-Auth": header})[0] == status
+
+
+@pytest.mark.parametrize("with_credentials", [False, True])
+def test_a_mirror_for_tags_alone_has_the_image_too_and_is_asked_for_no_digest(
+    configured: Callable[[str], Service], registry: DockerRegistry, protected: DockerRegistry, with_credentials: bool
+) -> None:
+    there = protected if with_credentials else registry
+    headers = auth(there.host) if with_credentials else {}
+    manifest = put_list(there, "listed", "1")
+    service = configured(f'{mirrored(there)}pull-from-mirror = "tag-only"\n')
+    for name, tag in (("box", "latest"), ("listed", "1")):
+        status, lines = pull(service, f"mirrored.invalid/{name}", tag, **headers)
+        assert (status, "Downloaded newer image" in str(lines[-1])) == (200, True), lines
+    assert pull(service, "mirrored.invalid/listed", manifest, **headers)[0] == 500
+
+
+def test_a_registry_with_a_mirror_for_tags_alone_is_asked_where_no_file_could_say_more(
+    make_service: MakeService, registry: DockerRegistry, tmp_path: Path
+) -> None:
+    mirror = f'[[registry.mirror]]\nlocation = "{registry.host}/box"\ninsecure = true\npull-from-mirror = "tag-only"\n'
+    conf = f'[[registry]]\nlocation = "{registry.host}/box"\ninsecure = true\n{mirror}'
+    where = "/etc/containers/registries.conf.d/1.conf"
+    service = make_service("--idle-timeout", "0", wrapper=with_host_files(tmp_path, {where: conf}))
+    service.start()
+    status, lines = pull(service, f"{registry.host}/box")
+    assert (status, "Downloaded newer image" in str(lines[-1])) == (200, True), lines
+
+
+def put_list(registry: DockerRegistry, repository: str, tag: str) -> str:
+    """Store a list of one image, for this machine; answers the list's digest."""
+    image = busybox_image(Cmd=["listed"])
+    data = image_manifest(image, lambda each: registry.put_blob(repository, each))
+    digest = registry.put_manifest(repository, "one", data)
+    size, own = len(json.dumps(data)), json.loads(image.config_json)
+    platform = {"os": own["os"], "architecture": own["architecture"]}
+    one = {"mediaType": MANIFEST_TYPE, "digest": digest, "size": size, "platform": platform}
+    return registry.put_manifest(repository, tag, {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [one]})
 
 
 def test_all_tags_are_those_of_where_the_repository_comes_from(

@@ -255,6 +255,12 @@ def test_a_host_that_may_be_insecure_is_no_other_and_does_not_count_where_a_requ
     assert found.verified(True, "r.example") == found
 
 
+def test_what_is_pulled_by_tag_goes_on_by_digest_at_mirrors_for_tags_alone_too() -> None:
+    mirrors = tuple(Endpoint("m.example/box", pull_from_mirror=each) for each in ("tag-only", "digest-only", "all"))
+    found = Source(Endpoint("r.example/box"), mirrors).by_tag()
+    assert [each.pull_from_mirror for each in found.mirrors] == ["", "digest-only", "all"]
+
+
 MIRRORED = Source(
     Endpoint("up.example/box"),
     (

@@ -16,7 +16,7 @@ from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles
 from apiserver.engine.ports.registry import Credentials, Platform, Reference, RegistryAccess
-from apiserver.errors import EngineError, RegistryForbids, RegistryUnreachable
+from apiserver.errors import EngineError, NotImplementedYet, RegistryForbids, RegistryUnreachable
 from apiserver.local.images.spool import Spool
 from apiserver.local.registries.authfile import write_authfile
 from apiserver.local.registries.endpoints import Endpoint, Source, destination, source, write_conf
@@ -107,6 +107,8 @@ class RegistryCalls:
         registries = self._files.registries
         configured = await self._in_thread(lambda: source(reference.repository, registries))
         found = configured.verified(access.tls_verify, access.insecure_host)
+        if not reference.digest:
+            found = found.by_tag()
         ours = await self._all_credentials(found, reference, access)
         async with self._spool.workplace() as place:
             words = RegistryCall(
@@ -144,14 +146,22 @@ class RegistryCalls:
         Args:
             configured: what the host's files say instead.
         """
-        for tls_verify in (access.tls_verify, False):
+        ways = (access.tls_verify, False)  # which count for all, mirrors too
+        for tls_verify in ways:
             if configured.verified(tls_verify) == found:
-                return replace(words, tls_verify=tls_verify)  # which counts for all, mirrors too
+                return replace(words, tls_verify=tls_verify)
 
         def write() -> Path:
             return write_conf(words.temporary / "registries.conf", reference.repository, found, {}, credentials=False)
 
-        registries = await cancelled_after(self._in_thread(write))
+        try:
+            registries = await cancelled_after(self._in_thread(write))
+        except NotImplementedYet as error:
+            for tls_verify in ways:
+                if configured.verified(tls_verify).by_tag() == found:
+                    log.warn("mirrors for tags alone are not asked for digests: {error}", error=error)
+                    return replace(words, tls_verify=tls_verify)
+            raise
         return replace(words, files=replace(words.files, registries=registries))
 
     @asynccontextmanager

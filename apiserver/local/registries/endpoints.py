@@ -23,7 +23,8 @@ from apiserver.local.registries.private_file import write_private
 from apiserver.local.registries.registries_conf import BadRegistriesConf, drop_ins, files, read
 
 _ALL = "all"
-_LIMITS = frozenset({"", _ALL, "digest-only", "tag-only"})
+_TAG_ONLY = "tag-only"
+_LIMITS = frozenset({"", _ALL, "digest-only", _TAG_ONLY})
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -84,6 +85,15 @@ class Source(Struct, frozen=True):
         """The same where a request says how registries are spoken to; see `RegistryAccess`."""
         registry, *mirrors = (each.verified(tls_verify, insecure_host) for each in (self.registry, *self.mirrors))
         return replace(self, registry=registry, mirrors=tuple(mirrors))
+
+    def by_tag(self) -> Source:
+        """The same for a pull by tag, which goes on by the digest that the tag leads to: also where mirrors take tags
+        alone.
+        """
+        mirrors = (
+            replace(each, pull_from_mirror="") if each.pull_from_mirror == _TAG_ONLY else each for each in self.mirrors
+        )
+        return replace(self, mirrors=tuple(mirrors))
 
 
 def source(repository: str, main: Path | None = None) -> Source:
@@ -146,7 +156,7 @@ def write_conf(
         if credentials and any(helper != "containers-auth.json" for helper in conf.credential_helpers):
             raise NotImplementedYet("credentials for a registry where registries.conf.d names credential helpers")
         if any(entry.prefix == repository for entry in _of_file(each, old_format=False)):
-            what = "credentials, or a registry on loopback with mirrors,"
+            what = "credentials, or a mirror of a registry on loopback,"
             raise NotImplementedYet(f"{what} where registries.conf.d has {repository} as a prefix")
     registry, *mirrors = (_by_proxy(each, proxies) for each in (source.registry, *source.mirrors))
     lines = ["[[registry]]", _line("prefix", repository), *_endpoint_lines(registry)]
