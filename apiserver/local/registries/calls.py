@@ -16,7 +16,7 @@ from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles
 from apiserver.engine.ports.registry import Credentials, Platform, Reference, RegistryAccess
-from apiserver.errors import EngineError, NotImplementedYet, RegistryForbids, RegistryUnreachable
+from apiserver.errors import EngineError, NotImplementedYet, RegistryFailed, RegistryForbids
 from apiserver.local.images.spool import Spool
 from apiserver.local.registries.authfile import write_authfile
 from apiserver.local.registries.endpoints import Endpoint, Source, destination, source, write_conf
@@ -77,7 +77,7 @@ class Call(Struct, frozen=True):
             return registry_error(failed, self.reference, temporary)
         await self.proxies.end()
         if (refused := self.proxies.refused.get(self.primary)) is not None:
-            return RegistryUnreachable(refused)
+            return RegistryFailed(refused)
         return registry_error(failed, self.reference, temporary, self.proxies.unmasked)
 
 
@@ -172,16 +172,24 @@ class RegistryCalls:
         async with self._at(endpoint, reference, access) as call:
             yield call
 
-    @asynccontextmanager
-    async def listing(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
-        """What skopeo is told to list the tags of a repository; otherwise as `reading`.
+    async def listed_at(self, repository: Reference) -> Sequence[Endpoint]:
+        """Who may be asked for the tags of a repository, in this order; one at least.
 
-        For this it asks the host of the name, whatever registries.conf says of it, so the proxy is where the
-        repository comes from. Mirrors, which may lack tags, are not asked.
+        Raises:
+            HostError: the host's configuration cannot be read.
         """
         registries = self._files.registries
-        found = await self._in_thread(lambda: source(reference.repository, registries))
-        async with self._at(found.registry, reference, access) as call:
+        return (await self._in_thread(lambda: source(repository.repository, registries))).listed
+
+    @asynccontextmanager
+    async def listing(
+        self, endpoint: Endpoint, repository: Reference, access: RegistryAccess
+    ) -> AsyncGenerator[Call, None]:
+        """What skopeo is told to list the tags that a repository has at a place; otherwise as `reading`.
+
+        For this it asks the host of the name, whatever registries.conf says of it, so the proxy is that place.
+        """
+        async with self._at(endpoint, repository, access) as call:
             yield call
 
     @asynccontextmanager

@@ -23,8 +23,8 @@ from apiserver.local.registries.private_file import write_private
 from apiserver.local.registries.registries_conf import BadRegistriesConf, drop_ins, files, read
 
 _ALL = "all"
-_TAG_ONLY = "tag-only"
-_LIMITS = frozenset({"", _ALL, "digest-only", _TAG_ONLY})
+_DIGEST_ONLY, _TAG_ONLY = "digest-only", "tag-only"
+_LIMITS = frozenset({"", _ALL, _DIGEST_ONLY, _TAG_ONLY})
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -75,6 +75,16 @@ class Source(Struct, frozen=True):
     def endpoints(self) -> tuple[Endpoint, ...]:
         """All, in the order in which they are asked."""
         return (*self.mirrors, self.registry)
+
+    @property
+    def listed(self) -> tuple[Endpoint, ...]:
+        """Who may be asked which tags there are, in this order: the registry first, since a mirror may lack some.
+
+        The registry alone, blocked, where nobody may.
+        """
+        mirrors = [each for each in self.mirrors if each.pull_from_mirror != _DIGEST_ONLY]
+        candidates = (self.registry, *([] if self.mirror_by_digest_only else mirrors))
+        return tuple(each for each in candidates if not each.blocked) or (self.registry,)
 
     @property
     def blocked(self) -> bool:

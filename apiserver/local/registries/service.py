@@ -24,7 +24,15 @@ from apiserver.engine.ports.registry import (
     RemoteManifest,
     ShortName,
 )
-from apiserver.errors import ImageRemovedUnderneath, ImageVanished, NotImplementedYet, RegistryError, RegistryFailed
+from apiserver.errors import (
+    ImageRemovedUnderneath,
+    ImageVanished,
+    NotImplementedYet,
+    RegistryError,
+    RegistryFailed,
+    RegistrySilent,
+    RegistryUnreachable,
+)
 from apiserver.local.images.copies import Copies
 from apiserver.local.images.pulled import PulledFile
 from apiserver.local.images.reader import StoreReader
@@ -34,7 +42,9 @@ from apiserver.local.registries import remote_manifest
 from apiserver.local.registries.announced import check_sizes
 from apiserver.local.registries.calls import ANY_PLATFORM, Call, RegistryCalls
 from apiserver.local.registries.copy_progress import BytesSent, CopyProgress, growing_files
+from apiserver.local.registries.endpoints import Endpoint
 from apiserver.local.registries.errors import silence
+from apiserver.local.registries.host_credentials import HostCredentialsFailed
 from apiserver.local.registries.platforms import wanted
 from apiserver.local.registries.promised import config_id, promise
 from apiserver.local.registries.registries_conf import short_name
@@ -138,7 +148,23 @@ class LocalRegistry:
         return image_id
 
     async def tags(self, repository: Reference, access: RegistryAccess) -> Sequence[str]:
-        async with self._calls.listing(repository, access) as call:
+        first, *mirrors = await self._calls.listed_at(repository)
+        try:
+            return await self._tags_at(first, repository, access)
+        except (RegistryUnreachable, RegistrySilent) as error:
+            for mirror in mirrors:
+                try:
+                    tags = await self._tags_at(mirror, repository, access)
+                except (RegistryError, HostCredentialsFailed) as why:
+                    log.warn("the mirror {mirror} has no tags either: {why}", mirror=mirror.location, why=why)
+                    continue
+                told = "the tags of {name} are those of its mirror {mirror}: {error}"
+                log.warn(told, name=repository.canonical, mirror=mirror.location, error=error)
+                return tags
+            raise
+
+    async def _tags_at(self, endpoint: Endpoint, repository: Reference, access: RegistryAccess) -> Sequence[str]:
+        async with self._calls.listing(endpoint, repository, access) as call:
             return await self.watched(call, lambda watched: self._skopeo.list_tags(call.repository, watched))
 
     async def _looked_at(self, image: RemoteImage, reference: Reference, before: Mapping[str, Image]) -> str:
