@@ -23,7 +23,6 @@ from twisted.internet.threads import deferToThread
 
 from apiserver.drivers.process import Programs
 from apiserver.drivers.registry_proxy.connections import Unreachable
-from apiserver.drivers.registry_proxy.origins import Origin
 from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
 from apiserver.drivers.registry_proxy.server import Proxy, Registry
 from apiserver.errors import HostError
@@ -643,7 +642,7 @@ def test_that_it_is_there_again_is_said_after_that_it_was_not() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = Proxy(listening, Registry("r", "r.example", False), {}, lambda _: True, tell)
-        first = threading.Thread(target=proxy.unreachable, args=(Origin("https", "r.example", 443), Unreachable("EOF")))
+        first = threading.Thread(target=proxy.unreachable, args=("https://r.example", Unreachable("EOF")))
         first.start()
         assert telling.wait(10)
         second = [threading.Thread(target=proxy.reached) for _ in range(2)]

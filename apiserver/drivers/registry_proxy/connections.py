@@ -15,10 +15,8 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, urlsplit
 
+from apiserver.drivers.registry_proxy.dial import CONNECT_LIMIT, dial
 from apiserver.drivers.registry_proxy.origins import Origin
-
-CONNECT_LIMIT = 30.0
-"""Seconds for each address of a server."""
 
 _CERTIFICATES = ("/root/.config/containers/certs.d", "/etc/containers/certs.d", "/etc/docker/certs.d")
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
@@ -120,8 +118,13 @@ def _is_in(host: str, networks: Iterable[str]) -> bool:
         return False  # one of both is a name
 
 
-def connect(origin: Origin, trust: Trust, environment: Mapping[str, str]) -> tuple[http.client.HTTPConnection, str]:
+def connect(
+    origin: Origin, trust: Trust, environment: Mapping[str, str], limit: float = CONNECT_LIMIT
+) -> tuple[http.client.HTTPConnection, str]:
     """A connection to a server; and what stands before the target of a request: a proxy wants the whole URL.
+
+    Args:
+        limit: seconds until it is there.
 
     Raises:
         Unreachable
@@ -140,10 +143,10 @@ def connect(origin: Origin, trust: Trust, environment: Mapping[str, str]) -> tup
             headers["Proxy-Authorization"] = f"Basic {b64encode(pair).decode()}"
     try:
         if origin.scheme == "http":
-            plain = _Connection(host, port, headers if proxy else {})
+            plain = _Connection(host, port, headers if proxy else {}, limit)
             plain.connect()
             return plain, str(origin) if proxy else ""
-        secure = _SecureConnection(origin, trust, host, port)
+        secure = _SecureConnection(origin, trust, host, port, limit)
         if proxy:
             secure.set_tunnel(origin.host, origin.port, headers)
         secure.connect()
@@ -158,8 +161,9 @@ class _Connection(http.client.HTTPConnection):
         to_the_proxy: headers for it in each request.
     """
 
-    def __init__(self, host: str, port: int, to_the_proxy: Mapping[str, str]) -> None:
-        super().__init__(host, port, timeout=CONNECT_LIMIT)
+    def __init__(self, host: str, port: int, to_the_proxy: Mapping[str, str], limit: float) -> None:
+        super().__init__(host, port, timeout=limit)
+        self._create_connection = dial
         self.to_the_proxy = to_the_proxy
 
     def connect(self) -> None:
@@ -168,8 +172,9 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _SecureConnection(http.client.HTTPSConnection):
-    def __init__(self, origin: Origin, trust: Trust, host: str, port: int) -> None:
-        super().__init__(host, port, timeout=CONNECT_LIMIT, context=trust.context(origin))
+    def __init__(self, origin: Origin, trust: Trust, host: str, port: int, limit: float) -> None:
+        super().__init__(host, port, timeout=limit, context=trust.context(origin))
+        self._create_connection = dial
 
     def connect(self) -> None:
         super().connect()

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from apiserver.drivers.registry_proxy.bodies import LONGEST_LINE, PIECE, Cut, body_of
 from apiserver.drivers.registry_proxy.challenges import through_the_proxy
 from apiserver.drivers.registry_proxy.connections import Trust, Unreachable, certificates_of
+from apiserver.drivers.registry_proxy.dial import CONNECT_LIMIT, first_reached
 from apiserver.drivers.registry_proxy.origins import Origin, Places, Refused, keeps_credentials, split
 from apiserver.drivers.registry_proxy.upstream import Upstream
 
@@ -138,13 +139,12 @@ class Proxy(ThreadingMixIn, TCPServer):
             return self._places
 
     def _first_reached(self, upstream: Upstream) -> Origin:
-        *others, last = map(self.named.origin, self.named.urls())
-        for origin in others:
-            with suppress(Unreachable):
-                upstream.connected(origin)
-                return origin
-        upstream.connected(last)
-        return last
+        def reached(origin: Origin, limit: float) -> Origin:
+            upstream.connected(origin, limit)
+            return origin
+
+        origins = list(map(self.named.origin, self.named.urls()))
+        return first_reached(origins, CONNECT_LIMIT, reached, Unreachable)
 
     def refuse(self, why: Refused) -> None:
         """From now on nothing goes through."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from apiserver.drivers.registry_proxy.bodies import Body
 from apiserver.drivers.registry_proxy.connections import Trust, Unreachable, connect, why
+from apiserver.drivers.registry_proxy.dial import CONNECT_LIMIT
 from apiserver.drivers.registry_proxy.origins import Origin
 
 
@@ -21,15 +22,18 @@ class Upstream:
         self._environment = environment
         self._connections: dict[Origin, tuple[http.client.HTTPConnection, str]] = {}
 
-    def connected(self, origin: Origin) -> tuple[http.client.HTTPConnection, str]:
+    def connected(self, origin: Origin, limit: float = CONNECT_LIMIT) -> tuple[http.client.HTTPConnection, str]:
         """
+        Args:
+            limit: seconds until it is, where it is not yet.
+
         Raises:
             Unreachable
         """
         if origin in self._connections and _has_ended(self._connections[origin][0]):
             self.close(origin)
         if origin not in self._connections:
-            self._connections[origin] = connect(origin, self._trust, self._environment)
+            self._connections[origin] = connect(origin, self._trust, self._environment, limit)
         return self._connections[origin]
 
     def close(self, origin: Origin | None = None) -> None:
