@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import http.server
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from apiserver.drivers.process import Programs
 from apiserver.drivers.registry_proxy.connections import Unreachable
 from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
 from apiserver.drivers.registry_proxy.server import Proxy, Registry
-from apiserver.errors import HostError
+from apiserver.errors import HostError, ProgramMissing
 from tests.support.http_server import Handler, RunningServer
 from tests.support.registry import make_certificate
 
@@ -752,6 +753,32 @@ async def test_that_it_does_not_work_is_an_error_and_no_port_stays(monkeypatch: 
             await proxies.end()
         with pytest.raises(ConnectionRefusedError):
             await ask("GET", "/v2/")
+
+
+async def begun(programs: Programs) -> None:
+    async with registry_proxies(programs, [ProxiedRegistry("r.example", "127.0.0.1:1", True)], {}, WORD):
+        raise AssertionError
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_started_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apiserver.drivers.registry_proxy.proxies._DIES_WITH_US", ("nothing-there",))
+    with pytest.raises(ProgramMissing, match=r"^nothing-there is not installed"):
+        await begun(Programs(reactor))
+
+
+@pytest.mark.parametrize("more", [0, 1])  # none for its socket, or for its pipes
+@pytest_twisted.ensureDeferred
+async def test_so_it_is_that_there_are_too_many_open_files(more: int) -> None:
+    programs = Programs(reactor)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(free := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + more, before[1]))
+    try:
+        with pytest.raises(HostError, match=r"^the proxy of a registry cannot be started: Too many open files"):
+            await begun(programs)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest_twisted.ensureDeferred

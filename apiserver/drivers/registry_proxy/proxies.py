@@ -71,12 +71,15 @@ class RegistryProxies:
         self._running: Deferred[object] | None = None
         self._children: list[Child] = []
 
-    def begin(
+    async def begin(
         self, programs: Programs, told: bytes, sockets: Sequence[socket.socket], environment: Mapping[str, str]
     ) -> None:
         """
         Args:
             sockets: where they listen; as long as those are open nobody else can listen there, and be told secrets.
+
+        Raises:
+            HostError: they cannot be started.
         """
 
         def refuse(result: object) -> object:
@@ -100,7 +103,10 @@ class RegistryProxies:
             started=self._children.append,
             heard=lambda text: log.error("the proxy of a registry: {text}", text=text.decode(errors="replace")),
         )
-        self._running = Deferred.fromCoroutine(run).addBoth(refuse)
+        running = Deferred.fromCoroutine(run).addBoth(refuse)
+        if not self._children:
+            await running
+        self._running = running
 
     async def end(self) -> None:
         """Afterwards all that they said was heard; a second call does nothing.
@@ -165,15 +171,18 @@ async def registry_proxies(
         HostError: they cannot be started.
     """
     with ExitStack() as ours:
-        sockets = [ours.enter_context(_listening(each)) for each in registries]
-        hosts = ["{}:{}".format(*each.getsockname()) for each in sockets]
-        listed = [
-            {"descriptor": each.fileno(), **msgspec.structs.asdict(registry)}
-            for each, registry in zip(sockets, registries, strict=True)
-        ]
-        proxies = RegistryProxies({each.name: host for each, host in zip(registries, hosts, strict=True)})
-        line = json.dumps({"word": word, "registries": listed}).encode() + b"\n"
-        proxies.begin(programs, line, sockets, environment)
+        try:
+            sockets = [ours.enter_context(_listening(each)) for each in registries]
+            hosts = ["{}:{}".format(*each.getsockname()) for each in sockets]
+            listed = [
+                {"descriptor": each.fileno(), **msgspec.structs.asdict(registry)}
+                for each, registry in zip(sockets, registries, strict=True)
+            ]
+            proxies = RegistryProxies({each.name: host for each, host in zip(registries, hosts, strict=True)})
+            line = json.dumps({"word": word, "registries": listed}).encode() + b"\n"
+            await proxies.begin(programs, line, sockets, environment)
+        except OSError as error:  # too many open files, most of all
+            raise HostError(f"the proxy of a registry cannot be started: {error.strerror}") from error
         try:
             yield proxies
         finally:
