@@ -18,6 +18,9 @@ _THROTTLED = b"Too many requests to "
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest: containers/image has the same limit."""
 
+_TAGS_LIMIT = 32 * 1024 * 1024
+"""Bytes of a list of tags: 200,000 of the longest."""
+
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Begins the command line of what dies with us: nobody else would ever end it, or know what it did."""
 
@@ -183,7 +186,8 @@ class Skopeo:
         Raises:
             ProgramFailed: `reason` tells why.
         """
-        said = await self._run(call, ["list-tags", *call.side(""), f"docker://{repository}"], None)
+        words = ["list-tags", *call.side(""), f"docker://{repository}"]
+        said = await self._run(call, words, None, limit=_TAGS_LIMIT)
         return msgspec.json.decode(said, type=_TagList).Tags or ()
 
     async def copy_from_registry(
@@ -256,6 +260,7 @@ class Skopeo:
         said: Sink | None,
         stdin: bytes | None = None,
         logged: Callable[[bytes], object] = lambda _: None,
+        limit: int = MANIFEST_LIMIT + 1,
     ) -> bytes:
         done = await self._programs.run(
             [*_WITH_US, *call.head(self._store.policy), "--debug", *words],  # only so does it say what it waits for
@@ -264,7 +269,7 @@ class Skopeo:
             stdout=said,
             time_limit=None,
             started=call.started,
-            stdout_limit=MANIFEST_LIMIT + 1,
+            stdout_limit=limit,
             heard=_by_line(logged),
         )
         return done.stdout
