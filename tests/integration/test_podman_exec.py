@@ -72,6 +72,20 @@ def test_a_missing_program_is_127_and_one_that_cannot_be_executed_126(podman: Po
     assert (closed.code, "OCI permission denied" in closed.stderr) == (126, True)
 
 
+@pytest.mark.parametrize(
+    ("directory", "code", "cause"),
+    [
+        ("/nope", 127, "OCI runtime attempted to invoke a command that was not found"),
+        ("/bin/sh", 125, "OCI runtime error"),
+    ],
+)
+def test_a_directory_that_is_missing_is_127_and_a_file_125(
+    podman: Podman, directory: str, code: int, cause: str
+) -> None:
+    said = podman("exec", "-w", directory, "box", "true")
+    assert (said.code, said.stderr.strip().endswith(f": {cause}")) == (code, True), said.stderr
+
+
 @pytest.mark.parametrize("user", ["nobody-here", "root:nobodys-group"])
 def test_a_user_that_there_is_not_is_125(podman: Podman, user: str) -> None:
     said = podman("exec", "--user", user, "box", "true")

@@ -87,15 +87,25 @@ def test_a_resize_that_may_come_too_early_or_too_late_is_no_error(api: Api) -> N
 
 
 def test_what_could_not_be_run_is_said_in_the_words_of_the_flavour(api: Api) -> None:
+    missing = "nope: no such file or directory"
     session(api)
-    api.engine.gates.failing["streams.start_exec"] = StartFailed("nope", 127)
+    api.engine.gates.failing["streams.start_exec"] = StartFailed(missing, 127)
     said = api.open("POST", f"{LIBPOD}/exec/{session(api)}/start", {}, headers=UPGRADE).answer.body
-    words = b"Error: nope: OCI runtime attempted to invoke a command that was not found\r\n"
+    words = b"Error: nope: no such file or directory: OCI runtime attempted to invoke a command that was not found\r\n"
     assert said == b"\2\0\0\0\0\0\0" + bytes([len(words)]) + words
-    api.engine.gates.failing["streams.start_exec"] = StartFailed("nope", 127)
+    api.engine.gates.failing["streams.start_exec"] = StartFailed(missing, 127)
     said = api.open("POST", f"/exec/{session(api)}/start", {}, headers=UPGRADE).answer.body
-    words = b"failed to create task for container: nope\r\n"
+    words = b"failed to create task for container: nope: no such file or directory\r\n"
     assert said == b"\1\0\0\0\0\0\0" + bytes([len(words)]) + words
+
+
+def test_a_directory_that_is_a_file_is_another_code_to_podman_than_to_docker(api: Api) -> None:
+    exec_id = session(api)
+    api.engine.gates.failing["streams.start_exec"] = StartFailed("chdir to `/bin/sh`: Not a directory", 127)
+    said = api.open("POST", f"{LIBPOD}/exec/{exec_id}/start", {}, headers=UPGRADE).answer.body
+    assert said.endswith(b"Error: chdir to `/bin/sh`: Not a directory: OCI runtime error\r\n")
+    codes = [api.get(f"{path}/exec/{exec_id}/json").json()["ExitCode"] for path in (LIBPOD, "")]
+    assert codes == [125, 127]
 
 
 def test_what_is_wrong_is_said_before_the_head(api: Api) -> None:

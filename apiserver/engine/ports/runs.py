@@ -9,6 +9,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
+from apiserver.engine.containers.model import NOT_RUN
 from apiserver.engine.containers.options import ContainerOptions
 from apiserver.engine.ports.facts import RunFacts
 from apiserver.engine.ports.networks import Endpoint, NetworkPlan
@@ -80,7 +81,16 @@ class StartFailed(RuntimeRefused):
     def __init__(self, subject: str, exit_code: int, to_docker: str | None = None) -> None:
         super().__init__(subject, to_docker)
         self.exit_code = exit_code
-        self.cause = _CAUSES.get(exit_code, self.cause)
+        self.cause = _CAUSES.get(code_to_podman(exit_code, subject), self.cause)
+
+
+def code_to_podman(exit_code: int, said: str) -> int:
+    """What Podman makes of a code: 127 is by these words alone (libpod/oci_util.go, getOCIRuntimeError).
+
+    To Docker it is also that of a working directory that is a file.
+    """
+    found = any(words in said.lower() for words in ("not found", "no such file or directory", "open executable"))
+    return NOT_RUN if exit_code == 127 and not found else exit_code
 
 
 _CAUSES = {127: CommandNotFound.cause, 126: CommandNotExecutable.cause}

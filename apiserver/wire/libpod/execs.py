@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from apiserver.engine.containers.model import ExecSession
+from apiserver.engine.ports.runs import code_to_podman
 from apiserver.jsonvalue import JsonObject
 from apiserver.wire.libpod.status import UNKNOWN_EXIT
 
@@ -50,6 +51,7 @@ def exec_json(session: ExecSession) -> JsonObject:
     code = 0
     if session.finished is not None:
         code = UNKNOWN_EXIT if session.exit_code is None else session.exit_code
+        code = code_to_podman(code, session.error) if session.error else code
     return {
         "CanRemove": session.finished is not None,
         "ContainerID": session.container_id,
