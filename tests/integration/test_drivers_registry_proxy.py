@@ -140,6 +140,15 @@ async def test_a_request_is_the_registrys_with_all_that_belongs_to_it(server: Se
     assert server.taken <= 2  # the first may have been for TLS
 
 
+@pytest_twisted.ensureDeferred
+async def test_an_answer_may_have_more_headers_than_a_hundred(server: Server) -> None:
+    many = {f"X-{number}": "x" for number in range(900)}
+    server.answer = lambda handler, path, body: handler.say(200, b"ok", **many)
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        _, headers, body = await ask("GET", "/v2/")
+    assert (body, [headers.get(name.lower()) for name in many]) == (b"ok", ["x"] * 900)
+
+
 @pytest.mark.parametrize("chunked", [True, False])
 @pytest_twisted.ensureDeferred
 async def test_a_body_goes_on_as_it_comes(server: Server, chunked: bool) -> None:

@@ -13,6 +13,9 @@ from apiserver.drivers.registry_proxy.connections import Trust, Unreachable, con
 from apiserver.drivers.registry_proxy.dial import CONNECT_LIMIT
 from apiserver.drivers.registry_proxy.origins import Origin
 
+# Go has a limit of their bytes alone; the library's 100 can be set nowhere else before Python 3.15.
+http.client._MAXHEADERS = 1000  # type: ignore[attr-defined]
+
 
 class Upstream:
     """The connections that serve one of skopeo's."""
