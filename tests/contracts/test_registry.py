@@ -64,11 +64,15 @@ class Subject:
     def name(self, rest: str) -> Reference:
         return parse_reference(f"{self.host}/{rest}")
 
+    async def look(self, rest: str, access: RegistryAccess | None = None) -> RemoteImage:
+        async with self.registry.visit(self.name(rest), access or self.access) as visit:
+            return await visit.look(HERE)
+
     async def fetched(self, watch: Callable[[LayerProgress], None] = lambda _: None) -> str:
-        remote = await self.registry.look(self.name("box:1"), self.access, HERE)
-        fetching = Deferred.fromCoroutine(self.registry.fetch(self.name("box:1"), remote, self.access, watch))
-        self.going()
-        return await fetching
+        async with self.registry.visit(self.name("box:1"), self.access) as visit:
+            fetching = Deferred.fromCoroutine(visit.fetch(await visit.look(HERE), watch))
+            self.going()
+            return await fetching
 
 
 def _fake() -> Subject:
@@ -130,9 +134,9 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_there_is_seen_with_its_layers_and_always_the_same(subject: Subject) -> None:
-    seen = await subject.registry.look(subject.name("box:1"), subject.access, HERE)
+    seen = await subject.look("box:1")
     assert (len(seen.layers), seen.digest) == (2, seen.image_digest)
-    assert await subject.registry.look(subject.name("box:1"), subject.access, HERE) == seen
+    assert await subject.look("box:1") == seen
     assert dict(await subject.source.images()) == {}
 
 
@@ -140,7 +144,7 @@ async def test_what_is_there_is_seen_with_its_layers_and_always_the_same(subject
 async def test_what_is_not_there_is_an_error_of_its_own(subject: Subject) -> None:
     for missing in ("box:2", "nope:1"):
         with pytest.raises(NoSuchRemoteImage):
-            await subject.registry.look(subject.name(missing), subject.access, HERE)
+            await subject.look(missing)
 
 
 @pytest_twisted.ensureDeferred
@@ -159,7 +163,7 @@ async def test_who_is_not_known_is_refused(subject: Subject) -> None:
     for credentials in ({}, {subject.host: WRONG}, {"elsewhere.example": KNOWN}):
         access = RegistryAccess(credentials, tls_verify=False)
         with pytest.raises(RegistryRefused):
-            await subject.registry.look(subject.name("box:1"), access, HERE)
+            await subject.look("box:1", access)
 
 
 @pytest_twisted.ensureDeferred
@@ -173,13 +177,11 @@ async def test_what_is_fetched_is_here_under_its_name_and_each_layer_was_told_of
 
 @pytest_twisted.ensureDeferred
 async def test_a_fetch_that_is_cancelled_leaves_nothing(subject: Subject) -> None:
-    remote = await subject.registry.look(subject.name("box:1"), subject.access, HERE)
-    fetching = Deferred.fromCoroutine(
-        subject.registry.fetch(subject.name("box:1"), remote, subject.access, lambda _: None)
-    )
-    fetching.cancel()
-    with pytest.raises(CancelledError):
-        await fetching
+    async with subject.registry.visit(subject.name("box:1"), subject.access) as visit:
+        fetching = Deferred.fromCoroutine(visit.fetch(await visit.look(HERE), lambda _: None))
+        fetching.cancel()
+        with pytest.raises(CancelledError):
+            await fetching
     assert dict(await subject.source.images()) == {}
 
 
@@ -193,7 +195,7 @@ async def test_what_is_pushed_is_there(subject: Subject) -> None:
     )
     subject.going()
     manifest = await pushing
-    assert (await subject.registry.look(name, subject.access, HERE)).digest == manifest.digest
+    assert (await subject.look("pushed:1")).digest == manifest.digest
     assert manifest.size_bytes > 0
 
 

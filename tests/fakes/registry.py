@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -29,17 +30,19 @@ class FakeRegistry:
         known: who may log in, by registry.
         closed: whether those alone are let in.
         pushes: (canonical name, format, what to call with bytes sent, what to fire with a manifest) of each push.
+        visits: canonical name of each that has not ended.
         reuses: what to call with a layer that is there already, of each push.
         clearing: what a fetch that is cancelled waits for before it has ended.
         fetches: (canonical name, what to call with a step, what to fire with an image or an error) of each fetch.
     """
 
     def __init__(self, source: FakeImageSource) -> None:
-        self._source = source
+        self.source = source
         self.remote: dict[str, RemoteImage] = {}
         self.failure: EngineError | None = None
         self.short: dict[str, Sequence[str]] = {}
         self.looks = 0
+        self.visits: list[str] = []
         self.cancelled = 0
         self.clearing: Deferred[None] | None = None
         self.known: dict[str, Credentials] = {}
@@ -48,43 +51,22 @@ class FakeRegistry:
         self.reuses: list[Callable[[str], object]] = []
         self.fetches: list[tuple[str, Callable[[LayerProgress], None], Deferred[Image]]] = []
 
-    async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
-        self.looks += 1
-        self._let_in(reference, access)
+    @asynccontextmanager
+    async def visit(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[FakeVisit, None]:
+        self.visits.append(reference.canonical)
         try:
-            return self.remote[reference.canonical]
-        except KeyError:
-            raise NoSuchRemoteImage(f"manifest unknown: {reference.canonical}") from None
+            yield FakeVisit(self, reference, access)
+        finally:
+            self.visits.remove(reference.canonical)
 
-    def _let_in(self, reference: Reference, access: RegistryAccess) -> None:
+    def let_in(self, reference: Reference, access: RegistryAccess) -> None:
         if self.failure is not None:
             raise self.failure
         if self.closed and access.for_location(reference.repository, reference) != self.known.get(reference.domain):
             raise RegistryRefused("unauthorized: authentication required")
 
-    async def fetch(
-        self,
-        reference: Reference,
-        image: RemoteImage,
-        access: RegistryAccess,
-        watch: Callable[[LayerProgress], None],
-    ) -> str:
-        def count(_: object) -> None:
-            self.cancelled += 1
-
-        done: Deferred[Image] = Deferred(count)
-        self.fetches.append((reference.canonical, watch, done))
-        try:
-            got = await done
-        except CancelledError:
-            if self.clearing is not None:
-                await self.clearing
-            raise
-        self._source.add(got)
-        return got.id
-
     async def tags(self, repository: Reference, access: RegistryAccess) -> Sequence[str]:
-        self._let_in(repository, access)
+        self.let_in(repository, access)
         start = f"{repository.canonical}:"
         if not (found := [name.removeprefix(start) for name in self.remote if name.startswith(start)]):
             raise NoSuchRemoteImage(f"name unknown: {repository.canonical}")
@@ -119,3 +101,36 @@ class FakeRegistry:
 
     async def candidates(self, name: str) -> Sequence[str]:
         return (await self.short_name(name)).candidates
+
+
+class FakeVisit:
+    def __init__(self, registry: FakeRegistry, reference: Reference, access: RegistryAccess) -> None:
+        self._registry = registry
+        self._reference = reference
+        self._access = access
+
+    async def look(self, platform: Platform) -> RemoteImage:
+        registry, reference = self._registry, self._reference
+        registry.looks += 1
+        registry.let_in(reference, self._access)
+        try:
+            return registry.remote[reference.canonical]
+        except KeyError:
+            raise NoSuchRemoteImage(f"manifest unknown: {reference.canonical}") from None
+
+    async def fetch(self, image: RemoteImage, watch: Callable[[LayerProgress], None]) -> str:
+        registry = self._registry
+
+        def count(_: object) -> None:
+            registry.cancelled += 1
+
+        done: Deferred[Image] = Deferred(count)
+        registry.fetches.append((self._reference.canonical, watch, done))
+        try:
+            got = await done
+        except CancelledError:
+            if registry.clearing is not None:
+                await registry.clearing
+            raise
+        registry.source.add(got)
+        return got.id

@@ -29,6 +29,7 @@ class BadRegistry:
     """Serves one image under any name; a test replaces what it does with a path.
 
     Attributes:
+        before_tag: called before it answers for a manifest by tag.
         by_digest: manifests that are got by digest alone, as the images of a list.
         refusal: status, body and headers instead of any manifest.
         seen: `(path, the Authorization header)` of each request.
@@ -38,6 +39,7 @@ class BadRegistry:
         self.blobs: dict[str, bytes] = {}
         self.seen: list[tuple[str, str | None]] = []
         self.blob: Callable[[Any, bytes], None] = lambda handler, data: handler.give(data)
+        self.before_tag: Callable[[], None] = lambda: None
         self.manifest: dict[str, Any] = image_manifest(IMAGE, self._put)
         self.raw: bytes | None = None
         self.by_digest: dict[str, bytes] = {}
@@ -74,7 +76,10 @@ class BadRegistry:
                     self.send_header("WWW-Authenticate", 'Basic realm="bad"')
                     self.send_header("Content-Length", "0")
                     self.end_headers()
-                elif "/manifests/" in self.path and bad.refusal is not None:
+                    return
+                if "/manifests/" in self.path and "/manifests/sha256:" not in self.path:
+                    bad.before_tag()
+                if "/manifests/" in self.path and bad.refusal is not None:
                     status, body, headers = bad.refusal
                     self.give(body, "application/json", status, headers)
                 elif "/manifests/" in self.path:

@@ -62,8 +62,8 @@ async def test_a_pull_answers_what_it_has_pulled_and_not_who_has_its_name_by_now
 
             async def fetched(tag: str) -> str:
                 reference, access = parse_reference(f"{there.host}/box:{tag}"), RegistryAccess(tls_verify=False)
-                remote = await registry.look(reference, access, Platform())
-                return await registry.fetch(reference, remote, access, lambda _: None)
+                async with registry.visit(reference, access) as visit:
+                    return await visit.fetch(await visit.look(Platform()), lambda _: None)
 
             assert await fetched("2") == SECOND.id
             skopeo.other = SECOND.id

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
+from apiserver.engine.ports.images import Image
 from apiserver.engine.ports.registry import LayerPhase, LayerProgress, RemoteBlob, RemoteImage
 from apiserver.errors import (
     ImageVanished,
@@ -17,6 +18,7 @@ from apiserver.errors import (
 )
 from tests.fakes.images import image
 from tests.support.api import Api
+from tests.support.http_memory import MemoryConnection
 
 NAME = "docker.io/library/box:latest"
 LAYER = "sha256:" + "a" * 64
@@ -67,6 +69,32 @@ def test_one_that_was_left_and_ends_late_does_not_keep_later_ones_from_sharing(a
     assert len(api.registry.fetches) == 2
     api.open("POST", "/images/create", fromImage="box", tag="latest")
     assert len(api.registry.fetches) == 2
+
+
+def test_a_pull_visits_its_registry_once_and_nothing_stays_of_it(api: Api) -> None:
+    def pull(policy: str = "always") -> MemoryConnection:
+        return api.open("POST", "/v5.0.0/libpod/images/pull", reference=NAME, policy=policy)
+
+    def fetching() -> Deferred[Image]:
+        assert api.registry.visits == [NAME]
+        return api.registry.fetches.pop()[2]
+
+    pull()
+    fetching().errback(RegistryFailed("it broke off"))
+    assert api.registry.visits == []
+    pull()
+    fetching().callback(BOX)
+    assert api.registry.visits == []
+    connection = pull()
+    fetching()
+    connection.hang_up()
+    assert api.registry.visits == []
+    pull("newer")
+    fetching().callback(BOX)
+    api.registry.failure = RegistryFailed("away")
+    pull()
+    pull("newer")
+    assert api.registry.visits == []
 
 
 def test_an_error_before_the_first_progress_has_the_registrys_status(api: Api) -> None:

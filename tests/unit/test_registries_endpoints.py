@@ -109,8 +109,7 @@ def test_what_is_blocked_is_looked_up_by_the_place_that_is_asked(host: Path) -> 
     write(host, {"etc/registries.conf": conf, "etc/registries.conf.d/1.conf": entry("m.example/a", blocked=True)})
     found = source("r.example/box")
     assert [each.blocked for each in found.endpoints] == [True, False, False]
-    assert not found.blocked
-    assert source("m.example/a/box").blocked
+    assert source("m.example/a/box").registry.blocked
     assert destination("r.example/box").blocked
 
 
@@ -173,8 +172,8 @@ def test_the_first_version_of_the_format_says_what_is_insecure_and_what_is_block
     write(host, {"etc/registries.conf": conf})
     assert source("i.example:5/box").registry == Endpoint("i.example:5/box", insecure=True)
     assert source("both.example/box").registry == Endpoint("both.example/box", insecure=True, blocked=True)
-    assert source("b.example/ns/box").blocked
-    assert not source("b.example/box").blocked
+    assert source("b.example/ns/box").registry.blocked
+    assert not source("b.example/box").registry.blocked
     assert source("s.example/box") == Source(Endpoint("s.example/box"))
 
 
@@ -300,7 +299,7 @@ def test_without_proxys_the_private_file_says_what_the_hosts_say(host: Path) -> 
 def test_a_blocked_registry_stays_so_whatever_proxy_there_is(host: Path) -> None:
     write(host, {"etc/registries.conf": entry("docker.io", blocked=True)})
     file = write_conf(host / "p.conf", "docker.io/box", source("docker.io/box"), {"docker.io": "127.0.0.1:1"})
-    assert source("docker.io/library/box", file).blocked
+    assert source("docker.io/library/box", file).registry.blocked
 
 
 def test_a_shorter_prefix_in_registries_conf_d_does_not_win_over_the_private_file(host: Path) -> None:

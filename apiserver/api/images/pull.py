@@ -234,7 +234,7 @@ async def _docker_lines(stream: Stream, reference: Reference, pull: Pull) -> Non
     """All but the last one.
 
     Raises:
-        as `Registry.fetch`
+        as `Visit.fetch`
     """
     await stream.write_json(docker.first_line(reference))
     layers = docker.LayerLines(whole=pull.whole)

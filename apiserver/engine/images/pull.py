@@ -14,7 +14,7 @@ from apiserver.engine.events.model import Action
 from apiserver.engine.images.bell import Bell
 from apiserver.engine.names import Reference
 from apiserver.engine.ports.images import Image, ImageSource
-from apiserver.engine.ports.registry import LayerProgress, Platform, Registry, RegistryAccess, RemoteImage
+from apiserver.engine.ports.registry import LayerProgress, Platform, Registry, RegistryAccess, RemoteImage, Visit
 from apiserver.errors import EngineError, ImageVanished
 
 
@@ -56,7 +56,7 @@ class Pull:
         """What the registry has; an error here is one before the first progress.
 
         Raises:
-            as `Registry.look`.
+            as `Visit.look`.
         """
         while self._work.remote is None:
             self._work.check()
@@ -67,7 +67,7 @@ class Pull:
         """The latest step of each layer that made one since the last call; waits for one. None at the end.
 
         Raises:
-            as `Registry.fetch`.
+            as `Visit.fetch`.
         """
         while not self._news:
             if self._work.pulled is not None:
@@ -188,9 +188,10 @@ class Pulls:
         Of a list the image for the platform counts: another of the same list came by the same digest as well.
 
         Raises:
-            as `Registry.look`.
+            as `Visit.look`.
         """
-        remote = await self.registry.look(reference.exact(), access, platform)
+        async with self.registry.visit(reference.exact(), access) as visit:
+            remote = await visit.look(platform)
         return remote.image_digest not in {image.manifest_digest, *image.manifest_digests}
 
     def _forget(self, key: object, work: _Work | None) -> None:
@@ -207,20 +208,21 @@ class Pulls:
                 raise
 
     async def _pull_it(self, work: _Work, reference: Reference, access: RegistryAccess, platform: Platform) -> Pulled:
-        remote = await self.registry.look(reference, access, platform)
-        images = await self._source.images()
-        before = {name: image for image in images.values() for name in _names(image)}
-        work.found(remote, whole=remote.config is not None and remote.config.digest.partition(":")[2] in images)
-        had = before.get(reference.canonical)
-        try:
-            image = await self._fetched(work, reference, remote, access)
-        except ImageVanished:
-            image = await self._fetched(work, reference, remote, access)
+        async with self.registry.visit(reference, access) as visit:
+            remote = await visit.look(platform)
+            images = await self._source.images()
+            before = {name: image for image in images.values() for name in _names(image)}
+            work.found(remote, whole=remote.config is not None and remote.config.digest.partition(":")[2] in images)
+            had = before.get(reference.canonical)
+            try:
+                image = await self._fetched(work, reference, remote, visit)
+            except ImageVanished:
+                image = await self._fetched(work, reference, remote, visit)
         await self._tell(image, Action.PULL, reference.familiar, reference.canonical)
         return Pulled(image.id, remote.digest, had is None or had.id != image.id)
 
-    async def _fetched(self, work: _Work, reference: Reference, remote: RemoteImage, access: RegistryAccess) -> Image:
-        image_id = await self.registry.fetch(reference, remote, access, work.show)
+    async def _fetched(self, work: _Work, reference: Reference, remote: RemoteImage, visit: Visit) -> Image:
+        image_id = await visit.fetch(remote, work.show)
         image = (await self._source.images()).get(image_id)
         if image is None:
             raise ImageVanished(f"{reference.canonical} was taken from the store while it was pulled")

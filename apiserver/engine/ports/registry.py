@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Protocol
 
@@ -165,14 +166,15 @@ class RemoteManifest(Struct, frozen=True):
     mounted: Mapping[str, str] = field(default_factory=dict)
 
 
-class Registry(Protocol):
-    """The registries that a back end can reach.
+class Visit(Protocol):
+    """A reference at its registry, as one client is let in there.
 
-    Whatever is cancelled ends at once, and leaves nothing behind.
+    How it is reached, and with whose credentials, is found out once. Whatever a registry refuses or fails at ends the
+    visit; `ImageVanished`, which is the store's failure, does not.
     """
 
-    async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
-        """Ask the registry of a reference what it has there.
+    async def look(self, platform: Platform) -> RemoteImage:
+        """Ask the registry what it has there.
 
         Raises:
             NoSuchRemoteImage, RegistryRefused, RegistryForbids, RegistryUnreachable, RegistrySilent, RegistryFailed
@@ -181,13 +183,7 @@ class Registry(Protocol):
         """
         ...
 
-    async def fetch(
-        self,
-        reference: Reference,
-        image: RemoteImage,
-        access: RegistryAccess,
-        watch: Callable[[LayerProgress], None],
-    ) -> str:
+    async def fetch(self, image: RemoteImage, watch: Callable[[LayerProgress], None]) -> str:
         """Bring `image`, which `look` found, into the store under the reference's canonical name; answers its id.
 
         Args:
@@ -195,7 +191,19 @@ class Registry(Protocol):
 
         Raises:
             as `look`; the store is as before.
+            ImageVanished: it was taken from the store meanwhile; a second try may succeed.
         """
+        ...
+
+
+class Registry(Protocol):
+    """The registries that a back end can reach.
+
+    Whatever is cancelled ends at once, and leaves nothing behind.
+    """
+
+    def visit(self, reference: Reference, access: RegistryAccess) -> AbstractAsyncContextManager[Visit]:
+        """Nothing is asked of a registry yet, and nothing of a visit stays."""
         ...
 
     async def tags(self, repository: Reference, access: RegistryAccess) -> Sequence[str]:

@@ -16,7 +16,7 @@ from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.drivers.registry_proxy.proxies import ProxiedRegistry, RegistryProxies, registry_proxies
 from apiserver.drivers.skopeo import RegistryCall, RegistryFiles
 from apiserver.engine.ports.registry import Credentials, Platform, Reference, RegistryAccess
-from apiserver.errors import EngineError, NotImplementedYet, RegistryFailed, RegistryForbids
+from apiserver.errors import EngineError, ImageVanished, NotImplementedYet, RegistryFailed, RegistryForbids
 from apiserver.local.images.spool import Spool
 from apiserver.local.registries.authfile import write_authfile
 from apiserver.local.registries.endpoints import Endpoint, Source, destination, source, write_conf
@@ -25,7 +25,6 @@ from apiserver.local.registries.host_credentials import HostCredentials, HostCre
 from apiserver.local.registries.lookaside import write_registries_d
 from apiserver.local.threads import InThread
 
-ANY_PLATFORM = Platform()
 log = Logger()
 
 _AUTHORITIES = {"docker.io": "registry-1.docker.io"}
@@ -54,27 +53,35 @@ class Call(Struct, frozen=True):
         skopeo: what it is told.
         reference: whose registry it is.
         place: `HOST[:PORT]` as skopeo is to call the registry where it writes, logs in or lists tags.
-        repository: `HOST[:PORT]/PATH` as it is to call the repository then; empty where it reads.
+        repository: `HOST[:PORT]/PATH` as it is to call the repository then; like `place` empty where it reads.
         primary: name of the registry that is asked last.
         proxies: None where skopeo goes there itself.
     """
 
     skopeo: RegistryCall
     reference: Reference
-    place: str
+    place: str = ""
     repository: str = ""
     primary: str = ""
     proxies: RegistryProxies | None = None
+
+    def of(self, platform: Platform) -> Call:
+        """The same for an image's variant for a platform."""
+        wanted = (platform.os, platform.architecture, platform.variant)
+        return replace(self, skopeo=replace(self.skopeo, platform=wanted))
 
     def named(self, name: str) -> str:
         """What `HOST[:PORT]/PATH...` of the reference's repository is where skopeo writes."""
         return self.repository + name.removeprefix(self.reference.repository)
 
     async def error_of(self, failed: ProgramFailed) -> EngineError:
-        """What it is that went wrong when skopeo failed; its proxies are ended."""
+        """What it is that went wrong when skopeo failed; its proxies are ended, unless it was the store that failed."""
         temporary = self.skopeo.temporary
         if self.proxies is None:
             return registry_error(failed, self.reference, temporary)
+        error = registry_error(failed, self.reference, temporary, self.proxies.unmasked)
+        if isinstance(error, ImageVanished):
+            return error
         await self.proxies.end()
         if (refused := self.proxies.refused.get(self.primary)) is not None:
             return RegistryFailed(refused)
@@ -95,14 +102,13 @@ class RegistryCalls:
         self._host = HostCredentials(programs, in_thread, files.auth, files.registries, files.proxies)
 
     @asynccontextmanager
-    async def reading(
-        self, reference: Reference, access: RegistryAccess, platform: Platform = ANY_PLATFORM
-    ) -> AsyncGenerator[Call, None]:
-        """What skopeo is told to read a reference; its files and proxies are gone afterwards on every path.
+    async def reading(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
+        """What skopeo is told to read a reference, also more than once.
+
+        Its files and proxies are gone afterwards on every path.
 
         Raises:
             HostError: the host's configuration cannot be read.
-            RegistryForbids: it says that nobody may be asked.
         """
         registries = self._files.registries
         configured = await self._in_thread(lambda: source(reference.repository, registries))
@@ -111,14 +117,10 @@ class RegistryCalls:
             found = found.by_tag()
         ours = await self._all_credentials(found, reference, access)
         async with self._spool.workplace() as place:
-            words = RegistryCall(
-                files=self._files,
-                temporary=place,
-                credentials=False,
-                platform=(platform.os, platform.architecture, platform.variant),
-            )
+            words = RegistryCall(files=self._files, temporary=place, credentials=False)
             if not ours:
-                yield Call(await self._told(words, reference, configured, found, access), reference, reference.domain)
+                words = await self._told(words, reference, configured, found, access)
+                yield Call(skopeo=words, reference=reference)
                 return
             known_at = {each.host for each in ours}
             through = [each for each in found.endpoints if each.host in known_at and not each.blocked]
@@ -136,7 +138,7 @@ class RegistryCalls:
 
                 files = await cancelled_after(self._in_thread(write))
                 words = replace(words, files=files, credentials=True)
-                yield Call(words, reference, reference.domain, primary=found.registry.host, proxies=proxies)
+                yield Call(skopeo=words, reference=reference, primary=found.registry.host, proxies=proxies)
 
     async def _told(
         self, words: RegistryCall, reference: Reference, configured: Source, found: Source, access: RegistryAccess
@@ -166,7 +168,11 @@ class RegistryCalls:
 
     @asynccontextmanager
     async def writing(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[Call, None]:
-        """What skopeo is told to write to a repository, or to log in at its registry; otherwise as `reading`."""
+        """What skopeo is told to write to a repository, or to log in at its registry; otherwise as `reading`.
+
+        Raises:
+            RegistryForbids: the host's configuration says that nobody may be asked.
+        """
         registries = self._files.registries
         endpoint = await self._in_thread(lambda: destination(reference.repository, registries))
         async with self._at(endpoint, reference, access) as call:
@@ -215,7 +221,14 @@ class RegistryCalls:
                 )
 
             words = RegistryCall(files=await cancelled_after(self._in_thread(write)), temporary=place, tls_verify=False)
-            yield Call(words, reference, proxies.hosts[endpoint.host], name, endpoint.host, proxies)
+            yield Call(
+                skopeo=words,
+                reference=reference,
+                place=proxies.hosts[endpoint.host],
+                repository=name,
+                primary=endpoint.host,
+                proxies=proxies,
+            )
 
     async def _all_credentials(
         self, found: Source, reference: Reference, access: RegistryAccess

@@ -86,11 +86,6 @@ class Source(Struct, frozen=True):
         candidates = (self.registry, *([] if self.mirror_by_digest_only else mirrors))
         return tuple(each for each in candidates if not each.blocked) or (self.registry,)
 
-    @property
-    def blocked(self) -> bool:
-        """Whether nobody may be asked at all."""
-        return all(each.blocked for each in self.endpoints)
-
     def verified(self, tls_verify: bool | None, insecure_host: str = "") -> Source:
         """The same where a request says how registries are spoken to; see `RegistryAccess`."""
         registry, *mirrors = (each.verified(tls_verify, insecure_host) for each in (self.registry, *self.mirrors))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -40,7 +41,7 @@ from apiserver.local.images.spool import Spool
 from apiserver.local.images.store import ImageStore
 from apiserver.local.registries import remote_manifest
 from apiserver.local.registries.announced import check_sizes
-from apiserver.local.registries.calls import ANY_PLATFORM, Call, RegistryCalls
+from apiserver.local.registries.calls import Call, RegistryCalls
 from apiserver.local.registries.copy_progress import BytesSent, CopyProgress, growing_files
 from apiserver.local.registries.endpoints import Endpoint
 from apiserver.local.registries.errors import silence
@@ -95,31 +96,33 @@ class LocalRegistry:
         self._watcher = Watcher(in_thread, reactor, silence_limit)
         self._silence_limit = silence_limit
 
-    async def look(self, reference: Reference, access: RegistryAccess, platform: Platform) -> RemoteImage:
+    @asynccontextmanager
+    async def visit(self, reference: Reference, access: RegistryAccess) -> AsyncGenerator[LocalVisit, None]:
+        async with self._calls.reading(reference, access) as call:
+            yield LocalVisit(self, call)
+
+    async def look(self, call: Call, platform: Platform) -> RemoteImage:
+        """See `Visit.look`."""
+        reference = call.reference
         if reference.digest and not reference.digest.startswith("sha256:"):
             raise NotImplementedYet(f"pulling by the digest {reference.digest}, which is not by SHA-256,")
-        async with self._calls.reading(reference, access, platform) as call:
-            data = await self._manifest(call, reference.tagged().canonical)
+        data = await self._manifest(call, reference.tagged().canonical)
+        manifest = remote_manifest.read_manifest(data)
+        digest = image_digest = remote_manifest.digest_of(data, reference.digest)
+        if reference.digest and reference.digest != digest:
+            raise RegistryFailed(f"the registry sent {digest} for {reference.canonical}")
+        chosen = Platform()
+        if manifest.manifests is not None:
+            listed, chosen = remote_manifest.fitting(manifest, wanted(platform, self._host))
+            image_digest = listed.digest
+            data = await self._manifest(call, f"{reference.repository}@{image_digest}")
+            remote_manifest.check_against(listed, data)
             manifest = remote_manifest.read_manifest(data)
-            digest = image_digest = remote_manifest.digest_of(data, reference.digest)
-            if reference.digest and reference.digest != digest:
-                raise RegistryFailed(f"the registry sent {digest} for {reference.canonical}")
-            chosen = ANY_PLATFORM
-            if manifest.manifests is not None:
-                listed, chosen = remote_manifest.fitting(manifest, wanted(platform, self._host))
-                image_digest = listed.digest
-                data = await self._manifest(call, f"{reference.repository}@{image_digest}")
-                remote_manifest.check_against(listed, data)
-                manifest = remote_manifest.read_manifest(data)
-            return remote_manifest.remote_image(digest, image_digest, manifest, chosen)
+        return remote_manifest.remote_image(digest, image_digest, manifest, chosen)
 
-    async def fetch(
-        self,
-        reference: Reference,
-        image: RemoteImage,
-        access: RegistryAccess,
-        watch: Callable[[LayerProgress], None],
-    ) -> str:
+    async def fetch(self, call: Call, image: RemoteImage, watch: Callable[[LayerProgress], None]) -> str:
+        """See `Visit.fetch`."""
+        reference, call = call.reference, call.of(image.platform)
         present = await self._reader.blobs()
         check_sizes(image, present)
         progress = CopyProgress(image.layers, frozenset(present), watch)
@@ -131,7 +134,7 @@ class LocalRegistry:
         )
         before = await self._store.images()
         promised = promise(name, image, before)
-        async with self._copies.one(promised), self._calls.reading(reference, access, image.platform) as call:
+        async with self._copies.one(promised):
 
             def look() -> Mapping[int, int]:
                 self._spool.check_room()
@@ -280,6 +283,20 @@ class LocalRegistry:
 
     async def _manifest(self, call: Call, name: str) -> bytes:
         return await self.watched(call, lambda watched: self._skopeo.raw_manifest(name, watched))
+
+
+class LocalVisit:
+    """Fulfils `Visit`: with one registries.conf, and one proxy of each registry, for all that it asks."""
+
+    def __init__(self, registry: LocalRegistry, call: Call) -> None:
+        self._registry = registry
+        self._call = call
+
+    async def look(self, platform: Platform) -> RemoteImage:
+        return await self._registry.look(self._call, platform)
+
+    async def fetch(self, image: RemoteImage, watch: Callable[[LayerProgress], None]) -> str:
+        return await self._registry.fetch(self._call, image, watch)
 
 
 def _form_options(form: PushFormat) -> list[str]:
