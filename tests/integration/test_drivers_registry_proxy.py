@@ -149,6 +149,14 @@ async def test_an_answer_may_have_more_headers_than_a_hundred(server: Server) ->
     assert (body, [headers.get(name.lower()) for name in many]) == (b"ok", ["x"] * 900)
 
 
+@pytest_twisted.ensureDeferred
+async def test_nobody_is_asked_for_the_first_version_of_the_api(server: Server) -> None:
+    """Which skopeo does where a registry is not reached, and waits for once more."""
+    async with proxied(f"127.0.0.1:{server.port}") as (ask, _):
+        assert (await ask("GET", "/v1/_ping"))[0] == 404
+    assert server.seen == []
+
+
 @pytest.mark.parametrize("chunked", [True, False])
 @pytest_twisted.ensureDeferred
 async def test_a_body_goes_on_as_it_comes(server: Server, chunked: bool) -> None:

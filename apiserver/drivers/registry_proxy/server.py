@@ -43,6 +43,8 @@ _OF_ONE_CONNECTION = frozenset(
 )
 _PORT = re.compile(r":([0-9]+)$")
 _LAST_PORT = 65535
+_FIRST_VERSION = "/v1/_ping"
+"""Asked for where a registry was not reached, to say that such a one will not do: that would be the same wait again."""
 _LEARNT = frozenset({"GET", "HEAD"})
 """What is asked of whom the registry names; all else goes to nobody but it."""
 
@@ -193,6 +195,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.server.refused:
             raise Cut
+        if self.path == _FIRST_VERSION:
+            self._nothing_there()
+            return
         where = self.server.named.urls()[-1]
         try:
             places = self.server.places(self.upstream)
