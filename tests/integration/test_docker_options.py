@@ -14,6 +14,7 @@ import pytest
 
 from apiserver.config.host import read_host
 from apiserver.drivers.linux.cgroups import Cgroups
+from apiserver.local.runs.machine import look
 from tests.support.docker import Docker
 from tests.support.image_archive import Entry, busybox_image, docker_archive
 from tests.support.outside import until
@@ -387,6 +388,19 @@ def test_a_ulimit_above_the_services_own_is_a_warning(docker: Docker) -> None:
     assert said.code == 0
     assert int(said.stdout) < 99_999_999
     assert "Ulimit clamped" in said.stderr
+
+
+def test_a_profile_of_apparmor_that_cannot_confine_is_not_dropped_in_silence(docker: Docker) -> None:
+    command = ("--network", "none", "--security-opt", "apparmor=nope", "busybox", "true")
+    said = docker("run", "--name", "confined", *command)
+    if look(read_host()).apparmor is not None:
+        assert said.code == 125
+        assert "apparmor profile 'nope' is not loaded" in said.stderr
+        return
+    assert said.code == 0
+    assert "AppArmor is not enabled on this system. AppArmor profile nope discarded." in said.stderr
+    shown = docker.ok("inspect", "-f", "{{json .AppArmorProfile}} {{json .HostConfig.SecurityOpt}}", "confined")
+    assert shown == '"" ["apparmor=nope"]'  # none is in force; what was asked for stays to be seen
 
 
 def test_devices_of_the_host_can_be_given(docker: Docker, run: Run) -> None:

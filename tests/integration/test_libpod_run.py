@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from apiserver.config.host import read_host
+from apiserver.local.runs.machine import look
 from tests.support.podman import Podman
 from tests.support.service import Service
 
@@ -24,6 +26,20 @@ def make(service: Service, *command: str, **fields: Any) -> None:
     spec = {"name": "box", "image": "busybox", "command": command, "netns": {"nsmode": "none"}, **fields}
     status, body = service.request("POST", CREATE, spec)
     assert status == 201, body
+
+
+def test_a_profile_of_apparmor_that_cannot_confine_is_refused(service: Service) -> None:
+    spec = {"name": "box", "image": "busybox", "command": ["true"], "netns": {"nsmode": "none"}}
+    status, body = service.request("POST", CREATE, {**spec, "apparmor_profile": "strict-profile"})
+    assert status == 400
+    why = (
+        "is not loaded"
+        if look(read_host()).apparmor is not None
+        else "specified, but Apparmor is not enabled on this system"
+    )
+    assert why in body.decode()
+    assert service.request("GET", "/v5.0.0/libpod/containers/box/exists")[0] == 404
+    make(service, "true", apparmor_profile="unconfined")
 
 
 def test_a_created_container_starts_attached_and_gives_its_code(service: Service, podman: Podman) -> None:

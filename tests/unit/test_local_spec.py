@@ -293,8 +293,22 @@ def test_a_profile_of_apparmor_is_used_only_where_it_is_loaded() -> None:
     assert security.apparmor_profile(Security(), frozenset()) == ""
     assert security.apparmor_profile(Security(apparmor="mine"), loaded) == "mine"
     assert security.apparmor_profile(Security(apparmor="unconfined"), loaded) == "unconfined"
-    with pytest.raises(InvalidParameter):
-        security.apparmor_profile(Security(apparmor="other"), loaded)
+    assert security.ignored_apparmor(Security(apparmor="mine"), loaded) == ""
+    with pytest.raises(InvalidParameter, match="'other' is not loaded"):
+        security.ignored_apparmor(Security(apparmor="other"), loaded)
+
+
+@pytest.mark.parametrize("name", ["", "unconfined"])
+def test_who_asks_for_no_profile_of_apparmor_by_name_needs_none(name: str) -> None:
+    for strict in (False, True):
+        asked = Security(apparmor=name, apparmor_or_nothing=strict)
+        assert (security.ignored_apparmor(asked, None), security.apparmor_profile(asked, None)) == ("", "")
+
+
+def test_without_apparmor_a_named_profile_is_refused_or_said_to_be_ignored() -> None:
+    assert security.ignored_apparmor(Security(apparmor="mine"), None) == "mine"
+    with pytest.raises(InvalidParameter, match='apparmor profile "mine" specified, but Apparmor is not enabled'):
+        security.ignored_apparmor(Security(apparmor="mine", apparmor_or_nothing=True), None)
 
 
 def test_devices_are_denied_before_any_is_allowed() -> None:

@@ -368,6 +368,14 @@ def test_the_places_of_a_container_are_those_of_the_back_end() -> None:
     assert (settings["SandboxKey"], len(settings["SandboxID"])) == ("/r/netns/c-1", 64)
 
 
+def test_the_profile_of_apparmor_is_the_one_in_force_and_not_the_one_asked_for() -> None:
+    asked = replace(container().options, security=Security(apparmor="mine"))
+    shown = container_json(container(options=asked), AROUND, V1_51)
+    assert shown["AppArmorProfile"] == ""
+    confined = container_json(container(), replace(AROUND, facts=replace(FACTS, apparmor="docker-default")), V1_51)
+    assert confined["AppArmorProfile"] == "docker-default"
+
+
 def test_another_start_has_another_sandbox_and_what_does_not_run_has_none() -> None:
     def sandbox(namespace: str) -> Any:
         what = running()

@@ -192,6 +192,7 @@ DEVICE_RULE = {"allow": True, "type": "c", "major": 1, "minor": -1, "access": "r
         ({"cap_add": ["net_admin"]}, "security.cap_add", ("net_admin",)),
         ({"cap_drop": ["ALL"]}, "security.cap_drop", ("ALL",)),
         ({}, "security.users_hold_added", True),
+        ({}, "security.apparmor_or_nothing", True),
         ({"no_new_privileges": True}, "security.no_new_privileges", True),
         ({"seccomp_profile_path": "unconfined"}, "security.seccomp", "unconfined"),
         ({"apparmor_profile": "x"}, "security.apparmor", "x"),

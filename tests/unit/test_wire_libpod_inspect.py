@@ -98,6 +98,14 @@ def test_capabilities_are_sorted_and_null_where_there_are_none() -> None:
     assert (found["BoundingCaps"], found["EffectiveCaps"]) == (["CAP_CHOWN", "CAP_KILL"], None)
 
 
+def test_the_profile_of_apparmor_is_the_one_in_force() -> None:
+    asked = replace(container().options, security=Security(apparmor="unconfined"))
+    assert shown(container(options=asked))["AppArmorProfile"] == ""
+    assert shown(container(), facts=replace(FACTS, apparmor="containers-default"))["AppArmorProfile"] == (
+        "containers-default"
+    )
+
+
 def test_the_digest_is_the_images_for_as_long_as_that_is_there() -> None:
     assert shown(container(), image=IMAGE)["ImageDigest"] == "sha256:" + "e" * 64
     assert shown(container())["ImageDigest"] == ""

@@ -19,6 +19,7 @@ class RunFacts(Struct, frozen=True):
         arguments: of the first process, with the init before the container's own program where it has one.
         cgroup: of the run, below each hierarchy.
         upper: the container's own layer, `work` what the kernel needs beside it, `merged` where both are mounted.
+        apparmor: the profile that confines its processes, `unconfined` among them.
         bounding: capabilities that its processes can have at most; `effective` those that the first one begins with.
     """
 
@@ -37,5 +38,6 @@ class RunFacts(Struct, frozen=True):
     upper: str = ""
     work: str = ""
     merged: str = ""
+    apparmor: str = ""
     bounding: tuple[str, ...] = ()
     effective: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from apiserver.local.runs.machine import Machine
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.rootfs import Rootfs
 from apiserver.local.runs.sources import make_sources, touching
-from apiserver.local.runs.spec import accounts, assemble, host_devices, identity, mounts, process, users
+from apiserver.local.runs.spec import accounts, assemble, host_devices, identity, mounts, process, security, users
 from apiserver.local.runs.spec.mounts import Placed
 
 _CONTAINERENV = 'engine="apiserver"\nname="{name}"\nid="{id}"\nimageid="{image}"\n'
@@ -59,6 +59,7 @@ class Bundles:
         """
         options = spec.options
         # Everything that can be refused without touching anything comes first.
+        security.ignored_apparmor(options.security, self._machine.apparmor)
         asked = mounts.asked_mounts(options.mounts, spec.volumes, recursive_read_only=True)
         hostname = identity.hostname(options, spec.key.container_id, self._machine.host.name)
         cwd = process.working_dir(options.process.working_dir)

@@ -40,6 +40,7 @@ def run_facts(paths: Paths, machine: Machine, key: RunKey, options: ContainerOpt
         upper=str(container.upper),
         work=str(container.work),
         merged=str(container.merged),
+        apparmor=security.apparmor_profile(options.security, machine.apparmor),
         bounding=capabilities,
         effective=capabilities
         if _is_root(options.process.user)

@@ -115,13 +115,14 @@ class LocalRuns:
             from apiserver.local.runs.spec import host_devices  # few containers have any
 
             await self.threads.run(host_devices.find, options.devices.devices)  # raises for what is none
-        # Raises for a profile that is not there.
-        security.apparmor_profile(options.security, self.machine.apparmor)
+        ignored = security.ignored_apparmor(options.security, self.machine.apparmor)
         missing = security.clamped(options.security, self.machine.capabilities)
         found = list(limits.warnings(options.limits, self.machine.acting))
         found += ulimits.warnings(options.limits.ulimits, self.machine.highest_ulimits)
         if missing:
             found.append(f"The service does not have {', '.join(missing)} itself. Capability discarded.")
+        if ignored:
+            found.append(f"AppArmor is not enabled on this system. AppArmor profile {ignored} discarded.")
         wanted = options.limits.oom_score_adj
         if wanted is not None and wanted < self.machine.oom_score_adj and not self.machine.may_lower_oom_score:
             found.append("The service may not lower the OOM score below its own. OomScoreAdj clamped.")

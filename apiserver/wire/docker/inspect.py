@@ -71,7 +71,7 @@ def container_json(container: Container, around: Surroundings, version: Version)
         "Platform": "linux",
         "MountLabel": "",
         "ProcessLabel": "",
-        "AppArmorProfile": container.options.security.apparmor,
+        "AppArmorProfile": around.facts.apparmor,
         "ExecIDs": null_if_empty(around.exec_ids),
         "HostConfig": _host_config(container, unified=around.unified),
         "GraphDriver": {"Data": _layers(around), "Name": around.storage_driver},

@@ -84,7 +84,7 @@ def container_json(
         "Driver": around.storage_driver,
         "MountLabel": "",
         "ProcessLabel": "",
-        "AppArmorProfile": container.options.security.apparmor,
+        "AppArmorProfile": facts.apparmor,
         "EffectiveCaps": sorted(facts.effective) or None,
         "BoundingCaps": sorted(facts.bounding) or None,
         "ExecIDs": list(around.exec_ids),

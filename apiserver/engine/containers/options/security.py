@@ -38,6 +38,8 @@ class Security(Struct, frozen=True):
     """The file on the back end's machine that the profile is read from, once, at create; empty: none."""
     apparmor: str = ""
     """Empty: the default profile where one is loaded; `unconfined`; else a profile's name."""
+    apparmor_or_nothing: bool = False
+    """Where AppArmor is not enabled, refuse a profile that is named, instead of running without, with a warning."""
     label_disabled: bool = False
     """`label=disable`: accepted where SELinux is off, and shown again."""
     masked_paths: tuple[str, ...] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from apiserver.engine.containers.options.security import Security
+from apiserver.engine.containers.options.security import UNCONFINED, Security
 from apiserver.errors import InvalidParameter
 from apiserver.jsonvalue import JsonValue
 
@@ -136,23 +136,40 @@ def apparmor_profile(security: Security, loaded: frozenset[str] | None) -> str:
 
     Args:
         loaded: the profiles that the kernel has; None where it has no AppArmor.
-
-    Raises:
-        InvalidParameter: a profile that is not loaded.
     """
     if loaded is None:
         return ""
-    if security.apparmor == "unconfined" or (security.privileged and not security.apparmor):
-        return "unconfined"
-    if security.apparmor:
-        if security.apparmor not in loaded:
-            raise InvalidParameter(f"apparmor profile {security.apparmor!r} is not loaded")
-        return security.apparmor
-    return next((profile for profile in APPARMOR_PROFILES if profile in loaded), "")
+    if security.privileged and not security.apparmor:
+        return UNCONFINED
+    return security.apparmor or next((profile for profile in APPARMOR_PROFILES if profile in loaded), "")
+
+
+def ignored_apparmor(security: Security, loaded: frozenset[str] | None) -> str:
+    """The profile that was asked for by name and that nothing here can keep to; empty for none.
+
+    dockerd ignores it in silence (daemon/container_linux.go, saveAppArmorConfig); Podman refuses it
+    (pkg/specgen/generate/security_linux.go, setupApparmor).
+
+    Args:
+        loaded: as for `apparmor_profile`.
+
+    Raises:
+        InvalidParameter: a profile that is not loaded, or that is not to be ignored; that in Podman's words.
+    """
+    name = security.apparmor
+    if not name or name == UNCONFINED:
+        return ""
+    if loaded is not None:
+        if name not in loaded:
+            raise InvalidParameter(f"apparmor profile {name!r} is not loaded")
+        return ""
+    if security.apparmor_or_nothing:
+        raise InvalidParameter(f'apparmor profile "{name}" specified, but Apparmor is not enabled on this system')
+    return name
 
 
 def unconfined_seccomp(security: Security) -> bool:
-    return security.seccomp == "unconfined" or (security.privileged and not security.seccomp)
+    return security.seccomp == UNCONFINED or (security.privileged and not security.seccomp)
 
 
 def _name(text: str) -> str:

@@ -22,6 +22,7 @@ def read_security(body: CreateBody) -> Security:
         seccomp=UNCONFINED if body.seccomp_profile_path == UNCONFINED else "",
         seccomp_path="" if body.seccomp_profile_path == UNCONFINED else body.seccomp_profile_path,
         apparmor=body.apparmor_profile,
+        apparmor_or_nothing=True,
         label_disabled=bool(body.selinux_opts),
         mask=tuple(path for each in body.mask or () for path in each.split(":") if path),
         unmask=tuple(path for each in body.unmask or () for path in each.split(":") if path),
