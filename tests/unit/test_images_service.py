@@ -235,7 +235,10 @@ def test_a_digest_is_forgotten_with_the_last_tag_of_its_repository() -> None:
     assert (removed.forgotten, removed.deleted) == ([digests[0]], [known.id])
 
 
-USED_BY_C = "image used by c{64}: image is in use by a container"
+USED_BY_C = (
+    "^image used by c{64}: image is in use by a container: "
+    "consider listing external containers and force-removing image$"
+)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ class ImageStays(Conflict):
 
 
 class ImageInUse(ImageStays):
+    libpod = "{subject}: {cause}: consider listing external containers and force-removing image"
     cause = "image is in use by a container"
 
 
