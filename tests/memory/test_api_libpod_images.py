@@ -156,3 +156,5 @@ def test_a_filter_that_makes_no_sense_is_refused(api: Api) -> None:
     for filters in ({"nonsense": ["x"]}, {"dangling": ["maybe"]}, {"reference": ["*a*b*c*d*e"]}):
         assert api.get(f"{IMAGES}/json", filters=filters).status == 400
     assert api.get(f"{IMAGES}/json", filters={"before": ["nope"]}).status == 404
+    refused = api.get(f"{IMAGES}/json", filters={"digest": ["sha256:1", "1234abcd"]})
+    assert (refused.status, refused.json()["message"]) == (400, 'invalid value "1234abcd" for digest filter')

@@ -69,6 +69,9 @@ def _test(
         case "id":
             return lambda image: any(image.id.startswith(value.removeprefix("sha256:")) for value in values)
         case "digest":
+            for value in values:
+                if not value.startswith("sha256:"):
+                    raise InvalidParameter(f'invalid value "{value}" for digest filter')
             return lambda image: any(image.manifest_digest.startswith(value) for value in values)
         case "reference":
             return _by_reference(values, {image.id for value in values if (image := find(value))})
