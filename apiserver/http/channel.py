@@ -34,7 +34,7 @@ _LENGTH_DIGITS = 18
 _LOOK = 1.0
 """Seconds between looks whether a client is still there, while nothing that is read from it would tell."""
 _PATIENCE = 5
-"""Looks at a client that is gone before what it sent is given up, if nobody reads it."""
+"""Looks at a client that is gone, or seems to be, before it is given up, where it may be one who is still served."""
 
 
 class Site(Protocol):
@@ -139,7 +139,12 @@ class Channel(HTTPChannel):
             else:
                 self.abort()
         elif self._read_ended and self._duplex is None and not self.connection.is_unix:
-            self.abort()  # on TCP a client that only stops sending looks like one that leaves
+            # On TCP a client that leaves looks like one that only stops sending: that waits for its answer.
+            if self._patience:
+                self._patience -= 1
+                self._look.set(_LOOK)
+            else:
+                self.abort()
         elif handle is not None and (self._read_ended or self.gate.held):
             self._look.set(_LOOK)
 

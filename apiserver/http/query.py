@@ -1,13 +1,15 @@
-"""Typed reading of a request's query: names in any case, the last of repeated values, clear errors."""
+"""Typed reading of a request's query: names in any case, one of repeated values, clear errors."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from apiserver.errors import InvalidParameter
+from apiserver.http.flavour import Flavour
 
 if TYPE_CHECKING:
     from apiserver.http.request import Request
@@ -22,7 +24,7 @@ def query_values(request: Request) -> Mapping[str, list[str]]:
     values = getattr(request, "query_values", None)
     if values is None:
         values = {}
-        text = request.uri.partition(b"?")[2].decode("utf-8", "surrogateescape")
+        text = request.uri.partition(b"?")[2].decode("utf-8", "replace")
         for name, value in parse_qsl(text, keep_blank_values=True):
             values.setdefault(name.lower(), []).append(value)
         request.query_values = values
@@ -34,14 +36,17 @@ def given(request: Request, name: str) -> bool:
     return name.lower() in query_values(request)
 
 
-def _last(request: Request, name: str) -> str | None:
+def _one(request: Request, name: str) -> str | None:
+    """The first of repeated values, as Go's `Form.Get` has it; the last for libpod, as gorilla/schema."""
     values = query_values(request).get(name.lower())
-    return values[-1] if values else None
+    if not values:
+        return None
+    return values[0] if request.flavour is Flavour.DOCKER else values[-1]
 
 
 def docker_bool(request: Request, name: str, default: bool = False) -> bool:
     """As the Docker Engine: "", 0, no, false and none are false, anything else is true."""
-    value = _last(request, name)
+    value = _one(request, name)
     return default if value is None else value.strip().lower() not in _DOCKER_FALSE
 
 
@@ -51,7 +56,7 @@ def libpod_bool(request: Request, name: str, default: bool = False) -> bool:
     Raises:
         InvalidParameter: anything else.
     """
-    value = _last(request, name)
+    value = _one(request, name)
     if value is None or value == "":
         return default
     if value in _GO_TRUE:
@@ -63,7 +68,7 @@ def libpod_bool(request: Request, name: str, default: bool = False) -> bool:
 
 def string(request: Request, name: str, default: str | None = None) -> str | None:
     """The text; an empty one keeps the default."""
-    return _last(request, name) or default
+    return _one(request, name) or default
 
 
 def integer(
@@ -74,7 +79,7 @@ def integer(
     Raises:
         InvalidParameter: it is no number, or outside of the range.
     """
-    value = _last(request, name)
+    value = _one(request, name)
     if not value:
         return default
     try:
@@ -96,7 +101,7 @@ def number(request: Request, name: str, default: float | None = None) -> float |
     Raises:
         InvalidParameter: it is no number.
     """
-    value = _last(request, name)
+    value = _one(request, name)
     if not value:
         return default
     try:
@@ -119,12 +124,12 @@ def filters(request: Request) -> dict[str, tuple[str, ...]]:
     Raises:
         InvalidParameter: it is neither.
     """
-    text = _last(request, "filters")
+    text = _one(request, "filters")
     if not text:
         return {}
     try:
-        decoded = json.loads(text)
-    except (ValueError, RecursionError):
+        decoded = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
         raise InvalidParameter("invalid filters: they are not JSON") from None
     if decoded is None:
         return {}

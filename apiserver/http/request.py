@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -15,6 +16,8 @@ from apiserver.http.connection import Connection
 from apiserver.http.flavour import Flavour
 from apiserver.http.settings import HttpSettings
 from apiserver.http.version import DEFAULT, Version
+
+_ABSOLUTE = re.compile(rb"https?://([^/?]*)", re.IGNORECASE)
 
 
 class Carrier(Protocol):
@@ -113,6 +116,10 @@ class Request(server.Request):
     def begin(self, command: bytes, path: bytes, version: bytes) -> None:
         """The head is in: have it answered."""
         self.begun = True
+        if path[:1] != b"/" and (absolute := _ABSOLUTE.match(path)) is not None:
+            # RFC 9112, 3.2.2: a server takes it, and the host in it counts.
+            self.requestHeaders.setRawHeaders(b"host", [absolute[1]])
+            path = b"/" + path[absolute.end() :].removeprefix(b"/")
         self.method, self.uri, self.clientproto = command, path, version
         self.path = path.partition(b"?")[0]
         self.args = {}

@@ -125,6 +125,42 @@ async def test_a_client_that_hangs_up_after_it_stopped_sending_is_noticed_too(se
     await until(lambda: "cancelled" in streams.seen, 3)
 
 
+@pytest_twisted.async_yield_fixture
+async def by_tcp(served: Served) -> AsyncGenerator[socket.socket, None]:
+    """A connection to the same by TCP."""
+    factory: Any = served.factory
+    port: Any = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", port.getHost().port), timeout=20) as client:
+        yield client
+    await port.stopListening()
+
+
+LATER_BY_TCP = LATER.replace(b"Host: d", b"Host: localhost")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_on_tcp_that_only_stops_sending_still_gets_its_answer(
+    by_tcp: socket.socket, streams: Streams
+) -> None:
+    by_tcp.sendall(LATER_BY_TCP)
+    by_tcp.shutdown(socket.SHUT_WR)
+    answer = deferToThread(read_all, by_tcp)
+    await until(lambda: streams.seen)
+    await pause(0.1)
+    streams.go.callback(None)
+    assert (await answer).endswith(b"later")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_on_tcp_that_seems_to_be_gone_is_given_up_after_a_while(
+    by_tcp: socket.socket, streams: Streams
+) -> None:
+    by_tcp.sendall(LATER_BY_TCP)
+    await until(lambda: streams.seen)
+    by_tcp.close()
+    await until(lambda: "cancelled" in streams.seen, 15)
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_client_that_leaves_within_its_body_is_an_error_for_the_reader(
     served: Served, streams: Streams

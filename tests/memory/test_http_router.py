@@ -196,6 +196,22 @@ def test_an_unclean_path_is_moved(things: Things, path: str, clean: str) -> None
     assert (answer.status, answer.headers["location"], answer.body) == (301, clean, b"")
 
 
+@pytest.mark.parametrize("target", ["http://d/things/json", "HTTPS://d:1/things/json?x=//y"])
+def test_a_target_may_be_a_whole_url(things: Things, target: str) -> None:
+    assert ask(things, "GET", target).json() == ["1.51", False, "docker"]
+
+
+def test_an_unclean_path_of_a_whole_url_is_moved(things: Things) -> None:
+    assert ask(things, "GET", "http://d//things/json").headers["location"] == "/things/json"
+
+
+@pytest.mark.parametrize(("host", "status"), [("localhost", 200), ("evil.example", 403), ("a@localhost", 403)])
+def test_on_tcp_the_host_of_a_whole_url_counts(things: Things, host: str, status: int) -> None:
+    connection = MemoryConnection(Router([things.app]), Clock(), listener="tcp://127.0.0.1:2375")
+    connection.send(f"GET http://{host}/things/json HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert connection.answer.status == status
+
+
 def test_head_is_not_taken_unasked(things: Things) -> None:
     assert ask(things, "HEAD", "/things/json").status == 405
     assert ask(things, "HEAD", "/things/a/json").status == 405

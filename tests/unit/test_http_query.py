@@ -8,18 +8,20 @@ import pytest
 
 from apiserver.errors import InvalidParameter
 from apiserver.http import query
+from apiserver.http.flavour import Flavour
 
 
 class Asked:
     """What of a request the query is read from."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, flavour: Flavour) -> None:
+        self.flavour = flavour
         self.uri = f"/x?{text}".encode()
         self.query_values: dict[str, list[str]] | None = None
 
 
-def asked(text: str) -> Any:
-    return Asked(text)
+def asked(text: str, flavour: Flavour = Flavour.DOCKER) -> Any:
+    return Asked(text, flavour)
 
 
 @pytest.mark.parametrize("value", ["", "0", "no", "false", "none", " False "])
@@ -46,8 +48,9 @@ def test_an_empty_libpod_boolean_keeps_its_default() -> None:
     assert query.libpod_bool(asked("x="), "x", default=True) is True
 
 
-def test_names_are_taken_in_any_case_and_the_last_value_counts() -> None:
-    assert query.string(asked("Name=a&NAME=b"), "name") == "b"
+@pytest.mark.parametrize(("flavour", "counts"), [(Flavour.DOCKER, "a"), (Flavour.LIBPOD, "b")])
+def test_names_are_taken_in_any_case_and_one_value_counts(flavour: Flavour, counts: str) -> None:
+    assert query.string(asked("Name=a&NAME=b", flavour), "name") == counts
 
 
 def test_an_empty_scalar_keeps_its_default() -> None:
@@ -93,11 +96,16 @@ def test_no_filters_are_none(text: str) -> None:
     assert query.filters(asked(f"filters={text}")) == {}
 
 
-@pytest.mark.parametrize("text", ["x", "[]", '{"a":1}', '{"a":[1]}', '{"a":{"b":1}}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ["x", "[]", r'{"\ud800":["a"]}', r'{"a":["\ud800"]}', '{"a":1}', '{"a":[1]}', '{"a":{"b":1}}', "[" * 100_000],
+)
 def test_bad_filters_are_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidParameter, match="filters"):
         query.filters(asked("filters=" + quote(text)))
 
 
 def test_bytes_that_are_no_utf_8_do_no_harm() -> None:
-    assert query.string(asked("name=%FF"), "name") == "\ufffd"
+    request = asked("")
+    request.uri = b"/x?name=%FF&raw=\xff&half=%ED%A0%80"
+    assert [query.string(request, name) for name in ("name", "raw", "half")] == ["\ufffd", "\ufffd", "\ufffd" * 3]
