@@ -112,6 +112,9 @@ def test_tmpfs_has_its_options(run: Run) -> None:
     assert "tmpfs" in mounts
     assert "size=1024k" in mounts
     assert "noexec" in mounts
+    mounts = run("--tmpfs", "/t:defaults,dirsync,uid=4294967294", script="grep ' /t ' /proc/mounts")
+    assert "dirsync" in mounts
+    assert "uid=4294967294" in mounts
     assert "size=2048k" in run("--mount", "type=tmpfs,target=/t,tmpfs-size=2m", script="grep ' /t ' /proc/mounts")
 
 

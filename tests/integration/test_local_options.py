@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from apiserver.drivers.linux.mounts import bind, unmount_now
 from apiserver.engine.containers.options import Identity, Limits, Mounts, Namespaces, Network, Security
 from apiserver.engine.containers.options.identity import DOCKERENV
-from apiserver.engine.containers.options.mounts import Mount, MountKind
+from apiserver.engine.containers.options.mounts import Mount, MountKind, validated
 from apiserver.engine.containers.options.namespaces import Namespace
+from apiserver.engine.ports.runs import StartFailed
 from apiserver.errors import HostError, InvalidParameter
 from apiserver.local.runs.sources import NoSuchSource
 from tests.integration.local_rig import rig
@@ -388,6 +389,69 @@ async def test_binds_volumes_and_tmpfs(rig: Rig, tmp_path: Path) -> None:
     assert "noexec" not in lines[3]
     assert (tmp_path / "made/x").exists()
     assert (volume / "y").exists()
+
+
+# Each that may be asked for at create, and what the kernel says of it where it says something.
+TMPFS_OPTIONS = {
+    "defaults": "noexec",
+    "ro": "ro",
+    "rw": "rw",
+    "exec": "",
+    "suid": "",
+    "dev": "",
+    "sync": "sync",
+    "async": "",
+    "dirsync": "dirsync",
+    "atime": "",
+    "noatime": "noatime",
+    "diratime": "",
+    "nodiratime": "nodiratime",
+    "relatime": "relatime",
+    "norelatime": "",
+    "strictatime": "",
+    "nostrictatime": "",
+    "mand": "",
+    "nomand": "",
+    "private": "",
+    "rprivate": "",
+    "shared": "shared",
+    "rshared": "shared",
+    "slave": "",
+    "rslave": "",
+    "unbindable": "unbindable",
+    "runbindable": "unbindable",
+    "tmpcopyup": "",
+    "size=10m": "size=10240k",
+    "size=50%": "size=",
+    "mode=77777": "mode=7777",
+    "uid=4294967294": "uid=4294967294",
+    "gid=4294967294": "gid=4294967294",
+    "nr_inodes=999999999999999": "nr_inodes=999999999999999",
+    "nr_blocks=9k": "size=36864k",
+}
+
+
+@pytest_twisted.ensureDeferred
+async def test_every_option_of_a_tmpfs_that_is_taken_is_mounted_with(rig: Rig) -> None:
+    tmpfs = [Mount(MountKind.TMPFS, f"/t/{n}", tmpfs_options=(option,)) for n, option in enumerate(TMPFS_OPTIONS)]
+    asked = validated(mounted(*tmpfs))
+    lines = (await said(rig, "grep ' /t/' /proc/self/mountinfo", mounts=asked)).splitlines()
+    found = {line.split()[4]: line for line in lines}
+    shown = [found[f"/t/{n}"] for n in range(len(TMPFS_OPTIONS))]
+    assert [line for line, expected in zip(shown, TMPFS_OPTIONS.values(), strict=True) if expected not in line] == []
+
+
+@pytest.mark.parametrize(
+    "policy", ["default", "local", "prefer", "prefer:0", "bind:0", "bind=static:0-0", "interleave"]
+)
+@pytest_twisted.ensureDeferred
+async def test_a_tmpfs_may_say_which_memory_it_takes_where_the_kernel_can(rig: Rig, policy: str) -> None:
+    asked = validated(mounted(Mount(MountKind.TMPFS, "/t", tmpfs_options=(f"mpol={policy}",))))
+    if Path("/sys/devices/system/node").exists():
+        assert await said(rig, "grep -c ' /t ' /proc/self/mountinfo", mounts=asked) == "1"
+        return
+    with pytest.raises(StartFailed):
+        await rig.run(shell("true", mounts=asked))
 
 
 @pytest_twisted.ensureDeferred

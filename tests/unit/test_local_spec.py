@@ -354,6 +354,10 @@ def test_a_shared_mount_needs_a_shared_root() -> None:
 def test_options_of_a_tmpfs_are_from_a_list() -> None:
     asked = Mount(MountKind.TMPFS, "/t", tmpfs_options=("exec", "uid=5", "size=1m"), tmpfs_size_bytes=7, read_only=True)
     assert tmpfs_options(asked) == ("nosuid", "nodev", "exec", "uid=5", "size=1m", "ro", "size=7")
+    words = ("private", "defaults", "noatime", "dirsync", "mpol=bind:0", "atime", "rshared")
+    assert tmpfs_options(Mount(MountKind.TMPFS, "/t", tmpfs_options=words)) == (
+        *("noexec", "nosuid", "nodev", "rw", "dirsync", "mpol=bind:0", "atime", "rshared"),
+    )
     for option in ("lowerdir=/x", "size=1;2", "bogus", "mode=9", ""):
         with pytest.raises(InvalidParameter):
             tmpfs_options(Mount(MountKind.TMPFS, "/t", tmpfs_options=(option,)))

@@ -11,27 +11,13 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from apiserver.engine.containers.options.process import LONGEST_NAME, LONGEST_PATH, check_names, too_long
+from apiserver.engine.containers.options.tmpfs import kind_of
 from apiserver.errors import InvalidParameter
 
 MOUNT_FLAGS = ("nosuid", "suid", "nodev", "dev", "noexec", "exec")
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-_FLAGS = (
-    "ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime diratime nodiratime relatime norelatime"
-    " strictatime nostrictatime mand nomand unbindable runbindable private rprivate shared rshared slave"
-    " rslave tmpcopyup"
-)
 _FROM_MODES = frozenset({"ro", "rw", "z", "Z"})
-_TMPFS_FLAGS = frozenset(_FLAGS.split())
-_TMPFS_VALUES = {
-    "size": re.compile(r"\d{1,15}([kmgKMG%]|)", re.ASCII),
-    "mode": re.compile(r"[0-7]{1,5}", re.ASCII),
-    "uid": re.compile(r"\d{1,10}", re.ASCII),
-    "gid": re.compile(r"\d{1,10}", re.ASCII),
-    "nr_inodes": re.compile(r"\d{1,15}[kmgKMG]?", re.ASCII),
-    "nr_blocks": re.compile(r"\d{1,15}[kmgKMG]?", re.ASCII),
-    "mpol": re.compile(r"[a-z0-9=:,-]{1,64}", re.ASCII),
-}
 
 
 class MountKind(Enum):
@@ -162,7 +148,7 @@ def _validated(mount: Mount) -> Mount:
     if mount.tmpfs_mode is not None and not 0 <= mount.tmpfs_mode <= 0o7777:
         raise InvalidParameter(f"invalid TmpfsOptions: {mount.tmpfs_mode:o} is no file mode")
     for option in mount.tmpfs_options:
-        _check_tmpfs_option(option)
+        kind_of(option)  # raises for one that cannot be
     return mount
 
 
@@ -170,14 +156,6 @@ def _check_length(path: str, field: str) -> None:
     if too_long(path):
         raise InvalidParameter(f"invalid {field}: it has more than {LONGEST_PATH} bytes")
     check_names(path, field)
-
-
-def _check_tmpfs_option(option: str) -> None:
-    name, equals, value = option.partition("=")
-    if not equals and name in _TMPFS_FLAGS:
-        return
-    if not equals or name not in _TMPFS_VALUES or not _TMPFS_VALUES[name].fullmatch(value):
-        raise InvalidParameter(f"invalid tmpfs option {option!r}")
 
 
 def read_volumes_from(text: str) -> tuple[str, bool]:
