@@ -13,7 +13,7 @@ from twisted.internet import interfaces
 
 
 def half_closes(transport: object) -> bool:
-    """Whether our sending side can end alone; TLS ends both."""
+    """Whether our sending side can end alone; that of TLS ends with the connection."""
     return interfaces.IHalfCloseableDescriptor.providedBy(transport) and not interfaces.ISSLTransport.providedBy(
         transport
     )

@@ -1,0 +1,97 @@
+"""The docker command and docker-py over TLS: what they run, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import ready
+from tests.support.certificates import TlsFiles
+from tests.support.docker import Docker
+from tests.support.service import Service
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    return TlsFiles(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def service(files: TlsFiles) -> Iterator[Service]:
+    own = ready(Service("--idle-timeout", "0", "--listen", files.endpoint))
+    yield own
+    own.close()
+
+
+@pytest.fixture(scope="module")
+def port(service: Service) -> int:
+    return tls_port(service)
+
+
+def tls_port(service: Service) -> int:
+    """What it says of it in its log."""
+    said = next(line for line in service.log().splitlines() if "URI ssl://" in line)
+    return int(said.rpartition(":")[2])
+
+
+class TlsDocker(Docker):
+    """Checks who answers, and shows a certificate of its own."""
+
+    def __init__(self, port: int, files: TlsFiles, config: Path) -> None:
+        super().__init__(f"tcp://127.0.0.1:{port}", config)
+        self.environment |= {"DOCKER_CERT_PATH": str(files.client), "DOCKER_TLS_VERIFY": "1"}
+
+
+@pytest.fixture
+def docker(service: Service, port: int, files: TlsFiles, tmp_path: Path) -> Iterator[Docker]:
+    yield TlsDocker(port, files, tmp_path)
+    service.remove_containers()
+
+
+def test_run_over_tls_has_its_output_and_its_code(docker: Docker) -> None:
+    assert docker.ok("--tlsverify", "run", "--rm", "--network", "none", "busybox", "echo", "plain") == "plain"
+    said = docker("run", "--rm", "--network", "none", "busybox", "sh", "-c", "echo out; echo err >&2; exit 4")
+    assert (said.stdout, said.stderr, said.code) == ("out\n", "err\n", 4)
+
+
+def test_what_a_run_says_long_after_the_client_has_sent_its_last_byte_still_comes(docker: Docker) -> None:
+    script = "sleep 1; head -c 3000000 /dev/zero; sleep 1; echo end"
+    done = docker.binary("run", "--rm", "--network", "none", "busybox", "sh", "-c", script)
+    assert (done.stdout, done.returncode) == (bytes(3_000_000) + b"end\n", 0)
+
+
+def test_standard_input_over_tls_comes_whole_and_ends(docker: Docker) -> None:
+    assert docker.ok("run", "--rm", "-i", "--network", "none", "busybox", "cat", input="hi there") == "hi there"
+    script = "sha256sum; echo done; exit 4"
+    data = os.urandom(20 << 20)
+    said = docker("run", "--rm", "-i", "--network", "none", "busybox", "sh", "-c", script, input=data)
+    assert (said.stdout, said.code) == (f"{hashlib.sha256(data).hexdigest()}  -\ndone\n", 4)
+    assert docker.binary("run", "--rm", "-i", "--network", "none", "busybox", "cat", input=data).stdout == data
+
+
+def test_exec_over_tls_has_output_input_and_a_code(docker: Docker) -> None:
+    docker.ok("run", "-d", "--name", "te", "--network", "none", "busybox", "sleep", "100")
+    said = docker("exec", "te", "sh", "-c", "echo out; echo err >&2; exit 3")
+    assert (said.stdout, said.stderr, said.code) == ("out\n", "err\n", 3)
+    said = docker("exec", "-i", "te", "sh", "-c", "cat; exit 5", input="in")
+    assert (said.stdout, said.code) == ("in", 5)
+    assert docker.ok("exec", "te", "true") == ""
+
+
+def test_an_attach_over_tls_has_the_output_up_to_the_end(docker: Docker) -> None:
+    docker.ok("create", "-i", "--name", "ta", "--network", "none", "busybox", "sh", "-c", "cat; sleep 1; echo end")
+    assert docker.ok("start", "-ai", "ta", input="hello ") == "hello end"
+
+
+def test_a_run_whose_input_stays_open_ends_with_its_program(docker: Docker) -> None:
+    with docker.start("run", "--rm", "-i", "--network", "none", "busybox", "echo", "plain") as client:
+        try:
+            assert client.wait(30) == 0  # its input is a pipe that nobody closes
+            assert client.stdout is not None
+            assert client.stdout.read() == b"plain\n"
+        finally:
+            client.kill()

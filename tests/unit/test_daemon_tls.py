@@ -1,0 +1,199 @@
+"""TLS in memory: where what a client sends ends, and where it is only cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import StringTransport
+from twisted.protocols.tls import BufferingTLSTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from apiserver.daemon.endpoints import TlsEndpoint
+from apiserver.daemon.tls import TRANSPORT_NAMES, HalfClosingTLS, over_tls
+from tests.support.certificates import TlsFiles
+
+# Twisted still hands OpenSSL's Python module objects of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+
+
+class Whole(Protocol):
+    """Has no half-close."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.heard.append(data)
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self.heard.append(reason.type)
+
+
+@implementer(IHalfCloseableProtocol)
+class Half(Whole):
+    def readConnectionLost(self) -> None:
+        self.heard.append("end")
+
+    def writeConnectionLost(self) -> None:
+        raise AssertionError("TLS does not tell")
+
+
+class Client:
+    """The other end, which speaks TLS by hand.
+
+    Attributes:
+        heard: what the service's protocol was told, in order.
+    """
+
+    def __init__(self, files: TlsFiles, protocol: Whole) -> None:
+        factory: Any = over_tls(TlsEndpoint(0, files.key, files.certificate), Factory.forProtocol(lambda: protocol))
+        self.protocol = protocol
+        self.heard = protocol.heard
+        self.wire: Any = StringTransport()
+        self.server = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+        self.server.makeConnection(self.wire)
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.load_verify_locations(str(files.client / "ca.pem"))
+        self.tls = SSL.Connection(context)
+        self.tls.set_connect_state()
+        while True:
+            try:
+                self.tls.do_handshake()
+            except SSL.WantReadError:
+                self.exchange()
+            else:
+                break
+        self.exchange()
+
+    def exchange(self) -> None:
+        """Carry what either has for the other."""
+        if sent := self.outgoing():
+            self.server.dataReceived(sent)
+        received = self.wire.value()
+        self.wire.clear()
+        if received:
+            self.tls.bio_write(received)
+
+    def outgoing(self) -> bytes:
+        try:
+            return bytes(self.tls.bio_read(2**16))
+        except SSL.WantReadError:
+            return b""
+
+    def read(self) -> bytes:
+        self.exchange()
+        return bytes(self.tls.recv(100))
+
+    def tcp_ends(self) -> None:
+        self.server.connectionLost(Failure(ConnectionDone()))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> TlsFiles:
+    return TlsFiles(tmp_path)
+
+
+def test_a_client_that_has_said_close_notify_still_reads(files: TlsFiles) -> None:
+    client = Client(files, Half())
+    client.tls.send(b"all")
+    client.tls.shutdown()
+    client.exchange()
+    assert client.heard == [b"all", "end"]
+    assert not client.wire.disconnecting
+    client.server.write(b"answer")
+    client.server._aggregator.flush()
+    assert client.read() == b"answer"
+    client.server.loseConnection()
+    with pytest.raises(SSL.ZeroReturnError):
+        client.read()
+    assert client.wire.disconnecting
+    client.tcp_ends()
+    assert client.heard == [b"all", "end", ConnectionDone]
+
+
+def test_nothing_is_read_behind_a_close_notify(files: TlsFiles) -> None:
+    client = Client(files, Half())
+    client.tls.send(b"all")
+    before = client.outgoing()
+    client.tls.shutdown()
+    client.server.dataReceived(before + client.outgoing() + before)
+    client.server.dataReceived(before)
+    client.server.dataReceived(b"no TLS at all" * 1000)
+    assert client.heard == [b"all", "end"]
+    assert not client.wire.disconnecting
+    client.tcp_ends()
+    assert client.heard == [b"all", "end", ConnectionDone]
+
+
+def test_a_connection_that_is_cut_off_is_lost_and_did_not_end(files: TlsFiles) -> None:
+    client = Client(files, Half())
+    client.tls.send(b"a part")
+    client.exchange()
+    client.tcp_ends()
+    assert client.heard == [b"a part", ConnectionLost]
+
+
+def test_a_close_notify_that_nobody_can_vouch_for_is_none(files: TlsFiles) -> None:
+    client = Client(files, Half())
+    client.tls.send(b"a part")
+    client.exchange()
+    client.server.dataReceived(bytes.fromhex("15 03 03 00 02 01 00"))  # as anybody on the way could make it
+    assert client.wire.disconnecting
+    client.tcp_ends()
+    first, lost = client.heard
+    assert (first, issubclass(lost, SSL.Error)) == (b"a part", True)  # type: ignore[arg-type]
+
+
+def test_the_clients_answer_to_our_close_notify_ends_the_connection(files: TlsFiles) -> None:
+    client = Client(files, Half())
+    client.server.loseConnection()
+    assert not client.wire.disconnecting
+    client.exchange()
+    client.tls.shutdown()
+    client.exchange()
+    assert client.wire.disconnecting
+    client.tcp_ends()
+    assert client.heard == [ConnectionDone]
+
+
+def test_a_protocol_without_half_close_is_ended_as_ever(files: TlsFiles) -> None:
+    client = Client(files, Whole())
+    client.tls.send(b"all")
+    client.tls.shutdown()
+    client.exchange()
+    assert client.wire.disconnecting
+    client.tcp_ends()
+    assert client.heard == [b"all", ConnectionDone]
+
+
+@pytest.mark.parametrize("name", TRANSPORT_NAMES)
+def test_twisteds_transport_has_what_ours_overrides_or_uses(files: TlsFiles, name: str) -> None:
+    assert hasattr(BufferingTLSTransport, name) or name in vars(Client(files, Half()).server)
+
+
+def test_the_list_names_all_that_is_used() -> None:
+    code = [vars(HalfClosingTLS)[name].__code__ for name in ("dataReceived", "_flushReceiveBIO", "_end_input")]
+    own = {"_input_ended", "_end_input"}
+    used = {name for each in code for name in each.co_names if name.startswith("_")} - own
+    assert used <= set(TRANSPORT_NAMES)
+
+
+def test_a_transport_of_twisted_itself_takes_a_close_notify_for_both_directions(
+    files: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While this holds ours is needed; and Twisted calls what ours overrides."""
+    monkeypatch.delattr(HalfClosingTLS, "_flushReceiveBIO")
+    client = Client(files, Half())
+    client.tls.shutdown()
+    client.exchange()
+    assert client.wire.disconnecting
+    client.tcp_ends()
+    assert client.heard == [ConnectionDone]
