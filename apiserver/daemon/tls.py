@@ -82,7 +82,12 @@ def over_tls(endpoint: TlsEndpoint, factory: IProtocolFactory) -> IProtocolFacto
     try:
         pem = endpoint.private_key.read_bytes() + b"\n" + endpoint.certificate.read_bytes()
         certificate = ssl.PrivateCertificate.loadPEM(pem)
-        wrapped: IProtocolFactory = _Factory(certificate.options(), False, factory)
+        options = ssl.CertificateOptions(
+            privateKey=certificate.privateKey.original,
+            certificate=certificate.original,
+            acceptableProtocols=[b"http/1.1"],  # without any Twisted refuses all who offer some, as curl does
+        )
+        wrapped: IProtocolFactory = _Factory(options, False, factory)
     except (OSError, SSL.Error, ValueError) as error:
         raise ListenError(f"TLS on port {endpoint.port}: {error}") from error
     return wrapped

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from docker import DockerClient
+from docker.errors import ContainerError
+from docker.tls import TLSConfig
 
 from tests.integration.conftest import ready
 from tests.support.certificates import TlsFiles
@@ -95,3 +101,52 @@ def test_a_run_whose_input_stays_open_ends_with_its_program(docker: Docker) -> N
             assert client.stdout.read() == b"plain\n"
         finally:
             client.kill()
+
+
+# --- docker-py, and others that offer protocols in their first message ---
+
+
+@pytest.fixture
+def sdk(service: Service, port: int, files: TlsFiles, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # which go before what it is told
+        monkeypatch.delenv(name, raising=False)
+    own = (str(files.client / "cert.pem"), str(files.client / "key.pem"))
+    tls = TLSConfig(client_cert=own, ca_cert=str(files.client / "ca.pem"), verify=True)
+    client = DockerClient(base_url=f"tcp://127.0.0.1:{port}", tls=tls, version="auto", timeout=60)
+    yield client
+    service.remove_containers()
+    client.close()
+    gc.collect()  # while its warnings are still ignored
+
+
+# docker-py leaves the sockets of attach and exec to the garbage collector.
+sockets_left = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@sockets_left
+def test_docker_py_runs_and_executes_over_tls(sdk: Any) -> None:
+    assert sdk.containers.run("busybox", "echo hi", network_mode="none", remove=True) == b"hi\n"
+    with pytest.raises(ContainerError) as caught:
+        sdk.containers.run("busybox", ["sh", "-c", "echo no >&2; exit 3"], network_mode="none", remove=True)
+    assert (caught.value.exit_status, caught.value.stderr) == (3, b"no\n")
+    container = sdk.containers.run("busybox", "sleep 100", network_mode="none", detach=True)
+    done = container.exec_run(["sh", "-c", "echo out; echo err >&2; exit 4"], demux=True)
+    assert (done.exit_code, done.output) == (4, (b"out\n", b"err\n"))
+
+
+@sockets_left
+def test_docker_py_writes_to_an_exec_over_tls_and_reads_on(sdk: Any) -> None:
+    container = sdk.containers.run("busybox", "sleep 100", network_mode="none", detach=True)
+    made = sdk.api.exec_create(container.id, ["head", "-c", "5"], stdin=True)
+    attached = sdk.api.exec_start(made["Id"], socket=True)
+    attached.sendall(b"hello")
+    attached.settimeout(20)
+    assert b"".join(iter(lambda: attached.recv(100), b"")) == b"\x01\0\0\0\0\0\0\x05hello"
+    attached.close()
+    assert sdk.api.exec_inspect(made["Id"])["ExitCode"] == 0
+
+
+def test_curl_which_offers_protocols_is_answered(service: Service, port: int, files: TlsFiles) -> None:
+    asked = ["curl", "--silent", "--show-error", "--cacert", str(files.client / "ca.pem")]
+    said = subprocess.run([*asked, f"https://127.0.0.1:{port}/_ping"], capture_output=True, check=False, timeout=60)
+    assert (said.stdout, said.stderr, said.returncode) == (b"OK", b"", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,14 @@ class Half(Whole):
 class Client:
     """The other end, which speaks TLS by hand.
 
+    Args:
+        offers: protocols in its hello.
+
     Attributes:
         heard: what the service's protocol was told, in order.
     """
 
-    def __init__(self, files: TlsFiles, protocol: Whole) -> None:
+    def __init__(self, files: TlsFiles, protocol: Whole, offers: Sequence[bytes] = ()) -> None:
         factory: Any = over_tls(TlsEndpoint(0, files.key, files.certificate), Factory.forProtocol(lambda: protocol))
         self.protocol = protocol
         self.heard = protocol.heard
@@ -62,6 +66,8 @@ class Client:
         self.server.makeConnection(self.wire)
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.load_verify_locations(str(files.client / "ca.pem"))
+        if offers:
+            context.set_alpn_protos(list(offers))
         self.tls = SSL.Connection(context)
         self.tls.set_connect_state()
         while True:
@@ -172,6 +178,15 @@ def test_a_protocol_without_half_close_is_ended_as_ever(files: TlsFiles) -> None
     assert client.wire.disconnecting
     client.tcp_ends()
     assert client.heard == [b"all", ConnectionDone]
+
+
+@pytest.mark.parametrize("offers", [[b"http/1.1"], [b"h2", b"http/1.1"], [b"http/1.1", b"h2"]])
+def test_of_the_protocols_that_a_client_offers_http_1_1_is_taken(files: TlsFiles, offers: list[bytes]) -> None:
+    assert Client(files, Half(), offers).tls.get_alpn_proto_negotiated() == b"http/1.1"
+
+
+def test_a_client_that_offers_no_protocol_is_asked_for_none(files: TlsFiles) -> None:
+    assert Client(files, Half()).tls.get_alpn_proto_negotiated() == b""
 
 
 @pytest.mark.parametrize("name", TRANSPORT_NAMES)
