@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from OpenSSL import SSL
+from cryptography.x509 import load_pem_x509_certificates
+from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolFactory
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
@@ -74,17 +75,18 @@ class _Factory(TLSMemoryBIOFactory):
 
 
 def over_tls(endpoint: TlsEndpoint, factory: IProtocolFactory) -> IProtocolFactory:
-    """The factory behind TLS with the endpoint's key and certificate.
+    """The factory behind TLS with the endpoint's key and certificate, and with those above it in the same file.
 
     Raises:
         ListenError: a file cannot be read or holds no such thing.
     """
     try:
-        pem = endpoint.private_key.read_bytes() + b"\n" + endpoint.certificate.read_bytes()
-        certificate = ssl.PrivateCertificate.loadPEM(pem)
+        key = crypto.load_privatekey(crypto.FILETYPE_PEM, endpoint.private_key.read_bytes())
+        own, *above = load_pem_x509_certificates(endpoint.certificate.read_bytes())
         options = ssl.CertificateOptions(
-            privateKey=certificate.privateKey.original,
-            certificate=certificate.original,
+            privateKey=key,
+            certificate=crypto.X509.from_cryptography(own),
+            extraCertChain=[crypto.X509.from_cryptography(each) for each in above],
             acceptableProtocols=[b"http/1.1"],  # without any Twisted refuses all who offer some, as curl does
         )
         wrapped: IProtocolFactory = _Factory(options, False, factory)

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from apiserver.daemon.endpoints import TlsEndpoint
 from apiserver.daemon.tls import TRANSPORT_NAMES, HalfClosingTLS, over_tls
-from tests.support.certificates import TlsFiles
+from tests.support.certificates import Authority, TlsFiles
 
 # Twisted still hands OpenSSL's Python module objects of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
@@ -65,6 +65,7 @@ class Client:
         self.server = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
         self.server.makeConnection(self.wire)
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_verify(SSL.VERIFY_PEER)
         context.load_verify_locations(str(files.client / "ca.pem"))
         if offers:
             context.set_alpn_protos(list(offers))
@@ -187,6 +188,24 @@ def test_of_the_protocols_that_a_client_offers_http_1_1_is_taken(files: TlsFiles
 
 def test_a_client_that_offers_no_protocol_is_asked_for_none(files: TlsFiles) -> None:
     assert Client(files, Half()).tls.get_alpn_proto_negotiated() == b""
+
+
+def test_the_certificates_above_its_own_are_sent_with_it(files: TlsFiles) -> None:
+    root = Authority("root")
+    upper = Authority("upper", root)
+    lower = Authority("lower", upper)
+    certificate, key = lower.issue(["localhost"])
+    files.key.write_bytes(key)
+    files.certificate.write_bytes(certificate + lower.pem + upper.pem)
+    (files.client / "ca.pem").write_bytes(root.pem)
+    sent = Client(files, Half()).tls.get_peer_cert_chain(as_cryptography=True)
+    assert [each.subject.rfc4514_string() for each in sent or ()] == ["CN=localhost", "CN=lower", "CN=upper"]
+
+
+def test_one_file_may_hold_key_and_certificates(files: TlsFiles) -> None:
+    files.key.write_bytes(files.certificate.read_bytes() + files.key.read_bytes())
+    files.certificate = files.key
+    assert len(Client(files, Half()).tls.get_peer_cert_chain() or ()) == 1
 
 
 @pytest.mark.parametrize("name", TRANSPORT_NAMES)
