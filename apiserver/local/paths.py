@@ -251,10 +251,18 @@ def _checked(identifier: str) -> str:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace a file: a reader sees the old content or the new. For small files in directories that are ours alone."""
+    """Replace a file: a reader sees the old content or the new. For small files in directories that are ours alone.
+
+    Raises:
+        OSError: with the file's name, also where the system names none.
+    """
     temporary = path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(data)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(data)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     temporary.replace(path)

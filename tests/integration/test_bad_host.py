@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from apiserver.config.host.programs import which
 from tests.integration.conftest import load_busybox
 from tests.support.docker import Docker
 from tests.support.image_archive import Entry, busybox_image, docker_archive
+from tests.support.outside import alive, until
 from tests.support.service import Service
 
 RUN = ("run", "--rm", "--network", "none", "busybox")
@@ -154,6 +157,84 @@ def test_on_a_full_disk_what_cannot_be_done_is_said_and_undone(
     nothing_half_made(narrow)
     assert docker.ok("run", "--rm", "--name", "n0", "--network", "none", "busybox", "echo", "fine") == "fine"
     assert docker.ok("run", "--rm", "--name", "n0", "busybox", "echo", "fine") == "fine"
+
+
+@contextmanager
+def without_room(folder: Path, kind: str) -> Iterator[None]:
+    """No block, or no file, is left on the file system that is mounted at a folder."""
+    if kind == "blocks":
+        filler = fill(folder)
+        try:
+            yield
+        finally:
+            filler.unlink()
+        return
+    state = os.statvfs(folder)
+    mount = ("mount", "-o")
+    subprocess.run([*mount, f"remount,nr_inodes={state.f_files - state.f_ffree}", str(folder)], check=True)
+    try:
+        assert os.statvfs(folder).f_ffree == 0
+        yield
+    finally:
+        subprocess.run([*mount, f"remount,nr_inodes={state.f_files}", str(folder)], check=True)
+
+
+def code_of(service: Service, name: str) -> int:
+    state = json.loads(service.request("GET", f"/containers/{name}/json")[1])["State"]
+    assert state["Status"] == "exited"
+    code: int = state["ExitCode"]
+    return code
+
+
+@pytest.mark.parametrize("kind", ["blocks", "files"])
+def test_how_a_process_ended_is_known_where_no_room_is_left_below_the_run_root(
+    narrow: Service, docker_for: Callable[[Service], Docker], kind: str
+) -> None:
+    docker = docker_for(narrow)
+    deaf = "trap '' TERM; trap 'touch /go' USR1; while :; do sleep 0.1; done"
+    itself = "trap 'exit 7' USR1; while :; do sleep 0.1; done"
+    for name, script in (("deaf", deaf), ("itself", itself), ("alone", itself)):
+        docker.ok("run", "-d", "--name", name, "--network", "none", "busybox", "sh", "-c", script)
+    waits = "echo waits; while [ ! -e /go ]; do sleep 0.1; done; exit 5"
+    session = docker.start("exec", "deaf", "sh", "-c", waits)
+    assert session.stdout is not None
+    assert session.stdout.readline() == b"waits\n"
+    with without_room(narrow.runroot, kind):
+        failures = narrow.log().count("Traceback")
+        docker.ok("kill", "--signal", "USR1", "deaf")
+        assert session.communicate(timeout=20) == (b"", b"")
+        assert session.returncode == 5
+        docker.ok("stop", "-t", "1", "deaf")
+        assert code_of(narrow, "deaf") == 137
+        docker.ok("kill", "--signal", "USR1", "itself")
+        assert docker.ok("wait", "itself") == "7"
+        assert code_of(narrow, "itself") == 7
+        assert narrow.log().count("Traceback") == failures, narrow.log_tail(100)
+        first = int(docker.ok("inspect", "-f", "{{.State.Pid}}", "alone"))
+        (monitor,) = [int(file.read_text()) for file in narrow.runroot.glob("runs/*/*/conmon.pid")]
+        narrow.kill()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: not alive(monitor), "conmon has gone")
+    narrow.start()
+    assert code_of(narrow, "alone") == 137
+
+
+@pytest.mark.parametrize("kind", ["blocks", "files"])
+def test_where_the_run_root_is_full_a_start_and_an_exec_say_which_place_that_is(
+    narrow: Service, docker_for: Callable[[Service], Docker], kind: str
+) -> None:
+    docker = docker_for(narrow)
+    docker.ok("run", "-d", "--name", "there", "--network", "none", "busybox", "sleep", "1000")
+    docker.ok("create", "--name", "new", "--network", "none", "busybox", "true")
+    with without_room(narrow.runroot, kind):
+        failures = narrow.log().count("Traceback")
+        for said in (docker("start", "new"), docker("exec", "there", "true")):
+            assert said.code != 0
+            assert f"{narrow.runroot}/runs/" in said.stderr
+            assert "No space left on device" in said.stderr
+        assert narrow.log().count("Traceback") == failures, narrow.log_tail(100)
+    docker.ok("start", "-a", "new")
+    docker.ok("exec", "there", "true")
 
 
 def test_a_start_on_a_full_disk_stops_and_removes_after_a_kill_and_else_says_what_to_do(

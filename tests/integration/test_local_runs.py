@@ -305,7 +305,7 @@ async def test_the_root_has_the_images_mode_also_where_its_making_was_cut(
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "chmod", cut)
-        with pytest.raises(OSError, match="cut"):
+        with pytest.raises(HostError, match="cut"):
             await rig.create(shell("true"), container_id="a" * 64)
         await rig.runs.discard(rig.made[-1].plan)
     ran = await rig.run(shell("stat -c %a /"), container_id="a" * 64)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from twisted.internet.defer import CancelledError
 
 from apiserver.drivers.conmon.argv import CreateOptions, Monitored, create_argv
+from apiserver.drivers.conmon.room import room
 from apiserver.drivers.linux.readiness import Reactor
 from apiserver.drivers.linux.seqpacket import PacketSocket
 from apiserver.drivers.oci_log import read_failure
@@ -111,14 +112,15 @@ class Handshake:
         self._options.conmon_pid_file.unlink(missing_ok=True)
         theirs = {name: pair[1].fileno() for name, pair in self._pairs.items()}
         try:
-            self._child = self._programs.start(
-                argv,
-                stderr=log,
-                env={name: str(fd) for name, fd in theirs.items()},
-                # At an OOM kill it also writes a file `oom` into its working directory (seen with 2.1.6).
-                cwd=self._options.directory,
-                pass_fds=[*theirs.values(), *pass_fds],
-            )
+            with room(self._options.directory) as kept:
+                self._child = self._programs.start(
+                    argv,
+                    stderr=log,
+                    env={name: str(fd) for name, fd in theirs.items()},
+                    # At an OOM kill it also writes a file `oom` into its working directory (seen with 2.1.6).
+                    cwd=self._options.directory,
+                    pass_fds=[*theirs.values(), *pass_fds, *kept],
+                )
         finally:
             os.close(log)
         for _, end in self._pairs.values():

@@ -24,6 +24,7 @@ from apiserver.local.runs.identity import remember
 from apiserver.local.runs.news import News
 from apiserver.local.runs.placing import Placing
 from apiserver.local.runs.plan import RunPlan
+from apiserver.local.unwritable import writing_below
 
 _TO_DOCKER = "failed to create task for container: failed to create shim task: OCI runtime create failed"
 _MIXED_UP = (
@@ -56,17 +57,18 @@ class Launch:
 
     async def create(self, spec: RunSpec, plan: RunPlan, held: HeldPorts | None) -> int:
         descriptors.spare()
-        was_created = await self._bundles.make(spec, plan)
-        plan.runtime_root.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            created = await self._conmon.create(
-                create_options(self._paths, spec, plan),
-                pass_fds=held.descriptors if held is not None else (),
-            )
-        except RuntimeFailed as error:
-            raise start_failed(plan.runtime, error) from error
-        was_created()
-        self._created(plan, created)
+        with writing_below(plan.run.directory):
+            was_created = await self._bundles.make(spec, plan)
+            plan.runtime_root.parent.mkdir(mode=0o700, exist_ok=True)
+            try:
+                created = await self._conmon.create(
+                    create_options(self._paths, spec, plan),
+                    pass_fds=held.descriptors if held is not None else (),
+                )
+            except RuntimeFailed as error:
+                raise start_failed(plan.runtime, error) from error
+            was_created()
+            self._created(plan, created)
         return created.pid
 
     async def start(self, plan: RunPlan) -> Started:
@@ -78,7 +80,8 @@ class Launch:
         except (RuntimeFailed, ContainerNotRunning, NoSuchContainer) as error:
             raise start_failed(plan.runtime, error) from error
         started = self._now()
-        plan.run.started.touch(0o600)
+        with writing_below(plan.run.directory):
+            plan.run.started.touch(0o600)
         if placed is not None:
             await placed
         return Started(at=started, pid=process.pid if process is not None else None)

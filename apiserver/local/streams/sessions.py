@@ -28,6 +28,7 @@ from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.service import LocalRuns
 from apiserver.local.streams.connection import Connection
 from apiserver.local.streams.exec_process import exec_process
+from apiserver.local.unwritable import writing_below
 
 log = Logger()
 
@@ -70,14 +71,15 @@ class Sessions:
         finally:
             first.close()
         paths = run.run.exec(session.id)
-        run.run.execs.mkdir(mode=0o700, exist_ok=True)
-        paths.make()
-        write_whole(paths.process, json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape"))
         try:
-            running = await self._execs.start(
-                _options(run, paths, session, attach=attach),
-                size=session.console_size if session.terminal else None,
-            )
+            with writing_below(paths.directory):
+                run.run.execs.mkdir(mode=0o700, exist_ok=True)
+                paths.make()
+                write_whole(paths.process, json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape"))
+                running = await self._execs.start(
+                    _options(run, paths, session, attach=attach),
+                    size=session.console_size if session.terminal else None,
+                )
         except RuntimeFailed as error:
             if not self._lives(run):
                 raise NotRunning(run.key.container_id) from error  # it has ended meanwhile, whatever the runtime says
