@@ -6,6 +6,7 @@ import json
 import re
 from functools import lru_cache
 from typing import Any, Final, Protocol
+from urllib.parse import unquote_plus
 
 from twisted.logger import Logger
 
@@ -17,7 +18,11 @@ log = Logger()
 
 _REFERENCE_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _SECRET_KEYS: Final = frozenset({"password", "identitytoken", "registrytoken", "auth", "secret", "buildargs", "data"})
-_SECRET_QUERY = re.compile(r"(?i)([?&](?:buildargs|secrets|password|creds)=)[^&#]*")
+_SECRET_QUERY: Final = frozenset(
+    {"password", "creds", "credentials", "identitytoken", "registrytoken", "buildargs", "secrets"}
+)
+_USER_INFO = re.compile(r"(?i)((?:/|%2f){2})(?:(?!%2f|%3f|%23)[^/?#&])*(@|%40)")
+"""What stands before the last `@` of an address's host, also where the address is a value that was encoded."""
 _TRACED_BYTES: Final = 64 * 1024
 BLANK: Final = "***"
 
@@ -74,8 +79,15 @@ def log_access(request: Logged) -> None:
 
 @lru_cache(maxsize=256)
 def shown_uri(uri: bytes) -> str:
-    """As a log may show it: build arguments and the like blanked."""
-    return _SECRET_QUERY.sub(rf"\1{BLANK}", uri.decode("ascii", "backslashreplace"))
+    """As a log may show it: passwords, build arguments and the like blanked, and who logs in to an address in it."""
+    path, mark, query = uri.decode("ascii", "backslashreplace").partition("?")
+    shown = path + mark + "&".join(map(_blank_secret, query.split("&")))
+    return _USER_INFO.sub(rf"\1{BLANK}\2", shown)
+
+
+def _blank_secret(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    return name + equals + BLANK if equals and unquote_plus(name).lower() in _SECRET_QUERY else parameter
 
 
 def trace_request_body(request: Logged, raw: bytes) -> None:

@@ -192,6 +192,22 @@ def test_build_arguments_are_blanked_in_a_logged_address() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("/v5.0.0/libpod/images/pull?reference=a&credentials=bob:PW", "?reference=a&credentials=***"),
+        ("/libpod/images/pull?Credentials=bob:P#W&reference=a", "?Credentials=***&reference=a"),
+        ("/libpod/images/pull?cred%65ntials=bob:PW", "?cred%65ntials=***"),
+        ("/images/create?fromSrc=http://bob:PW@host/x.tar", "?fromSrc=http://***@host/x.tar"),
+        ("/build?remote=https%3A%2F%2FPW%40host%2Fx.git&q=1", "?remote=https%3A%2F%2F***%40host%2Fx.git&q=1"),
+        ("/build?remote=https%3a%2f%2fbob:P%40W%40host%2fa@b", "?remote=https%3a%2f%2f***%40host%2fa@b"),
+        ("/libpod/images/pull?reference=docker://host/a@sha256:0", "?reference=docker://host/a@sha256:0"),
+    ],
+)
+def test_credentials_are_blanked_in_a_logged_address(sent: str, shown: str) -> None:
+    assert middleware.shown_uri(sent.encode()).endswith(shown)
+
+
+@pytest.mark.parametrize(
     ("keep_alive", "announced"),
     [(0, None), (1.0, None), (2.4, None), (2.5, 2), (4.5, 4), (10, 9), (600, 599)],
 )
