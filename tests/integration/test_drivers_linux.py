@@ -353,6 +353,24 @@ def test_no_more_is_read_than_was_asked(root: Path) -> None:
         assert inside.read("endless", 10) == bytes(10)
 
 
+def test_what_a_link_says_is_read_of_the_link_alone(root: Path) -> None:
+    with Inside(root) as inside:
+        assert inside.link("up") == "../host"
+        assert inside.link("good/link") == "../../host/secret"
+        for path in ("etc", "etc/passwd", "missing", "etc/passwd/x", "/"):
+            assert inside.link(path) is None
+        with pytest.raises(OSError, match="Too many levels"):
+            inside.link("loop/x")
+
+
+def test_links_of_a_procfs_say_nothing() -> None:
+    with Inside(Path("/proc")) as inside:
+        for path in ("self", "1/cwd", "self/fd/0"):
+            with pytest.raises(OSError, match="Too many levels"):
+                inside.link(path)
+        assert inside.link("sys") is None
+
+
 @pytest.mark.parametrize("path", ["absolute/a/b", "up/a/b", "far/a/b", "../a/b", "good/../../a/b"])
 def test_directories_are_made_inside_whatever_the_links_say(root: Path, path: str, tmp_path: Path) -> None:
     before = sorted(str(entry) for entry in (tmp_path / "host").rglob("*"))

@@ -137,12 +137,101 @@ def test_nothing_is_mounted_over_proc(docker: Docker, linked: Callable[..., None
             assert said.code == 125, (option, said)
 
 
+@pytest.mark.parametrize(
+    ("links", "volumes"),
+    [
+        ({"d": "/dev"}, ["/d"]),
+        ({"d": "/dev"}, ["/d/shm"]),
+        ({"s": "/sys"}, ["/s"]),
+        ({"s": "t", "t": "../../sys"}, ["/s/firmware"]),
+        ({"data/d": "/dev"}, ["/data", "/data/d"]),
+        ({"data/p": "/proc"}, ["/data", "/data/p/1"]),
+        ({"data/d": "../../dev", "up": "data"}, ["/data", "/up/d"]),
+        ({"data/a": "b", "data/b": "/sys"}, ["/data", "/data/a/x"]),
+        ({}, ["/dev"]),
+    ],
+)
+def test_an_image_alone_does_not_say_what_is_in_dev_and_sys(
+    docker: Docker, linked: Callable[..., None], links: dict[str, str], volumes: list[str]
+) -> None:
+    """The runtime hides what is secret in /proc behind /dev/null, whatever that is."""
+    linked({**links, "dev/null": "/proc/keys"}, Volumes={path: {} for path in volumes})
+    said = docker(*RUN, "trap", "cat", "/proc/self/mounts")
+    assert (said.code, said.stdout) == (125, "")
+    assert "invalid mount target" in said.stderr
+    assert "inside /" in said.stderr or "volume of an image" in said.stderr
+
+
+@pytest.mark.parametrize("link", ["/dev", "/sys", "/sys/fs", "/proc", "/proc/1", "../dev"])
+def test_a_link_in_a_bind_does_not_either(docker: Docker, tmp_path: Path, link: str) -> None:
+    (tmp_path / "link").symlink_to(link)
+    for options in (("-v", "/data/link"), ("--tmpfs", "/data/link/x"), ("-v", f"{tmp_path}:/data/link")):
+        said = docker(*RUN, "-v", f"{tmp_path}:/data", *options, "busybox", "true")
+        assert (said.code, "invalid mount target" in said.stderr) == (125, True), said
+
+
+def test_mounts_that_clients_ask_for_in_dev_and_sys_or_behind_links_go_on(
+    docker: Docker, linked: Callable[..., None], tmp_path: Path
+) -> None:
+    links = {"var/run": "/run", "data": "srv/data", "short": "/data", "etc/alternatives/x": "/data"}
+    linked(links, Volumes={"/data": {}, "/dev/shm": {}}, WorkingDir="/short/made")
+    (tmp_path / "file").write_text("mounted\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "near").symlink_to("sub")
+    file = tmp_path / "file"
+    for options, looks in (
+        (("-v", f"{file}:/dev/foo", "-v", f"{tmp_path}:/dev/more"), "cat /dev/foo /dev/more/file"),
+        (("--tmpfs", "/dev/shm"), "grep -c ' /dev/shm tmpfs' /proc/mounts"),
+        (("-v", "/dev/shm:/dev/shm"), "grep -c ' /dev/shm ' /proc/mounts"),
+        (("-v", "/dev:/dev"), "test -c /dev/null"),
+        (("-v", "/sys:/sys:ro"), "test -d /sys/class/net && test -e /sys/fs/cgroup"),
+        (("-v", "/sys/fs/cgroup:/sys/fs/cgroup:ro"), "ls /sys/fs/cgroup"),
+        (("-v", "/proc:/host/proc", "-v", "/sys:/host/sys:ro", "-v", "/:/rootfs:ro"), "cat /host/proc/uptime"),
+        (("-v", f"{file}:/var/run/docker.sock"), "cat /run/docker.sock"),
+        (("-v", f"{tmp_path}:/run", "-v", f"{file}:/var/run/sub/sock"), "cat /run/sub/sock"),
+        (("--tmpfs", "/run", "-v", f"{file}:/var/run/sock"), "cat /run/sock"),
+        (("-v", f"{tmp_path}:/host", "-v", f"{file}:/host/near/made"), "cat /host/sub/made"),
+        (("-v", f"{tmp_path}:/etc/alternatives/x/deep"), "cat /srv/data/deep/file"),
+        ((), "pwd; grep ' /srv/data ' /proc/mounts"),
+    ):
+        assert docker.ok(*RUN, *options, "trap", "sh", "-c", f"{looks} && pwd -P").endswith("/srv/data/made"), options
+
+
 @pytest.mark.parametrize("path", ["/proc/self/fd/7", "/proc/self/fd/../cwd", "/proc/1/root", "/sneaky/self/fd/8"])
 def test_no_descriptor_is_a_working_directory(docker: Docker, linked: Callable[..., None], path: str) -> None:
     linked({"sneaky": "/proc"})
     assert docker(*RUN, "-w", path, "trap", "true").code != 0
     container = docker.ok("run", "-d", "--network", "none", "trap", "sleep", "100")
     assert docker("exec", "-w", path, container, "true").code != 0
+
+
+@pytest.mark.parametrize(
+    ("links", "path"),
+    [
+        ({"data/p": "/proc/1"}, "/data/p/ns"),
+        ({"data/x": "/proc/self/fd"}, "/data/x/7"),
+        ({"data/x": "../way", "way": "/data/y", "data/y": "../../proc/self/fd"}, "/data/x/7"),
+        ({}, "/dev/fd/7"),
+        ({"data/x": "/dev/fd"}, "/data/x/7"),
+    ],
+)
+def test_no_descriptor_behind_a_link_of_a_volume_either(
+    docker: Docker, linked: Callable[..., None], links: dict[str, str], path: str
+) -> None:
+    """Class of CVE-2024-21626."""
+    linked({"data/none": "nowhere", **links}, Volumes={"/data": {}}, WorkingDir=path)
+    said = docker(*RUN, "trap", "true")
+    assert said.code == 125
+    assert f"invalid working directory: '{path}' is inside /proc" in said.stderr
+    docker.ok(*RUN, "-w", "/proc", "trap", "test", "-d", "self/fd")
+
+
+def test_no_descriptor_behind_the_hosts_own_proc(docker: Docker, linked: Callable[..., None]) -> None:
+    linked({}, WorkingDir="/host/proc/self/fd/7")
+    said = docker(*RUN, "-v", "/proc:/host/proc:ro", "trap", "true")
+    assert said.code == 125
+    assert "invalid working directory: '/host/proc/self/fd/7'" in said.stderr
+    assert docker.ok(*RUN, "-v", "/proc:/host/proc:ro", "-w", "/host/proc/sys", "trap", "pwd") == "/host/proc/sys"
 
 
 # its programs are never run outside

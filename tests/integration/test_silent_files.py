@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from apiserver.drivers.threads import Threads, Unanswered
 from apiserver.engine.containers.model import ExecSession
 from apiserver.engine.containers.options.mounts import Mount, MountKind, Mounts
-from apiserver.local.runs import bundle, inside, service, top
+from apiserver.local.runs import bundle, service, top
 from apiserver.local.streams import sessions
 from apiserver.local.streams.exec_process import exec_process
 from tests.integration.local_rig import rig
@@ -45,7 +45,7 @@ def bound(tmp_path: object) -> Any:
 
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize(
-    ("module", "name"), [(service, "check_sources"), (bundle, "make_sources"), (inside, "make_targets")]
+    ("module", "name"), [(service, "check_sources"), (bundle, "make_sources"), (bundle, "make_targets")]
 )
 async def test_the_source_of_a_bind_holds_up_its_container_alone(
     rig: Rig, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, module: object, name: str

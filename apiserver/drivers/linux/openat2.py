@@ -8,11 +8,12 @@ import os
 import stat
 from pathlib import Path, PurePosixPath
 
-from apiserver.drivers.linux.syscalls import OPENAT2, syscall
+from apiserver.drivers.linux.syscalls import OPENAT2, call, syscall
 
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_IN_ROOT = 0x10
 _TRIES = 64
+_PROC_SUPER_MAGIC = 0x9FA0
 
 
 class Inside:
@@ -76,6 +77,25 @@ class Inside:
         finally:
             os.close(descriptor)
 
+    def link(self, path: str | PurePosixPath) -> str | None:
+        """What a symbolic link says; None where there is none at `path`.
+
+        Raises:
+            OSError: ELOOP for a link of a procfs: it says something else to each who reads it.
+        """
+        try:
+            descriptor = self.open(path, os.O_PATH | os.O_NOFOLLOW)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            if not stat.S_ISLNK(os.fstat(descriptor).st_mode):
+                return None
+            if _is_on_procfs(descriptor):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            return os.readlink("", dir_fd=descriptor)  # of the descriptor itself
+        finally:
+            os.close(descriptor)
+
     def make_directories(self, path: str | PurePosixPath, mode: int = 0o755, owner: tuple[int, int] = (0, 0)) -> int:
         """`mkdir -p`; the descriptor (O_PATH) of the last directory.
 
@@ -116,6 +136,12 @@ class Inside:
             os.close(current)
             raise
         return current
+
+
+def _is_on_procfs(descriptor: int) -> bool:
+    found = ctypes.create_string_buffer(256)  # more than a struct statfs, which begins with the type
+    call("fstatfs", descriptor, found)
+    return ctypes.c_long.from_buffer(found).value == _PROC_SUPER_MAGIC
 
 
 def _reversed_parts(path: str) -> list[str]:

@@ -31,7 +31,7 @@ def syscall(number: int, *arguments: int | bytes | ctypes.Array[ctypes.c_char] |
     return _checked(result, what)
 
 
-def call(function: str, *arguments: int | bytes | None, what: str = "") -> int:
+def call(function: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None, what: str = "") -> int:
     """Call a function of libc that sets errno; errors as `syscall`."""
     result: int = getattr(_libc, function)(*(_argument(a) for a in arguments))
     return _checked(result, what)

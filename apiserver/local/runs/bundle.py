@@ -14,7 +14,8 @@ from apiserver.engine.containers.options.identity import CONTAINERENV, DOCKERENV
 from apiserver.engine.containers.options.network import HOST
 from apiserver.engine.ports.runs import RunSpec
 from apiserver.local.paths import write_whole
-from apiserver.local.runs import inside, netfiles
+from apiserver.local.runs import layer_files, netfiles
+from apiserver.local.runs.account_files import GROUP, PASSWD, is_covered, read_passwd_and_group
 from apiserver.local.runs.copyup import copy_up, give
 from apiserver.local.runs.defaults import Defaults
 from apiserver.local.runs.filters import Filters
@@ -24,9 +25,11 @@ from apiserver.local.runs.rootfs import Rootfs
 from apiserver.local.runs.sources import make_sources, touching
 from apiserver.local.runs.spec import accounts, assemble, host_devices, identity, mounts, process, security, users
 from apiserver.local.runs.spec.mounts import Placed
+from apiserver.local.runs.targets import make_targets, refuse_linked_mount_points
+from apiserver.local.runs.view import View
+from apiserver.local.runs.workdir import settle_working_dir
 
 _CONTAINERENV = 'engine="apiserver"\nname="{name}"\nid="{id}"\nimageid="{image}"\n'
-PASSWD, GROUP = "/etc/passwd", "/etc/group"
 
 
 class HostFiles(Struct, frozen=True):
@@ -71,16 +74,13 @@ class Bundles:
         merged = await self._rootfs.mount(plan.container, spec.image_id)
         ours = assemble.our_mounts(spec, self._machine, netfiles.write_files(plan.container, texts))
         placed = mounts.merged(ours, asked)
-        inside.refuse_linked_mount_points(merged)
+        refuse_linked_mount_points(merged)
         untouched = (
             await copy_up(self._threads, merged, options.mounts, spec.volumes, spec.new_volumes)
             if spec.new_volumes
             else ()
         )
-        targets = [mount for mount in placed if mount not in ours or mount.is_bind]
-        user, copies = await touching(
-            self._threads, options.mounts, self._furnish, spec, plan, merged, placed, targets, cwd
-        )
+        user, copies = await touching(self._threads, options.mounts, self._furnish, spec, plan, merged, placed, cwd)
         if untouched and options.mounts.new_volumes_for_user:
             await give(self._threads, untouched, spec.volumes, user_id=user.uid, group_id=user.gid)
         configuration = assemble.configuration(
@@ -126,43 +126,38 @@ class Bundles:
         return {target: text for target, text in texts.items() if target not in network.image_files}
 
     def _furnish(
-        self,
-        spec: RunSpec,
-        plan: RunPlan,
-        merged: Path,
-        placed: Sequence[Placed],
-        targets: Sequence[Placed],
-        cwd: str,
+        self, spec: RunSpec, plan: RunPlan, merged: Path, placed: Sequence[Placed], cwd: str
     ) -> tuple[users.User, dict[str, Path]]:
         """Make what mounts and the first process stand on, and find out who that is.
 
         Returns:
             the user, and what else of ours to mount, read-only: target -> file.
         """
-        inside.make_targets(merged, targets)
-        inside.make_mtab(merged)
-        if spec.options.identity.marker == DOCKERENV:
-            inside.make_empty(merged, DOCKERENV)
-        user, copies = self._user(spec, plan, merged, placed, cwd)
-        create = spec.options.process.create_working_dir
-        missing = "" if create else f'workdir "{cwd}" does not exist on container {spec.key.container_id}'
-        inside.settle_working_dir(merged, placed, cwd, missing=missing)
+        with View(merged) as view:
+            make_targets(view, placed)
+            layer_files.make_mtab(merged)
+            if spec.options.identity.marker == DOCKERENV:
+                layer_files.make_empty(merged, DOCKERENV)
+            user, copies = self._user(spec, plan, merged, view, cwd)
+            create = spec.options.process.create_working_dir
+            missing = "" if create else f'workdir "{cwd}" does not exist on container {spec.key.container_id}'
+            settle_working_dir(view, cwd, missing=missing)
         return user, copies
 
     def _user(
-        self, spec: RunSpec, plan: RunPlan, merged: Path, placed: Sequence[Placed], cwd: str
+        self, spec: RunSpec, plan: RunPlan, merged: Path, view: View, cwd: str
     ) -> tuple[users.User, dict[str, Path]]:
         asked, more_groups = spec.options.process, spec.options.security.supplementary_groups
-        passwd, group = inside.accounts(merged, placed)
+        passwd, group = read_passwd_and_group(view)
         user = users.resolve(asked.user, more_groups, passwd, group)
         if not asked.adds_accounts or not asked.user:
             return user, {}
         added = {}
-        if not inside.is_covered(merged, placed, PASSWD):
+        if not is_covered(view, PASSWD):
             host = netfiles.read_host_file(self._host_files.passwd).encode(errors="surrogateescape")
             line = accounts.passwd_line(asked.user, passwd, group, home=cwd, entry=asked.passwd_entry, host_passwd=host)
             added[PASSWD] = accounts.to_append(passwd, line)
-        if not inside.is_covered(merged, placed, GROUP):
+        if not is_covered(view, GROUP):
             line = accounts.group_line(asked.user, group, entry=asked.group_entry)
             added[GROUP] = accounts.to_append(group, line)
         whole = {PASSWD: passwd + added.get(PASSWD, b""), GROUP: group + added.get(GROUP, b"")}
@@ -171,9 +166,9 @@ class Bundles:
         if spec.options.mounts.read_only_rootfs:
             texts = {path: whole[path].decode(errors="surrogateescape") for path in changed}
             copies = netfiles.write_files(plan.container, texts)
-            inside.make_targets(merged, mounts.file_mounts(copies, read_only=True))
+            make_targets(view, mounts.file_mounts(copies, read_only=True))
             return replace(user, home=home), copies
         for path, data in changed.items():
             # Into the container's own layer, and no mount: useradd in a container puts a new file in its place.
-            inside.append(merged, path, data)
+            layer_files.append(merged, path, data)
         return replace(user, home=home), {}

@@ -18,8 +18,8 @@ from apiserver.drivers.process import Programs
 from apiserver.engine.ports.processes import Person, ProcessFacts, ProcessTable
 from apiserver.engine.ports.runs import NotRunning
 from apiserver.errors import InvalidParameter
+from apiserver.local.runs.account_files import read_accounts
 from apiserver.local.runs.identity import first_pid
-from apiserver.local.runs.inside import read_accounts
 from apiserver.local.runs.plan import RunPlan
 from apiserver.local.runs.spec import users
 

@@ -9,7 +9,7 @@ from threading import Event
 from apiserver.drivers.linux.tree_size import tree_bytes
 from apiserver.drivers.threads import Threads
 from apiserver.errors import HostError
-from apiserver.local.runs.inside import bytes_of_mtab
+from apiserver.local.runs.layer_files import bytes_of_mtab
 
 
 def _count(upper: Path, given_up: Callable[[], bool]) -> int:

@@ -11,8 +11,8 @@ from apiserver.drivers.linux.openat2 import Inside
 from apiserver.engine.containers.model import ExecSession
 from apiserver.jsonvalue import JsonObject
 from apiserver.local.paths import RunPaths
+from apiserver.local.runs.account_files import read_accounts
 from apiserver.local.runs.defaults import Defaults
-from apiserver.local.runs.inside import read_accounts
 from apiserver.local.runs.spec import process, users
 
 

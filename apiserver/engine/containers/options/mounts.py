@@ -120,6 +120,9 @@ def clean_target(target: str) -> str:
 
 def _validated(mount: Mount) -> Mount:
     mount = replace(mount, target=clean_target(mount.target))
+    if mount.from_image and mount.target == "/dev":
+        # Its /dev/null is what the runtime hides secrets in /proc behind.
+        raise InvalidParameter(f'invalid mount target: "{mount.target}" is no place for a volume of an image')
     if mount.propagation not in PROPAGATIONS:
         raise InvalidParameter(f"invalid propagation mode: {mount.propagation}")
     if unknown := set(mount.flags).difference(MOUNT_FLAGS):
