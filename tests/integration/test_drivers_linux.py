@@ -21,7 +21,7 @@ from apiserver.config.host.mountinfo import mounts_under
 from apiserver.drivers.linux import mounts, netns
 from apiserver.drivers.linux.cgroups import Cgroups
 from apiserver.drivers.linux.mounts import bind, make_private, mount_overlay, mount_tmpfs, unmount_now
-from apiserver.drivers.linux.openat2 import Inside
+from apiserver.drivers.linux.openat2 import Inside, read_regular
 from apiserver.drivers.process import ProgramFailed, Programs
 from apiserver.drivers.threads import Threads
 from apiserver.errors import HostError
@@ -312,18 +312,30 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+def read(inside: Inside, path: str, limit: int) -> bytes | None:
+    """None too where a link leads nowhere in there."""
+    try:
+        descriptor = inside.open(path)
+    except OSError:
+        return None
+    try:
+        return read_regular(descriptor, limit)
+    finally:
+        os.close(descriptor)
+
+
 @pytest.mark.parametrize("path", ["absolute/secret", "up/secret", "far/secret", "../host/secret", "etc/link", "loop"])
 def test_no_link_leads_out_of_a_root(root: Path, path: str) -> None:
     with Inside(root) as inside:
         with pytest.raises(OSError, match=r"No such file|Too many levels"):
             inside.open(path, os.O_RDONLY)
-        assert inside.read(path, 100) is None
+        assert read(inside, path, 100) is None
 
 
 def test_links_inside_are_followed_as_if_the_root_were_the_root(root: Path) -> None:
     with Inside(root) as inside:
-        assert inside.read("/good/passwd", 100) == b"image"
-        assert inside.read("good/../../../etc/passwd", 100) == b"image"
+        assert read(inside, "/good/passwd", 100) == b"image"
+        assert read(inside, "good/../../../etc/passwd", 100) == b"image"
 
 
 def test_magic_links_are_refused(root: Path) -> None:
@@ -343,14 +355,23 @@ def test_magic_links_are_refused(root: Path) -> None:
 def test_what_is_no_regular_file_is_not_read_and_holds_nobody_up(root: Path, path: str) -> None:
     os.mknod(root / "dev-zero", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
     with Inside(root) as inside:
-        assert inside.read(path, 100) is None
+        assert read(inside, path, 100) is None
 
 
 def test_no_more_is_read_than_was_asked(root: Path) -> None:
     with (root / "endless").open("wb") as file:
         file.truncate(1 << 30)
     with Inside(root) as inside:
-        assert inside.read("endless", 10) == bytes(10)
+        assert read(inside, "endless", 10) == bytes(10)
+
+
+def test_what_takes_the_place_of_a_file_after_the_look_at_it_is_not_opened(root: Path) -> None:
+    with Inside(root) as inside:
+        descriptor = inside.open("etc/passwd")
+        (root / "fifo").rename(root / "etc/passwd")
+        assert read_regular(descriptor, 100) == b"image"
+        os.close(descriptor)
+        assert read(inside, "etc/passwd", 100) is None
 
 
 def test_what_a_link_says_is_read_of_the_link_alone(root: Path) -> None:
@@ -398,8 +419,8 @@ def test_directories_are_not_made_through_a_file_or_a_loop(root: Path) -> None:
 def test_no_descriptor_stays_open(root: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with Inside(root) as inside:
-        inside.read("good/passwd", 10)
-        inside.read("fifo", 10)
+        read(inside, "good/passwd", 10)
+        read(inside, "fifo", 10)
         os.close(inside.make_directories("x/y"))
         for path in ("etc/passwd/x", "loop/x"):
             with pytest.raises(OSError, match=r"Not a directory|Too many levels"):

@@ -58,25 +58,6 @@ class Inside:
                     raise
         raise AssertionError("unreachable")
 
-    def read(self, path: str | PurePosixPath, limit: int) -> bytes | None:
-        """The first `limit` bytes of a regular file; None when there is none, or it is no regular file.
-
-        A fifo, a device or an endless file in an image costs no time and no memory.
-        """
-        try:
-            descriptor = self.open(path, os.O_RDONLY)
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
-                return None
-            raise
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read(limit)
-        finally:
-            os.close(descriptor)
-
     def link(self, path: str | PurePosixPath) -> str | None:
         """What a symbolic link says; None where there is none at `path`.
 
@@ -142,6 +123,22 @@ def _is_on_procfs(descriptor: int) -> bool:
     found = ctypes.create_string_buffer(256)  # more than a struct statfs, which begins with the type
     call("fstatfs", descriptor, found)
     return ctypes.c_long.from_buffer(found).value == _PROC_SUPER_MAGIC
+
+
+def read_regular(descriptor: int, limit: int) -> bytes | None:
+    """The first `limit` bytes of what an O_PATH descriptor is of; None where that is no regular file.
+
+    It is opened as the descriptor: by its name somebody could have put a device in its place, whose driver would act.
+    So a fifo, a device or an endless file costs no time and no memory.
+
+    Raises:
+        OSError: EAGAIN where somebody holds a lease on it, which could hold us up.
+    """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return None
+    again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(again, "rb") as file:
+        return file.read(limit)
 
 
 def _reversed_parts(path: str) -> list[str]:

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from apiserver.drivers.linux.openat2 import Inside
+from apiserver.drivers.linux.openat2 import Inside, read_regular
 from apiserver.errors import InvalidParameter
 from apiserver.local.runs.view import View
 
@@ -46,15 +46,22 @@ def read_accounts(root: Inside, path: str, name: str) -> bytes:
         descriptor = root.open(path)
     except OSError:
         return b""  # none, or a link that leads nowhere in there
+    return _content(descriptor, name)
+
+
+def _content(descriptor: int, name: str) -> bytes:
+    """Closes the descriptor."""
     try:
         status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidParameter(f"the container's {name} is not a regular file")
+        if status.st_size > LIMIT:
+            raise InvalidParameter(f"the container's {name} is larger than {LIMIT} bytes")
+        return read_regular(descriptor, LIMIT) or b""
+    except OSError as error:
+        raise InvalidParameter(f"the container's {name} cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise InvalidParameter(f"the container's {name} is not a regular file")
-    if status.st_size > LIMIT:
-        raise InvalidParameter(f"the container's {name} is larger than {LIMIT} bytes")
-    return root.read(path, LIMIT) or b""
 
 
 def _read(view: View, path: str) -> bytes:
