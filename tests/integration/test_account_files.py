@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 import pytest_twisted
@@ -13,10 +13,56 @@ from msgspec.structs import replace
 
 from apiserver.drivers.linux.openat2 import Inside
 from apiserver.engine.containers.model import ExecSession
+from apiserver.engine.containers.options.mounts import Mount, MountKind
 from tests.integration.local_rig import rig
-from tests.support.local_runs import Rig, shell
+from tests.support.local_runs import Rig, mounted, shell
 
 __all__ = ["rig"]
+
+PASSWD = "root:x:0:0::/root:/bin/sh\nsomebody:x:77:88::/:/bin/sh\n"
+GROUP = "root:x:0:\nothers:x:99:\n"
+
+
+async def ids(rig: Rig, user: str, *mounts: Mount) -> str:
+    ran = await rig.run(shell("id -u; id -g", mounts=mounted(*mounts), process={"user": user}))
+    assert ran.code == 0, ran.err
+    return ran.text.replace("\n", " ").strip()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_is_mounted_that_is_a_link_on_the_host(rig: Rig, tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "passwd").write_text(PASSWD)
+    (away / "group").write_text(GROUP)
+    (tmp_path / "passwd").symlink_to(away / "passwd")
+    (tmp_path / "further").symlink_to("passwd")
+    (tmp_path / "group").symlink_to("away/group")
+    groups = Mount(MountKind.BIND, "/etc/group", str(tmp_path / "group"))
+    for name in ("passwd", "further"):
+        users = Mount(MountKind.BIND, "/etc/passwd", str(tmp_path / name))
+        assert await ids(rig, "somebody:others", users, groups) == "77 99"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_link_of_the_image_leads_into_a_mount(rig: Rig, tmp_path: Path) -> None:
+    etc = rig.layers.directories[0] / "etc"
+    (etc / "passwd").unlink()
+    (etc / "passwd").symlink_to("../accounts/users")
+    (etc / "group").unlink()
+    (etc / "group").symlink_to("/links/group")
+    (etc.parent / "links").symlink_to("accounts")
+    accounts = tmp_path / "accounts"
+    accounts.mkdir()
+    (accounts / "users").write_text(PASSWD)
+    (accounts / "group").write_text(GROUP)
+    assert await ids(rig, "somebody:others", Mount(MountKind.BIND, "/accounts", str(accounts))) == "77 99"
+    assert await ids(rig, "somebody", Mount(MountKind.BIND, "/accounts", str(accounts), read_only=True)) == "77 88"
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_below_a_tmpfs_is_looked_at_as_docker_does(rig: Rig) -> None:
+    assert await ids(rig, "app", Mount(MountKind.TMPFS, "/etc")) == "1000 1000"
 
 
 @pytest_twisted.ensureDeferred

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 
 from apiserver.drivers.linux.openat2 import Inside, read_regular
 from apiserver.errors import InvalidParameter
@@ -49,6 +48,15 @@ def read_accounts(root: Inside, path: str, name: str) -> bytes:
     return _content(descriptor, name)
 
 
+def _read_source(source: str, name: str) -> bytes:
+    """What is mounted on the file itself: links on the way are the host's, and the runtime follows them too."""
+    try:
+        descriptor = os.open(source, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    return _content(descriptor, name)
+
+
 def _content(descriptor: int, name: str) -> bytes:
     """Closes the descriptor."""
     try:
@@ -72,9 +80,7 @@ def _read(view: View, path: str) -> bytes:
     if place.mount is None or not place.mount.is_bind:
         return read_accounts(view.root, place.path, path)
     if place.rest == "/":
-        source = Path(place.mount.source)
-        with Inside(source.parent) as root:
-            return read_accounts(root, source.name, path)
+        return _read_source(place.mount.source, path)
     directory = view.directory(place.mount)
     # Where a file is to be mounted on /etc the runtime says what is wrong with that.
     return read_accounts(directory, place.rest, path) if directory is not None else b""
