@@ -26,7 +26,7 @@ from apiserver.http.hijack import Duplex
 from apiserver.http.reply import error_bytes
 from apiserver.http.request import Request
 from apiserver.http.settings import HttpSettings
-from apiserver.http.sockets import half_closes, hung_up
+from apiserver.http.sockets import close_below, half_closes, hung_up, is_tls
 
 log = Logger()
 
@@ -83,6 +83,7 @@ class Channel(HTTPChannel):
         self._uploading: Request | None = None
         self._answered_early: Request | None = None
         self._dropping = False
+        self._closing_tls = False
         self._read_ended = False
         self._duplex: Duplex | None = None
 
@@ -150,6 +151,16 @@ class Channel(HTTPChannel):
 
     def abort(self) -> None:
         self.transport.abortConnection()
+
+    def loseConnection(self) -> None:
+        """As Twisted's; but TLS waits for the client's close_notify, and would hand on what comes before it.
+
+        Many clients send none before their next request, and some never.
+        """
+        if is_tls(self.transport) and not self._dropping:
+            self._closing_tls = True
+            self._drop_the_rest()
+        super().loseConnection()
 
     def break_off(self) -> None:
         """End within an answer: what was sent of it goes out, and the client sees that it is not whole."""
@@ -308,20 +319,26 @@ class Channel(HTTPChannel):
 
         To close a socket with unread bytes resets the peer, which may then never see the answer.
         """
+        self._drop_the_rest()
+        if half_closes(self.transport) and not self._read_ended:
+            self.transport.loseWriteConnection()
+        else:
+            self.loseConnection()
+
+    def _drop_the_rest(self) -> None:
+        """Of what the client sends, and wait for its end as long as `lingering` says."""
         self._dropping = True
         _twisted.take_pipelined(self)
         self._deadline.set(self.settings.lingering)
         self.gate.release("body")
         self.gate.release("channel")
         self.gate.release("answers")
-        if half_closes(self.transport) and not self._read_ended:
-            self.transport.loseWriteConnection()
-        else:
-            self.loseConnection()
 
     def _expired(self) -> None:
         phase = self.connection.phase
-        if self._dropping or self._answered_early is not None:
+        if self._closing_tls:
+            close_below(self.transport)
+        elif self._dropping or self._answered_early is not None:
             self.abort()
         elif phase in (Phase.NEW, Phase.KEPT):
             self.connection.begin_close()
@@ -334,10 +351,12 @@ class Channel(HTTPChannel):
         if self.connection.phase not in (Phase.NEW, Phase.KEPT) or self._dropping:
             return
         handle = getattr(self.transport, "socket", None)
-        if isinstance(handle, socket.socket) and not interfaces.ISSLTransport.providedBy(self.transport):
+        if isinstance(handle, socket.socket):
             self._read_once_more(handle)
-        if self.connection.phase in (Phase.NEW, Phase.KEPT):
+        if self.connection.phase in (Phase.NEW, Phase.KEPT) and not self._dropping:
             self.loseConnection()
+            if is_tls(self.transport):
+                close_below(self.transport)  # all is answered: the client's close_notify is of no use
 
     def _read_once_more(self, handle: socket.socket) -> None:
         """Take what was sent before the client can know that we close."""
@@ -358,7 +377,8 @@ class Channel(HTTPChannel):
         if self.connection.is_unix:
             self._read_ended = True
         if pieces:
-            self.dataReceived(b"".join(pieces))
+            reader = self.transport if is_tls(self.transport) else self
+            reader.dataReceived(b"".join(pieces))
 
     def _close_unless_serving(self) -> None:
         if self._uploading is not None and self._answered_early is None:

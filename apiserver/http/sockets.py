@@ -12,11 +12,18 @@ from typing import Any
 from twisted.internet import interfaces
 
 
+def is_tls(transport: object) -> bool:
+    return bool(interfaces.ISSLTransport.providedBy(transport))
+
+
 def half_closes(transport: object) -> bool:
     """Whether our sending side can end alone; that of TLS ends with the connection."""
-    return interfaces.IHalfCloseableDescriptor.providedBy(transport) and not interfaces.ISSLTransport.providedBy(
-        transport
-    )
+    return interfaces.IHalfCloseableDescriptor.providedBy(transport) and not is_tls(transport)
+
+
+def close_below(transport: Any) -> None:
+    """Close the TCP connection under TLS once what is written has gone out, without the client's close_notify."""
+    transport.transport.loseConnection()
 
 
 def hung_up(handle: socket.socket) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import socket
+import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +152,22 @@ def test_curl_which_offers_protocols_is_answered(service: Service, port: int, fi
     asked = ["curl", "--silent", "--show-error", "--cacert", str(files.client / "ca.pem")]
     said = subprocess.run([*asked, f"https://127.0.0.1:{port}/_ping"], capture_output=True, check=False, timeout=60)
     assert (said.stdout, said.stderr, said.returncode) == (b"OK", b"", 0)
+
+
+# --- the service's end, with a client that does not read ---
+
+
+def test_a_client_that_does_not_read_holds_up_no_end_of_the_service(
+    make_service: Callable[..., Service], files: TlsFiles
+) -> None:
+    service = make_service("--idle-timeout", "0", "--drain-timeout", "60", "--listen", files.endpoint)
+    service.start()
+    context = ssl.create_default_context(cafile=str(files.client / "ca.pem"))
+    with (
+        socket.create_connection(("127.0.0.1", tls_port(service)), 30) as tcp,
+        context.wrap_socket(tcp, server_hostname="localhost") as client,
+    ):
+        client.sendall(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(15) == b"HTTP/1.1 200 OK"
+        assert service.terminate() == 0, service.log_tail()
+    assert "cut off" not in service.log()

@@ -71,6 +71,12 @@ class TlsServed:
     def connections(self) -> list[Connection]:
         return self.factory.connections
 
+    async def connect(self) -> TlsClient:
+        """A client whose handshake is over; the caller closes its `tcp`."""
+        address = ("127.0.0.1", self._port.getHost().port)
+        client: TlsClient = await deferToThread(lambda: TlsClient(socket.create_connection(address)))
+        return client
+
     async def talk(self, work: Callable[[TlsClient], T]) -> T:
         """Run a client in a thread, with a connection that is closed afterwards, without a close_notify."""
 
