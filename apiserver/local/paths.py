@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from msgspec import Struct
 
-from apiserver.errors import InvalidParameter
+from apiserver.errors import HostError, InvalidParameter
+
+_IN_ROOT = ("containers", "copies", "libexec", "storage", "tmp", "volumes")
+_IN_RUNROOT = ("bridges", "image-tools", "netavark", "netns", "runs", "runtime", "storage", "unsettled")
+_ALSO_IN_NEW_ROOT = frozenset({"lock", "libexec"})
+"""What a first start makes before the state, and may have ended after."""
+_FOUND = "lost+found"
+"""An empty file system has it."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+
+
+class NotOurs(HostError):
+    cause = "not a directory of this service"
 
 
 class Paths(Struct, frozen=True):
@@ -109,16 +121,44 @@ class Paths(Struct, frozen=True):
         return RunPaths(self.runs / _checked(container_id) / str(int(number)), container_id)
 
     def prepare(self) -> None:
-        """Make the directories that everything else is put into."""
+        """Make the directories that everything else is put into, and close them to all but root.
+
+        Raises:
+            NotOurs: others have files in one of them; nothing has been changed then.
+        """
+        if not (self.root / "state.sqlite").exists() and not self.exit_program.exists():
+            _refuse_others("--root", self.root, _IN_ROOT, lambda entry: entry.name in _ALSO_IN_NEW_ROOT)
+        if not self.runs.is_dir() or not (self.runroot / "runtime").is_dir():
+            # A socket that systemd made for us is there before we are.
+            _refuse_others("--runroot", self.runroot, _IN_RUNROOT, Path.is_socket)
         for directory in (self.root, self.runroot):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.chmod(0o700)
         for directory in (self.containers, self.volumes, self.runs, self.runroot / "runtime"):
             directory.mkdir(mode=0o700, exist_ok=True)
-        for base in (self.root, self.runroot):
-            for entry in base.iterdir():
+        for base, names in ((self.root, _IN_ROOT), (self.runroot, _IN_RUNROOT)):
+            for entry in (base / name for name in names):
                 if entry.is_dir() and not entry.is_symlink():
                     entry.chmod(0o700)  # somebody may have made it before us, or opened it since
+
+
+def _refuse_others(option: str, place: Path, names: Collection[str], also: Callable[[Path], bool]) -> None:
+    """A place of ours is closed to all but root, so one where nothing tells that it is ours must be as good as empty.
+
+    Args:
+        names: directories that may be there, if nothing is in them: another disk is mounted there, perhaps.
+        also: what else may be there.
+    """
+    for entry in place.iterdir() if place.exists() else ():
+        if not also(entry) and not (entry.name in names and _is_empty(entry)) and entry.name != _FOUND:
+            raise NotOurs(
+                f"{option} {place} has files of others in it ({entry.name!r}), and would be closed to all but root: "
+                "name an empty directory, or one that is not there"
+            )
+
+
+def _is_empty(directory: Path) -> bool:
+    return directory.is_dir() and all(entry.name == _FOUND for entry in directory.iterdir())
 
 
 class ContainerPaths(Struct, frozen=True):

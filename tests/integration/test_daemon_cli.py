@@ -8,6 +8,8 @@ import ssl
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from apiserver import __version__
 from tests.support.service import PROGRAM
 
@@ -50,6 +52,25 @@ def test_reconcile_of_an_empty_root_does_nothing_and_ends_with_0(tmp_path: Path)
     done = cli("reconcile", "--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"))
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "run/listeners").exists()
+
+
+@pytest.mark.parametrize("option", ["--root", "--runroot"])
+@pytest.mark.parametrize("command", ["serve", "reconcile"])
+def test_a_root_that_is_somebody_elses_is_one_line_in_the_log_and_not_touched(
+    tmp_path: Path, command: str, option: str
+) -> None:
+    taken = tmp_path / "srv"
+    (taken / "www").mkdir(parents=True)
+    taken.chmod(0o755)
+    (taken / "www").chmod(0o755)
+    places = {"--root": tmp_path / "root", "--runroot": tmp_path / "run", option: taken}
+    done = cli(command, *(str(word) for place in places.items() for word in place))
+    assert done.returncode == 1
+    (said,) = (line for line in done.stderr.splitlines() if "cannot" in line)
+    assert f"{option} {taken} has files of others in it ('www')" in said
+    assert "Traceback" not in done.stderr
+    assert {path.stat().st_mode & 0o777 for path in (taken, taken / "www")} == {0o755}
+    assert [path.name for path in taken.iterdir()] == ["www"]
 
 
 def test_an_ssl_endpoint_answers_over_tls(tmp_path: Path) -> None:

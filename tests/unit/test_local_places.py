@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from apiserver.drivers.threads import Threads
 from apiserver.engine.ports.runs import RunKey
 from apiserver.errors import HostError, InvalidParameter
 from apiserver.local.host import host_facts
-from apiserver.local.paths import Paths, write_whole
+from apiserver.local.paths import NotOurs, Paths, write_whole
 from apiserver.local.runs.exitfile import read_end
 from apiserver.local.runs.machine import look
 from apiserver.local.runs.plan import RunPlan
@@ -55,6 +56,59 @@ def test_both_roots_and_what_is_directly_in_them_are_for_root_alone(paths: Paths
     for root in (paths.root, paths.runroot):
         for directory in (root, *root.iterdir()):
             assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def modes(directory: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mode & 0o777 for path in (directory, *directory.rglob("*"))}
+
+
+@pytest.mark.parametrize("option", ["--root", "--runroot"])
+@pytest.mark.parametrize("entry", ["www/", "data", "volumes/db/_data/", "storage/overlay-layers/layers.json", "runs"])
+def test_a_directory_with_files_of_others_is_refused_and_stays_as_it_is(
+    tmp_path: Path, option: str, entry: str
+) -> None:
+    taken, other = tmp_path / "taken", tmp_path / "other"
+    made = taken / entry
+    made.parent.mkdir(parents=True)
+    if entry.endswith("/"):
+        made.mkdir()
+    else:
+        made.touch()
+    before = modes(tmp_path)
+    places = {"--root": other, "--runroot": other, option: taken}
+    with pytest.raises(NotOurs, match=f"^{option} {taken} has files of others"):
+        Paths(places["--root"], places["--runroot"]).prepare()
+    assert modes(tmp_path) == before
+    assert not other.exists()
+
+
+def test_empty_directories_and_new_file_systems_and_a_socket_that_waits_are_taken(tmp_path: Path) -> None:
+    made = Paths(tmp_path / "root", tmp_path / "run")
+    for directory in (made.root / "lost+found", made.storage / "lost+found", made.volumes, made.runs):
+        directory.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(made.runroot / "s"))
+        made.prepare()
+    assert made.root.stat().st_mode & 0o777 == made.volumes.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_root_in_use_goes_on_whatever_else_is_in_it_and_only_what_is_ours_is_closed(paths: Paths) -> None:
+    (paths.root / "state.sqlite").touch()
+    for base in (paths.root, paths.runroot):
+        (base / "mine").mkdir()
+        (base / "mine").chmod(0o755)
+    paths.volumes.chmod(0o755)
+    paths.volume("db").mkdir()
+    paths.prepare()
+    assert {(base / "mine").stat().st_mode & 0o777 for base in (paths.root, paths.runroot)} == {0o755}
+    assert paths.volumes.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_first_start_that_ended_before_there_was_a_state_is_begun_again(paths: Paths) -> None:
+    (paths.root / "lock").write_text("1\n")
+    paths.exit_program.parent.mkdir()
+    (paths.exit_program.parent / ".exited.new").touch()
+    paths.prepare()
 
 
 def test_a_plan_read_back_is_the_same(paths: Paths) -> None:
