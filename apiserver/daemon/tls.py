@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
-from cryptography.x509 import load_pem_x509_certificates
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolFactory
@@ -78,18 +79,39 @@ def over_tls(endpoint: TlsEndpoint, factory: IProtocolFactory) -> IProtocolFacto
     """The factory behind TLS with the endpoint's key and certificate, and with those above it in the same file.
 
     Raises:
-        ListenError: a file cannot be read or holds no such thing.
+        ListenError: a file cannot be read or holds no such thing, the key has a passphrase or is another one's.
     """
     try:
-        key = crypto.load_privatekey(crypto.FILETYPE_PEM, endpoint.private_key.read_bytes())
-        own, *above = load_pem_x509_certificates(endpoint.certificate.read_bytes())
+        key = _key(endpoint.private_key)
+        own, *above = _certificates(endpoint.certificate)
         options = ssl.CertificateOptions(
             privateKey=key,
             certificate=crypto.X509.from_cryptography(own),
             extraCertChain=[crypto.X509.from_cryptography(each) for each in above],
             acceptableProtocols=[b"http/1.1"],  # without any Twisted refuses all who offer some, as curl does
         )
-        wrapped: IProtocolFactory = _Factory(options, False, factory)
-    except (OSError, SSL.Error, ValueError) as error:
+        options.getContext()  # else made at the first connection, which it would fail
+    except (OSError, ValueError) as error:
         raise ListenError(f"TLS on port {endpoint.port}: {error}") from error
+    except SSL.Error as error:
+        reasons = ", ".join(reason for _, _, reason in error.args[0])
+        words = f"the key in {endpoint.private_key} and the certificate in {endpoint.certificate}: {reasons}"
+        raise ListenError(f"TLS on port {endpoint.port}: {words}") from error
+    wrapped: IProtocolFactory = _Factory(options, False, factory)
     return wrapped
+
+
+def _key(path: Path) -> crypto.PKey:
+    pem = path.read_bytes()
+    try:
+        return crypto.load_privatekey(crypto.FILETYPE_PEM, pem, b"")  # without a passphrase it would ask a terminal
+    except crypto.Error as error:
+        raise ValueError(f"{path} holds no private key, or one with a passphrase") from error
+
+
+def _certificates(path: Path) -> list[Certificate]:
+    pem = path.read_bytes()
+    try:
+        return load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise ValueError(f"{path} holds no certificate that can be read") from error

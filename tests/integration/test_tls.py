@@ -18,9 +18,9 @@ from docker.errors import ContainerError
 from docker.tls import TLSConfig
 
 from tests.integration.conftest import ready
-from tests.support.certificates import TlsFiles
+from tests.support.certificates import Authority, TlsFiles
 from tests.support.docker import Docker
-from tests.support.service import Service
+from tests.support.service import PROGRAM, Service
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +171,25 @@ def test_a_client_that_does_not_read_holds_up_no_end_of_the_service(
         assert client.recv(15) == b"HTTP/1.1 200 OK"
         assert service.terminate() == 0, service.log_tail()
     assert "cut off" not in service.log()
+
+
+def test_a_key_that_will_not_do_is_one_line_and_no_terminal_is_asked(tmp_path: Path) -> None:
+    files = TlsFiles(tmp_path)
+    for certificate, key in (
+        Authority("another").issue(["localhost"], password=b"secret"),
+        (files.certificate.read_bytes(), Authority("another").issue(["localhost"])[1]),
+    ):
+        files.certificate.write_bytes(certificate)
+        files.key.write_bytes(key)
+        places = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"), "--listen", files.endpoint]
+        leader, terminal = os.openpty()
+        try:
+            # a session of its own, with this terminal: OpenSSL asks /dev/tty
+            words = ["setsid", "--ctty", "--wait", str(PROGRAM), "serve", *places]
+            done = subprocess.run(words, stdin=terminal, capture_output=True, text=True, check=False, timeout=60)
+        finally:
+            os.close(terminal)
+            os.close(leader)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert f"TLS on port 0: {files.key}" in done.stderr or f"TLS on port 0: the key in {files.key}" in done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from apiserver.daemon.endpoints import TlsEndpoint
+from apiserver.daemon.sockets import ListenError
 from apiserver.daemon.tls import TRANSPORT_NAMES, HalfClosingTLS, over_tls
 from tests.support.certificates import Authority, TlsFiles
 
@@ -206,6 +207,60 @@ def test_one_file_may_hold_key_and_certificates(files: TlsFiles) -> None:
     files.key.write_bytes(files.certificate.read_bytes() + files.key.read_bytes())
     files.certificate = files.key
     assert len(Client(files, Half()).tls.get_peer_cert_chain() or ()) == 1
+
+
+def of_another(files: TlsFiles) -> None:
+    files.key.write_bytes(Authority("another").issue(["localhost"])[1])
+
+
+def encrypted(files: TlsFiles) -> None:
+    certificate, key = Authority("another").issue(["localhost"], password=b"secret")
+    files.certificate.write_bytes(certificate)
+    files.key.write_bytes(key)
+
+
+def no_key(files: TlsFiles) -> None:
+    files.key.write_bytes(files.certificate.read_bytes())
+
+
+def nothing(files: TlsFiles) -> None:
+    files.key.write_bytes(b"")
+
+
+def no_certificate(files: TlsFiles) -> None:
+    files.certificate.write_bytes(files.key.read_bytes())
+
+
+def broken_certificate(files: TlsFiles) -> None:
+    files.certificate.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+
+def missing(files: TlsFiles) -> None:
+    files.certificate.unlink()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (of_another, "the key in {key} and the certificate in {certificate}: key values mismatch"),
+        (encrypted, "{key} holds no private key, or one with a passphrase"),
+        (no_key, "{key} holds no private key, or one with a passphrase"),
+        (nothing, "{key} holds no private key, or one with a passphrase"),
+        (no_certificate, "{certificate} holds no certificate that can be read"),
+        (broken_certificate, "{certificate} holds no certificate that can be read"),
+        (missing, "No such file or directory: '{certificate}'"),
+    ],
+)
+def test_files_that_will_not_do_are_one_line_that_names_them(
+    files: TlsFiles, make: Callable[[TlsFiles], None], words: str
+) -> None:
+    make(files)
+    with pytest.raises(ListenError) as caught:
+        over_tls(TlsEndpoint(7, files.key, files.certificate), Factory())
+    said = str(caught.value)
+    assert said.startswith("TLS on port 7: ")
+    assert words.format(key=files.key, certificate=files.certificate) in said
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize("name", TRANSPORT_NAMES)
