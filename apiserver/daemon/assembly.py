@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
 from apiserver.api.groups import build_router, built_routes, missing_routes, served_routes
-from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, parse_endpoint
+from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, TlsEndpoint, parse_endpoint
 from apiserver.daemon.engine import LocalEngine
 from apiserver.daemon.environment import Invocation
 from apiserver.daemon.local import open_ports
@@ -59,7 +59,7 @@ def build(options: Options, listeners: Sequence[Endpoint], *, invocation: Invoca
     def make_http(uri: str) -> IProtocolFactory:
         if not routers:  # one for all listeners, over services that are there once the engine has started
             routers.append(_router(engine, settings))
-        factory: IProtocolFactory = make_factory(routers[0], settings, reactor, uri)
+        factory: IProtocolFactory = make_factory(routers[0], _for_listener(settings, uri, listeners), reactor, uri)
         return factory
 
     daemon.serve(engine, make_http)
@@ -85,5 +85,20 @@ def _http_settings(options: Options) -> HttpSettings:
     return HttpSettings(
         keep_alive=2 * options.idle_timeout,
         cors_origin=options.cors,
+        allowed_hosts=frozenset(options.allowed_host),
         trace=options.log_level == "trace",
     )
+
+
+def _for_listener(settings: HttpSettings, uri: str, listeners: Sequence[Endpoint]) -> HttpSettings:
+    """Over TLS clients may also call us by the names in our certificate, which they check us against.
+
+    Raises:
+        ListenError: a certificate cannot be read.
+    """
+    if not uri.startswith("ssl:"):
+        return settings
+    from apiserver.daemon.tls import certified_names  # only here: it imports OpenSSL
+
+    names = (certified_names(endpoint) for endpoint in listeners if isinstance(endpoint, TlsEndpoint))
+    return replace(settings, allowed_hosts=settings.allowed_hosts.union(*names))

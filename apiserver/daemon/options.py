@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ UMASK = 0o022  # before anything is made or served
 LOG_LEVELS = ("error", "warning", "info", "debug", "trace")
 LOG_FORMATS = ("text", "json")
 
+_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
 
 class Options(Struct, frozen=True):
     """What the daemon was told.
@@ -33,6 +36,7 @@ class Options(Struct, frozen=True):
         drain_timeout: seconds that a halt waits for finite requests; None = the idle window, 1 s where that is 0.
         registry_timeout: seconds without a byte after which a registry is given up; None for the default.
         cors: the origin that browsers may come from, `*` for any.
+        allowed_host: names in lower case that clients on TCP may call us by; `*.` in front is for any one label.
     """
 
     root: Path = DEFAULT_ROOT
@@ -42,6 +46,7 @@ class Options(Struct, frozen=True):
     drain_timeout: float | None = None
     registry_timeout: float | None = None
     cors: str | None = None
+    allowed_host: tuple[str, ...] = ()
     log_level: str = "info"
     log_format: str = "text"
     pid_file: Path | None = None
@@ -75,6 +80,18 @@ def absolute(text: str) -> Path:
     if not text:
         raise ValueError("the path is empty")
     return Path(text).absolute()
+
+
+def host_name(text: str) -> str:
+    """A name for a host, as certificates have it too: in lower case, without a port.
+
+    Raises:
+        ValueError: it is none.
+    """
+    name = text.lower().removesuffix(".")
+    if not _HOST_NAME.fullmatch(name):
+        raise ValueError(f"{text!r} is not the name of a host (without a port; `*.` may stand in front)")
+    return name
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -117,6 +134,13 @@ _SERVE = {
     ),
     "registry-timeout": _Option(seconds, "SECONDS", "give up a registry that sends nothing for this long (default 60)"),
     "cors": _Option(str, "ORIGIN", "let pages of this origin call the API (default: none may)"),
+    "allowed-host": _Option(
+        host_name,
+        "NAME",
+        "let clients on TCP call us by this name, besides addresses, localhost and, with TLS, the names in the "
+        "certificate; may be repeated",
+        repeated=True,
+    ),
     "pprof": _Option(not_here, "ADDRESS", "serve profiles there (not available in this version)"),
     "log-level": _Option(one_of(*LOG_LEVELS), "LEVEL", f"{'|'.join(LOG_LEVELS)} (default info)"),
     "log-format": _Option(one_of(*LOG_FORMATS), "FORMAT", f"{'|'.join(LOG_FORMATS)} (default text)"),
@@ -175,8 +199,9 @@ def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> O
     except BadConfiguration as error:
         parser.error(str(error))
     values.update(given)
-    if "listen" in values:
-        values["listen"] = tuple(values["listen"])
+    for name in ("listen", "allowed_host"):
+        if name in values:
+            values[name] = tuple(values[name])
     return Options(**values)
 
 

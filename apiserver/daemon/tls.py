@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import (
+    Certificate,
+    DNSName,
+    DuplicateExtension,
+    ExtensionNotFound,
+    SubjectAlternativeName,
+    load_pem_x509_certificates,
+)
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolFactory
@@ -99,6 +106,22 @@ def over_tls(endpoint: TlsEndpoint, factory: IProtocolFactory) -> IProtocolFacto
         raise ListenError(f"TLS on port {endpoint.port}: {words}") from error
     wrapped: IProtocolFactory = _Factory(options, False, factory)
     return wrapped
+
+
+def certified_names(endpoint: TlsEndpoint) -> frozenset[str]:
+    """The DNS names that the endpoint's certificate is for, in lower case; `*.` may stand in front.
+
+    Raises:
+        ListenError: there is no certificate that can be read.
+    """
+    try:
+        extensions = _certificates(endpoint.certificate)[0].extensions
+        names = extensions.get_extension_for_class(SubjectAlternativeName).value.get_values_for_type(DNSName)
+    except ExtensionNotFound:
+        return frozenset()
+    except (OSError, ValueError, DuplicateExtension) as error:
+        raise ListenError(f"TLS on port {endpoint.port}: {error}") from error
+    return frozenset(name.lower() for name in names)
 
 
 def _key(path: Path) -> crypto.PKey:

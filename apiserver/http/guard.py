@@ -35,7 +35,7 @@ def refuse_foreign(request: Request) -> None:
     headers = request.requestHeaders
     for host in headers.getRawHeaders(b"Host") or [b""]:
         if not _is_ours(host.decode("latin-1"), settings.allowed_hosts):
-            raise Forbidden(f"host {host.decode('latin-1')[:255]!r} is not served here")
+            raise Forbidden(f"host {host.decode('latin-1')[:255]!r} is not served here: no --allowed-host says so")
     origins = headers.getRawHeaders(b"Origin") or ()
     for origin in origins:
         if settings.cors_origin not in ("*", origin.decode("latin-1")):
@@ -54,7 +54,7 @@ def refuse_foreign(request: Request) -> None:
 def _is_ours(host: str, allowed: frozenset[str]) -> bool:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
     name = name.removeprefix("[").removesuffix("]").lower().removesuffix(".")
-    if name in ("localhost", *allowed):
+    if name == "localhost" or name in allowed or f"*.{name.partition('.')[2]}" in allowed:
         return True
     try:
         ipaddress.ip_address(name)

@@ -18,7 +18,8 @@ class HttpSettings(Struct, frozen=True):
         body_timeout: seconds for a JSON body to be complete, from when its head is.
         lingering: seconds for a client to notice an answer that came before its request's end.
         cors_origin: the one foreign origin whose pages may call us, or "*".
-        allowed_hosts: names that `Host` may have on TCP, besides localhost and addresses.
+        allowed_hosts: names that `Host` may have on TCP, besides localhost and addresses; in lower case, and `*.`
+            before a name is for any one label.
         trace: whether bodies go to the log (as debug events with a `trace` field).
     """
 

@@ -66,6 +66,12 @@ def test_run_over_tls_has_its_output_and_its_code(docker: Docker) -> None:
     assert (said.stdout, said.stderr, said.code) == ("out\n", "err\n", 4)
 
 
+def test_a_client_needs_no_certificate(port: int, files: TlsFiles, docker: Docker, tmp_path: Path) -> None:
+    bare = Docker(f"tcp://localhost:{port}", tmp_path)
+    checked = ("--tlsverify", "--tlscacert", str(files.client / "ca.pem"))
+    assert bare.ok(*checked, "version", "--format", "{{.Server.Os}}") == "linux"
+
+
 def test_what_a_run_says_long_after_the_client_has_sent_its_last_byte_still_comes(docker: Docker) -> None:
     script = "sleep 1; head -c 3000000 /dev/zero; sleep 1; echo end"
     done = docker.binary("run", "--rm", "--network", "none", "busybox", "sh", "-c", script)
@@ -193,3 +199,32 @@ def test_a_key_that_will_not_do_is_one_line_and_no_terminal_is_asked(tmp_path: P
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert f"TLS on port 0: {files.key}" in done.stderr or f"TLS on port 0: the key in {files.key}" in done.stderr
+
+
+# --- by name ---
+
+
+def asked_for(name: str, port: int, scheme: str, *options: str) -> tuple[bytes, int]:
+    """What curl is told, and the status."""
+    words = ["curl", "--silent", "--show-error", "--write-out", "\n%{http_code}"]
+    where = ["--resolve", f"{name}:{port}:127.0.0.1", f"{scheme}://{name}:{port}/_ping"]
+    done = subprocess.run([*words, *options, *where], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    body, _, status = done.stdout.rpartition(b"\n")
+    return body, int(status)
+
+
+def test_names_that_are_allowed_or_in_the_certificate_are_served(
+    make_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    files = TlsFiles(tmp_path, ["engine.example", "said.example"])
+    service = make_service("--listen", files.endpoint, "--listen", "tcp:0", "--allowed-host", "Said.Example")
+    service.start()
+    ca = ("--cacert", str(files.client / "ca.pem"))
+    assert asked_for("engine.example", tls_port(service), "https", *ca) == (b"OK", 200)
+    assert asked_for("said.example", tls_port(service), "https", *ca) == (b"OK", 200)
+    plain = int(next(line for line in service.log().splitlines() if "URI tcp://" in line).rpartition(":")[2])
+    assert asked_for("said.example", plain, "http") == (b"OK", 200)
+    body, status = asked_for("engine.example", plain, "http")  # nobody checks a certificate there
+    assert (status, b"--allowed-host" in body) == (403, True)
+    assert asked_for("other.example", tls_port(service), "https", "--insecure")[1] == 403

@@ -450,6 +450,12 @@ def test_cors_headers_are_there_only_where_they_are_configured(things: Things) -
         ({"Host": "127.0.0.1:2375"}, 200),
         ({"Host": "[::1]:2375"}, 200),
         ({"Host": "engine.example"}, 200),
+        ({"Host": "Engine.Example.:2375"}, 200),
+        ({"Host": "www.engine.example"}, 403),
+        ({"Host": "one.of.example"}, 200),
+        ({"Host": "a.one.of.example"}, 403),
+        ({"Host": "of.example"}, 403),
+        ({"Host": "*.of.example.evil"}, 403),
         ({"Host": "evil.example"}, 403),
         ({"Host": "localhost.evil.example:2375"}, 403),
         ({}, 403),
@@ -458,7 +464,7 @@ def test_cors_headers_are_there_only_where_they_are_configured(things: Things) -
     ],
 )
 def test_on_tcp_foreign_hosts_and_origins_are_refused(things: Things, headers: dict[str, str], status: int) -> None:
-    settings = HttpSettings(allowed_hosts=frozenset({"engine.example"}))
+    settings = HttpSettings(allowed_hosts=frozenset({"engine.example", "*.of.example"}))
     connection = MemoryConnection(Router([things.app]), Clock(), settings, "tcp://127.0.0.1:2375")
     lines = [f"{name}: {value}" for name, value in headers.items()]
     connection.send("\r\n".join(["GET /things/json HTTP/1.1", *lines, "", ""]).encode())

@@ -32,6 +32,21 @@ def test_listen_may_be_repeated() -> None:
     assert read("--listen", "unix:/a", "--listen", "tcp:1").listen == (UnixEndpoint(Path("/a")), TcpEndpoint(1))
 
 
+def test_names_of_hosts_may_be_repeated_and_have_no_case(tmp_path: Path) -> None:
+    said = read("--allowed-host", "Engine.Example", "--allowed-host", "engine", "--allowed-host", "*.example.")
+    assert said.allowed_host == ("engine.example", "engine", "*.example")
+    config = tmp_path / "daemon.toml"
+    config.write_text('allowed-host = ["a.example", "b.example"]')
+    assert read("--config", str(config)).allowed_host == ("a.example", "b.example")
+    assert read("--config", str(config), "--allowed-host", "c.example").allowed_host == ("c.example",)
+    assert read().allowed_host == ()
+
+
+@pytest.mark.parametrize("name", ["", "*", "*.", ".", "a..b", "engine:2376", "http://engine", "a b", "a.*", "[::1]"])
+def test_what_is_no_name_of_a_host_is_refused(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert "--allowed-host" in refused(capsys, "--allowed-host", name)
+
+
 def test_seconds_may_be_a_fraction() -> None:
     assert read("--idle-timeout", "0.25").idle_timeout == 0.25
 

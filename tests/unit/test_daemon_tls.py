@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from apiserver.daemon.endpoints import TlsEndpoint
 from apiserver.daemon.sockets import ListenError
-from apiserver.daemon.tls import TRANSPORT_NAMES, HalfClosingTLS, over_tls
+from apiserver.daemon.tls import TRANSPORT_NAMES, HalfClosingTLS, certified_names, over_tls
 from tests.support.certificates import Authority, TlsFiles
 
 # Twisted still hands OpenSSL's Python module objects of its own.
@@ -261,6 +261,20 @@ def test_files_that_will_not_do_are_one_line_that_names_them(
     assert said.startswith("TLS on port 7: ")
     assert words.format(key=files.key, certificate=files.certificate) in said
     assert "\n" not in said
+
+
+def test_the_names_that_a_certificate_is_for_are_known(files: TlsFiles) -> None:
+    def names(*of: str) -> frozenset[str]:
+        files.certificate.write_bytes(Authority("another").issue(of)[0])
+        return certified_names(TlsEndpoint(7, files.key, files.certificate))
+
+    assert names("Engine.Example", "127.0.0.1", "*.of.example") == {"engine.example", "*.of.example"}
+    assert names("::1") == frozenset()
+    files.certificate.write_bytes(Authority("has none").pem)
+    assert certified_names(TlsEndpoint(7, files.key, files.certificate)) == frozenset()
+    no_certificate(files)
+    with pytest.raises(ListenError, match=r"TLS on port 7: .* holds no certificate that can be read"):
+        certified_names(TlsEndpoint(7, files.key, files.certificate))
 
 
 @pytest.mark.parametrize("name", TRANSPORT_NAMES)
