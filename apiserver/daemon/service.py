@@ -106,9 +106,12 @@ class Daemon:
         self._reactor.callWhenRunning(self._start)
 
     def signalled(self, name: str) -> None:
-        """The first asks it to stop, a second not to wait for clients."""
+        """The first asks it to stop, a second not to wait for clients.
+
+        A terminal that goes away sends SIGHUP twice, by the shell and by the kernel: it means the first alone.
+        """
         log.info("{name} received", name=name)
-        if not self.shutdown.begin(halt=True):
+        if not self.shutdown.begin(halt=True) and name != "SIGHUP":
             self.shutdown.hurry()
 
     def _start(self) -> None:

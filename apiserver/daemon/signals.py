@@ -1,4 +1,8 @@
-"""SIGTERM and SIGINT: before the service is built, and while its reactor runs; no Twisted here."""
+"""The signals that end the service: before it is built, and while its reactor runs; no Twisted here.
+
+SIGHUP is one of them, since a session that is closed sends it. dockerd reads its configuration again at SIGHUP, podman's
+service dies of it; ours reads options and its file when it starts alone, and a start is quick.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,11 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-_NAMES = (signal.SIGTERM, signal.SIGINT)
+_NAMES = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def heeded_signals() -> tuple[signal.Signals, ...]:
-    """SIGTERM and SIGINT, but not one that we inherited as ignored, as a shell's background job does SIGINT.
+    """All but those that we inherited as ignored, as SIGINT by a shell's background job and SIGHUP by nohup(1).
 
     To be asked before anybody sets a handler.
     """
@@ -22,8 +26,10 @@ def exit_on(signals: tuple[signal.Signals, ...]) -> None:
     """Until the reactor runs there is nothing to undo: end with 1, also from the middle of an import."""
 
     def leave(number: int, frame: FrameType | None) -> None:
-        os.write(2, f"apiserver: {signal.Signals(number).name} before it was ready\n".encode())
-        os._exit(1)
+        try:
+            os.write(2, f"apiserver: {signal.Signals(number).name} before it was ready\n".encode())
+        finally:
+            os._exit(1)  # also where the terminal is gone
 
     for number in signals:
         signal.signal(number, leave)

@@ -102,7 +102,7 @@ def run() -> Iterator[Callable[..., Run]]:
 
 
 @both_ways
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_service_that_was_told_to_stop_ends_with_0_and_leaves_nothing_in_the_way(
     run: Callable[..., Run], program: tuple[str, ...], number: signal.Signals
 ) -> None:
@@ -226,13 +226,48 @@ def test_systemd_is_told_of_ready_and_stopping(run: Callable[..., Run], program:
         assert service.status() == 0
 
 
-def test_an_ignored_sigint_stays_ignored(run: Callable[..., Run]) -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def test_a_second_sighup_still_waits_for_a_request_under_way(run: Callable[..., Run]) -> None:
+    service = run(SERVE, "--idle-timeout", "0", "--drain-timeout", "60").serving()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(service.socket))
+        client.send(b"POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\n")
+        service.until(lambda: service.ping().status == 200)
+        service.send(signal.SIGHUP)
+        service.until(lambda: "waiting up to" in service.log)
+        service.send(signal.SIGHUP)
+        service.until(lambda: service.log.count("SIGHUP received") == 2)
+        client.send(bytes(100))
+        assert client.recv(1000).startswith(b"HTTP/1.1 ")
+    assert service.status() == 0, service.log
+    assert "cut off" not in service.log
+
+
+def test_a_terminal_that_is_closed_ends_the_service_as_sigterm_does() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        files = ["--root", folder / "root", "--runroot", folder / "run", "--pid-file", folder / "pid"]
+        master, slave = os.openpty()
+        # The new session's leader takes the terminal by opening it.
+        script = f'exec <{os.ttyname(slave)} >{os.ttyname(slave)} 2>&1; exec "$@"'
+        command = ["sh", "-c", script, "sh", *SERVE, *files, "--listen", f"unix:{folder / 's'}"]
+        with subprocess.Popen(command, start_new_session=True) as service:
+            os.close(slave)
+            said = b""
+            while b"API service listening" not in said:
+                said += os.read(master, 1000)
+            os.close(master)
+            assert service.wait(LIMIT) == 0
+        assert not [folder / left for left in ("s", "pid", "run/listeners") if (folder / left).exists()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_was_ignored_stays_ignored(run: Callable[..., Run], number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         service = run(SERVE, "--idle-timeout", "0")
     finally:
-        signal.signal(signal.SIGINT, before)
-    service.serving().send(signal.SIGINT)
+        signal.signal(number, before)
+    service.serving().send(number)
     time.sleep(0.3)
     assert service.ping().status == 200
     service.send(signal.SIGTERM)
