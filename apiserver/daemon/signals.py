@@ -1,7 +1,7 @@
 """The signals that end the service: before it is built, and while its reactor runs; no Twisted here.
 
-SIGHUP is one of them, since a session that is closed sends it. dockerd reads its configuration again at SIGHUP, podman's
-service dies of it; ours reads options and its file when it starts alone, and a start is quick.
+SIGHUP is one of them, since a session that is closed sends it. dockerd reads its configuration again at SIGHUP, and
+podman's service dies of it; ours reads options and its file when it starts alone, and a start is quick.
 """
 
 from __future__ import annotations

@@ -245,18 +245,21 @@ def test_a_second_sighup_still_waits_for_a_request_under_way(run: Callable[..., 
 def test_a_terminal_that_is_closed_ends_the_service_as_sigterm_does() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
-        files = ["--root", folder / "root", "--runroot", folder / "run", "--pid-file", folder / "pid"]
+        places = f"--root {folder / 'root'} --runroot {folder / 'run'} --pid-file {folder / 'pid'}".split()
         master, slave = os.openpty()
         # The new session's leader takes the terminal by opening it.
         script = f'exec <{os.ttyname(slave)} >{os.ttyname(slave)} 2>&1; exec "$@"'
-        command = ["sh", "-c", script, "sh", *SERVE, *files, "--listen", f"unix:{folder / 's'}"]
+        command = ["sh", "-c", script, "sh", *SERVE, *places, "--listen", f"unix:{folder / 's'}"]
         with subprocess.Popen(command, start_new_session=True) as service:
-            os.close(slave)
-            said = b""
-            while b"API service listening" not in said:
-                said += os.read(master, 1000)
-            os.close(master)
-            assert service.wait(LIMIT) == 0
+            try:
+                said = b""
+                while b"API service listening" not in said:
+                    said += os.read(master, 1000)
+                os.close(slave)
+                os.close(master)
+                assert service.wait(LIMIT) == 0
+            finally:
+                service.kill()
         assert not [folder / left for left in ("s", "pid", "run/listeners") if (folder / left).exists()]
 
 
