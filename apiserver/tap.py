@@ -67,6 +67,7 @@ def makeService(options: Options) -> ApiService:  # noqa: N802 - twistd's name
 
 def _end_with(status: Callable[[], int]) -> None:
     """Be the last to run, after twistd has removed its pid file, and end with our status instead of its own."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed as we were started
+            stream.flush()
     os._exit(status())

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+STDOUT, STDERR = 1, 2
+
 _COMMANDS = {
     "serve": "serve the API until it is idle or told to stop",
     "check": "say what this host can do, and what it lacks",
@@ -20,6 +22,7 @@ _COMMANDS = {
 
 def main() -> None:
     """Run the subcommand of this process's command line and end with its exit status."""
+    _open_what_is_closed()
     try:
         status = run(sys.argv[1:])
         sys.stdout.flush()
@@ -28,6 +31,20 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """Have something at 0, 1 and 2: the next file that is opened, be it the state or a socket, would get their numbers.
+
+    Where one was closed as Python began (`>&-`), `sys.stdout` or `sys.stderr` is None.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = open(STDOUT, "w", closefd=False)  # noqa: SIM115 - until the end
+    if sys.stderr is None:
+        sys.stderr = open(STDERR, "w", closefd=False)  # noqa: SIM115
 
 
 def run(arguments: Sequence[str]) -> int:

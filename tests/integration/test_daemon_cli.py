@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,32 @@ def test_a_reader_of_routes_that_has_seen_enough_causes_no_traceback() -> None:
         ["sh", "-c", f"{PROGRAM} routes | head -n 1"], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "command", ["version", "serve --idle-timeout 0.2 --root root --runroot run --listen unix:$PWD/s"]
+)
+def test_what_is_closed_as_it_is_started_is_not_missed(tmp_path: Path, command: str, closed: str) -> None:
+    script = f"{PROGRAM} {command} {closed}"
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_file_of_the_service_gets_the_number_of_standard_output(tmp_path: Path) -> None:
+    script = f"exec {PROGRAM} serve --root root --runroot run --listen unix:$PWD/s --idle-timeout 0 <&- >&- 2>&-"
+    with subprocess.Popen(["sh", "-c", script], cwd=tmp_path) as service:
+        try:
+            deadline = time.monotonic() + 30
+            while not (tmp_path / "run/listeners").exists():
+                assert service.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert {os.readlink(f"/proc/{service.pid}/fd/{number}") for number in range(3)} == {os.devnull}
+        finally:
+            service.terminate()
+        assert service.wait(30) == 0
 
 
 def test_reconcile_of_an_empty_root_does_nothing_and_ends_with_0(tmp_path: Path) -> None:
