@@ -7,9 +7,11 @@ descriptors are then taken from where Twisted put them.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import MutableMapping
+from itertools import chain, repeat
 
 from msgspec import Struct
 
@@ -19,10 +21,16 @@ _OURS = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "NOTIFY
 
 
 class PassedDescriptor(Struct, frozen=True):
-    """A listening socket that whoever started us has opened; `name` is systemd's FileDescriptorName."""
+    """A listening socket that whoever started us has opened.
+
+    Attributes:
+        name: systemd's FileDescriptorName.
+        missing: LISTEN_FDS counts it, but it was not open as we were started. By now the number may be another file's.
+    """
 
     fd: int
     name: str = ""
+    missing: bool = False
 
 
 class Invocation(Struct, frozen=True):
@@ -37,14 +45,15 @@ class Invocation(Struct, frozen=True):
 
 
 def take_invocation(environ: MutableMapping[str, str] | None = None) -> Invocation:
-    """Read what systemd said and remove it from the environment; the descriptors become close-on-exec."""
+    """Read what systemd said and remove it from the environment; the descriptors become close-on-exec.
+
+    Of those that are not open only the first is given, as `missing`.
+    """
     environment = os.environ if environ is None else environ
     passed = _from_environment(environment) or _from_twisted(environment.get("LISTEN_FDNAMES", ""))
     notify_socket = environment.get("NOTIFY_SOCKET")
     for name in _OURS:
         environment.pop(name, None)
-    for descriptor in passed:
-        os.set_inheritable(descriptor.fd, False)
     return Invocation(passed, notify_socket)
 
 
@@ -67,5 +76,20 @@ def _from_twisted(names: str) -> tuple[PassedDescriptor, ...]:
 def _named(descriptors: range | list[int], names: str) -> tuple[PassedDescriptor, ...]:
     # systemd-socket-activate without --fdname sets no names, and a short list names only the first.
     parts = names.split(":") if names else []
-    parts += [""] * (len(descriptors) - len(parts))
-    return tuple(PassedDescriptor(fd, name) for fd, name in zip(descriptors, parts, strict=False))
+    passed: list[PassedDescriptor] = []
+    for fd, name in zip(descriptors, chain(parts, repeat("")), strict=False):
+        passed.append(PassedDescriptor(fd, name, missing=not _kept_from_children(fd)))
+        if passed[-1].missing:
+            break
+    return tuple(passed)
+
+
+def _kept_from_children(fd: int) -> bool:
+    """Whether it is open at all."""
+    try:
+        os.set_inheritable(fd, False)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+        return False
+    return True

@@ -109,9 +109,11 @@ def take_passed(descriptor: PassedDescriptor, domain: str | None = None) -> List
         domain: `UNIX`, `INET` or `INET6`, where the endpoint says what it must be.
 
     Raises:
-        ListenError: it is no listening stream socket, or of another domain.
+        ListenError: it is not there, no listening stream socket, or of another domain.
     """
     which = f"passed descriptor {descriptor.fd}"
+    if descriptor.missing:
+        raise ListenError(f"{which} was not open at the start, though LISTEN_FDS counts it")
     try:
         listening = socket.socket(fileno=descriptor.fd)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import tempfile
@@ -101,6 +102,19 @@ def test_the_environment_is_read_and_then_says_nothing_any_more(monkeypatch: pyt
 def test_descriptors_need_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.set_inheritable", lambda fd, inheritable: None)
     assert take_invocation(spoken(LISTEN_FDS="1")).passed == (PassedDescriptor(3, ""),)
+
+
+@pytest.mark.parametrize("count", ["3", "1000000000"])
+def test_the_first_descriptor_that_is_counted_and_not_open_is_the_last_that_is_known(
+    monkeypatch: pytest.MonkeyPatch, count: str
+) -> None:
+    def set_inheritable(fd: int, inheritable: bool) -> None:
+        if fd > 3:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr("os.set_inheritable", set_inheritable)
+    passed = take_invocation(spoken(LISTEN_FDS=count, LISTEN_FDNAMES="a:b:c")).passed
+    assert passed == (PassedDescriptor(3, "a"), PassedDescriptor(4, "b", missing=True))
 
 
 @pytest.mark.parametrize("more", [{"LISTEN_PID": "1", "LISTEN_FDS": "1"}, {"LISTEN_FDS": "x"}, {}])
