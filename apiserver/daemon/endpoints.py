@@ -33,10 +33,6 @@ class TcpEndpoint(Struct, frozen=True):
     port: int
     interface: str = "127.0.0.1"
 
-    @property
-    def loopback(self) -> bool:
-        return self.interface == "localhost" or ipaddress.ip_address(self.interface).is_loopback
-
 
 class TlsEndpoint(Struct, frozen=True):
     """`ssl:PORT:privateKey=FILE[:certKey=FILE][:interface=ADDRESS]`: PEM files; one may hold both."""
@@ -45,10 +41,6 @@ class TlsEndpoint(Struct, frozen=True):
     private_key: Path
     certificate: Path
     interface: str = "127.0.0.1"
-
-    @property
-    def loopback(self) -> bool:
-        return self.interface == "localhost" or ipaddress.ip_address(self.interface).is_loopback
 
 
 class PassedEndpoint(Struct, frozen=True):

@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
 from apiserver.daemon._twisted import adopt
-from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
+from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, TlsEndpoint, UnixEndpoint
 from apiserver.daemon.environment import PassedDescriptor
-from apiserver.daemon.sockets import ListeningSocket, find_passed, open_tcp, open_unix, take_passed
+from apiserver.daemon.sockets import ListeningSocket, Reach, find_passed, open_tcp, open_unix, take_passed
 
 log = Logger()
 
@@ -107,10 +107,7 @@ def listen(
     factory = make_factory(listening.uri)
     if isinstance(endpoint, TlsEndpoint):
         factory = _over_tls(endpoint, factory)
-    if isinstance(endpoint, TcpEndpoint | TlsEndpoint) and not endpoint.loopback:
-        log.warn(
-            "{uri} is reachable from other machines, and whoever calls this API is root on this one", uri=listening.uri
-        )
+    _warn_of_callers(listening)
     listener = Listener(listening, factory, reactor)
     log.info("API service listening on {where} URI {uri}", where=listening.uri.partition("://")[2], uri=listening.uri)
     return listener
@@ -122,6 +119,16 @@ def _open(endpoint: Endpoint, passed: tuple[PassedDescriptor, ...]) -> Listening
     if isinstance(endpoint, PassedEndpoint):
         return take_passed(find_passed(endpoint, passed), endpoint.domain)
     return open_tcp(endpoint)
+
+
+def _warn_of_callers(listening: ListeningSocket) -> None:
+    """Of an address that others than root can call: judged by the socket, which may have been bound by someone else."""
+    if listening.reach is Reach.MACHINE:
+        log.warn("{uri} can be called by every user of this machine, who is root by it", uri=listening.uri)
+    elif listening.reach is Reach.OTHERS:
+        log.warn(
+            "{uri} is reachable from other machines, and whoever calls this API is root on this one", uri=listening.uri
+        )
 
 
 def _over_tls(endpoint: TlsEndpoint, factory: IProtocolFactory) -> IProtocolFactory:

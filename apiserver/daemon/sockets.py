@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import grp
+import ipaddress
 import os
 import socket
 import stat
+from enum import Enum
 from pathlib import Path
 
 from apiserver.daemon.endpoints import PassedEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
@@ -16,6 +18,14 @@ _FAMILIES = {"UNIX": socket.AF_UNIX, "INET": socket.AF_INET, "INET6": socket.AF_
 
 class ListenError(Exception):
     """It cannot listen there; the message says where and why."""
+
+
+class Reach(Enum):
+    """Who can call a socket."""
+
+    FILE = "whom the file of a unix socket lets"
+    MACHINE = "every user of this machine"
+    OTHERS = "other machines"
 
 
 class ListeningSocket:
@@ -33,6 +43,14 @@ class ListeningSocket:
         self.path = path
         listening.setblocking(False)
         self._identity = _identity(path) if path else None
+
+    @property
+    def reach(self) -> Reach:
+        if self.socket.family == socket.AF_UNIX:
+            return Reach.FILE
+        address = ipaddress.ip_address(self.socket.getsockname()[0].partition("%")[0])
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return Reach.MACHINE if (mapped or address).is_loopback else Reach.OTHERS
 
     def unlink(self) -> None:
         """Remove the path that we bound, unless another socket stands there by now."""

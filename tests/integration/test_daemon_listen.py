@@ -16,7 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
-from twisted.logger import capturedLogs
+from twisted.logger import LogLevel, capturedLogs
 
 from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, TcpEndpoint, UnixEndpoint, parse_endpoint
 from apiserver.daemon.environment import PassedDescriptor
@@ -208,6 +208,7 @@ async def test_tcp_is_on_loopback_and_says_its_port() -> None:
     host, _, port = listener.uri.removeprefix("tcp://").partition(":")
     assert host == "127.0.0.1"
     assert not any("reachable" in event.get("log_format", "") for event in logged)
+    assert any("by every user of this machine" in event.get("log_format", "") for event in logged)
     with socket.create_connection((host, int(port))) as client:
         client.setblocking(False)
         assert await greeting(client) == b"hello"
@@ -220,6 +221,39 @@ async def test_another_address_is_allowed_but_warned_of() -> None:
     with capturedLogs() as logged:
         listener = start(TcpEndpoint(0, "0.0.0.0"))
     assert any("reachable from other machines" in event.get("log_format", "") for event in logged)
+    listener.stop()
+    await turn()
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "said"),
+    [
+        (socket.AF_INET, "0.0.0.0", "reachable from other machines"),
+        (socket.AF_INET6, "::", "reachable from other machines"),
+        (socket.AF_INET, "127.0.0.2", "by every user of this machine"),
+        (socket.AF_INET6, "::1", "by every user of this machine"),
+        (socket.AF_INET6, "::ffff:127.0.0.1", "by every user of this machine"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_of_a_passed_socket_too_it_is_said_who_can_call_it(
+    family: socket.AddressFamily, address: str, said: str
+) -> None:
+    with socket.socket(family) as holder, capturedLogs() as logged:
+        holder.bind((address, 0))
+        holder.listen(5)
+        listener = start(PassedEndpoint(index=0), os.dup(holder.fileno()))
+    (warning,) = (event["log_format"] for event in logged if event["log_level"] is LogLevel.warn)
+    assert said in warning
+    listener.stop()
+    await turn()
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_a_unix_socket_there_is_nothing_to_warn(folder: Path) -> None:
+    with capturedLogs() as logged:
+        listener = start(UnixEndpoint(folder / "s"))
+    assert not [event for event in logged if event["log_level"] is LogLevel.warn]
     listener.stop()
     await turn()
 

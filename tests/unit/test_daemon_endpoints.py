@@ -38,10 +38,8 @@ def test_a_second_equals_sign_belongs_to_the_value() -> None:
 
 def test_tcp_is_loopback_unless_an_address_is_asked_for() -> None:
     assert parse_endpoint("tcp:2375") == TcpEndpoint(2375, "127.0.0.1")
-    assert TcpEndpoint(1).loopback
+    assert TcpEndpoint(1).interface == "127.0.0.1"
     assert parse_endpoint(r"tcp:2375:interface=\:\:1") == TcpEndpoint(2375, "::1")
-    assert TcpEndpoint(1, "::1").loopback
-    assert not TcpEndpoint(1, "0.0.0.0").loopback
 
 
 def test_one_pem_file_may_hold_key_and_certificate() -> None:
