@@ -22,7 +22,7 @@ from apiserver.daemon.listeners_file import remove_listeners, write_listeners
 from apiserver.daemon.notify import Notifier, StatusLine
 from apiserver.daemon.options import Options
 from apiserver.daemon.shutdown import Shutdown
-from apiserver.daemon.sockets import ListenError
+from apiserver.daemon.sockets import ListenError, refuse_twice
 from apiserver.deferreds import first_of
 from apiserver.errors import EngineError
 
@@ -149,6 +149,7 @@ class Daemon:
         self.shutdown.register("background", self._background_has_ended, BACKGROUND_LIMIT + DRAIN_MARGIN)
         self.shutdown.register("connections", drain.run, self._options.drain_limit + DRAIN_MARGIN)
         self.shutdown.register("idle tracker", self._stop_counting)
+        refuse_twice(self._endpoints, self._invocation.passed)
         for endpoint in self._endpoints:
             self._listeners.append(listen(endpoint, self._invocation.passed, self._make_factory, self._reactor))
         write_listeners(self._options.runroot, self.uris)

@@ -7,10 +7,11 @@ import ipaddress
 import os
 import socket
 import stat
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 
-from apiserver.daemon.endpoints import PassedEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
+from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, TcpEndpoint, TlsEndpoint, UnixEndpoint
 from apiserver.daemon.environment import PassedDescriptor
 
 _FAMILIES = {"UNIX": socket.AF_UNIX, "INET": socket.AF_INET, "INET6": socket.AF_INET6}
@@ -116,8 +117,28 @@ def find_passed(endpoint: PassedEndpoint, passed: tuple[PassedDescriptor, ...]) 
     for descriptor in passed:
         if endpoint.name is not None and descriptor.name == endpoint.name:
             return descriptor
-    which = f"name {endpoint.name!r}" if endpoint.index is None else f"index {endpoint.index}"
-    raise ListenError(f"no descriptor with {which} was passed ({len(passed)} in all)")
+    raise ListenError(f"no descriptor with {_which(endpoint)} was passed ({len(passed)} in all)")
+
+
+def refuse_twice(endpoints: Iterable[Endpoint], passed: tuple[PassedDescriptor, ...]) -> None:
+    """A descriptor can be taken over once: what closes it for one endpoint would close it for the other.
+
+    Raises:
+        ListenError: two endpoints mean the same one, or one that was not passed.
+    """
+    taken: dict[int, PassedEndpoint] = {}
+    for endpoint in endpoints:
+        if isinstance(endpoint, PassedEndpoint):
+            fd = find_passed(endpoint, passed).fd
+            if fd in taken:
+                raise ListenError(
+                    f"passed descriptor {fd} is named twice: with {_which(taken[fd])} and with {_which(endpoint)}"
+                )
+            taken[fd] = endpoint
+
+
+def _which(endpoint: PassedEndpoint) -> str:
+    return f"name {endpoint.name!r}" if endpoint.index is None else f"index {endpoint.index}"
 
 
 def take_passed(descriptor: PassedDescriptor, domain: str | None = None) -> ListeningSocket:

@@ -57,3 +57,13 @@ def test_a_descriptor_that_is_counted_and_not_there_is_named(tmp_path: Path, lis
 def test_one_that_is_there_is_served_whatever_others_are_missing(tmp_path: Path, listening: socket.socket) -> None:
     done = serve(tmp_path, listening, "--listen", "systemd:domain=UNIX:index=0", LISTEN_FDS="3")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize("second", ["index=0", "name=api"])
+def test_a_descriptor_that_is_named_twice_is_refused(tmp_path: Path, listening: socket.socket, second: str) -> None:
+    endpoints = ("--listen", "systemd:domain=UNIX:index=0", "--listen", f"systemd:domain=UNIX:{second}")
+    done = serve(tmp_path, listening, *endpoints, LISTEN_FDS="1", LISTEN_FDNAMES="api")
+    assert done.returncode == 1
+    (said,) = (line for line in done.stderr.splitlines() if " error " in line)
+    assert "cannot start: passed descriptor 3 is named twice: with index 0 and with " in said
+    assert "API service listening" not in done.stderr
