@@ -16,6 +16,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.logger import capturedLogs, formatEvent
 
 from apiserver.engine.containers.model import Container, ExecSession, Run, State
 from apiserver.engine.containers.options import ContainerOptions, Identity, Mounts, Process
@@ -250,8 +251,11 @@ async def test_a_taken_root_names_its_holder_and_is_free_after_its_death_though_
     child = int(holder.stdout.readline())
     lock = RootLock(tmp_path)
     try:
-        with pytest.raises(RootTaken, match=f"PID {holder.pid}: "):
+        with capturedLogs() as logged, pytest.raises(RootTaken, match=f"PID {holder.pid}: "):
             await lock.acquire(reactor, 0.2)
+        assert [formatEvent(event) for event in logged] == [
+            f"waiting for PID {holder.pid}, which uses {tmp_path}: 0.2 s at most"
+        ]
         holder.kill()
         holder.wait()
         await lock.acquire(reactor, 0.2)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from apiserver.errors import HostError
+
+log = Logger()
 
 RETRY_SECONDS = 0.05
 
@@ -43,13 +46,22 @@ class RootLock:
         return True
 
     async def acquire(self, clock: IReactorTime, limit: float) -> None:
-        """Wait for the lock, `limit` seconds at most.
+        """Wait for the lock, `limit` seconds at most; the log says for whom.
 
         Raises:
             RootTaken: names the holder's PID.
         """
         deadline = clock.seconds() + limit
+        said = False
         while not self.try_acquire():
+            if not said:
+                log.info(
+                    "waiting for PID {holder}, which uses {root}: {limit:g} s at most",
+                    holder=self.holder(),
+                    root=self._path.parent,
+                    limit=limit,
+                )
+                said = True
             if clock.seconds() >= deadline:
                 raise RootTaken(f"{self._path.parent} is used by another apiserver with PID {self.holder()}")
             await deferLater(clock, RETRY_SECONDS)
