@@ -6,6 +6,7 @@ import errno
 import select
 import socket
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
@@ -14,7 +15,7 @@ from twisted.logger import Logger
 from apiserver.daemon._twisted import adopt
 from apiserver.daemon.endpoints import Endpoint, PassedEndpoint, TlsEndpoint, UnixEndpoint
 from apiserver.daemon.environment import PassedDescriptor
-from apiserver.daemon.sockets import ListeningSocket, Reach, find_passed, open_tcp, open_unix, take_passed
+from apiserver.daemon.sockets import ListenError, ListeningSocket, Reach, find_passed, open_tcp, open_unix, take_passed
 
 log = Logger()
 
@@ -103,6 +104,8 @@ def listen(
     Raises:
         ListenError: it cannot; the message says where and why.
     """
+    if isinstance(endpoint, TlsEndpoint):
+        _need_openssl(endpoint)
     listening = _open(endpoint, passed)
     factory = make_factory(listening.uri)
     if isinstance(endpoint, TlsEndpoint):
@@ -129,6 +132,16 @@ def _warn_of_callers(listening: ListeningSocket) -> None:
         log.warn(
             "{uri} is reachable from other machines, and whoever calls this API is root on this one", uri=listening.uri
         )
+
+
+def _need_openssl(endpoint: TlsEndpoint) -> None:
+    try:
+        import_module("apiserver.daemon.tls")
+    except ImportError as error:
+        raise ListenError(
+            f"cannot listen on port {endpoint.port} with TLS: {error}; "
+            "the extra apiserver[tls] is not installed, which is: pip install 'twisted[tls]'"
+        ) from error
 
 
 def _over_tls(endpoint: TlsEndpoint, factory: IProtocolFactory) -> IProtocolFactory:

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -99,6 +100,17 @@ def test_a_root_that_is_somebody_elses_is_one_line_in_the_log_and_not_touched(
     assert "Traceback" not in done.stderr
     assert {path.stat().st_mode & 0o777 for path in (taken, taken / "www")} == {0o755}
     assert [path.name for path in taken.iterdir()] == ["www"]
+
+
+def test_tls_where_openssl_is_not_installed_is_one_line_that_says_what_to_install(tmp_path: Path) -> None:
+    without = "import sys; sys.modules.update(OpenSSL=None, cryptography=None); from apiserver.cli import main; main()"
+    places = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run")]
+    command = [sys.executable, "-c", without, "serve", *places, "--listen", "ssl:0:privateKey=/nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    (said,) = (line for line in done.stderr.splitlines() if "cannot start" in line)
+    assert "apiserver[tls]" in said
+    assert "Traceback" not in done.stderr
 
 
 def test_an_ssl_endpoint_answers_over_tls(tmp_path: Path) -> None:
