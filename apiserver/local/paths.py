@@ -19,6 +19,7 @@ _IN_ROOT = ("containers", "copies", "libexec", "storage", "tmp", "volumes")
 _IN_RUNROOT = ("bridges", "image-tools", "netavark", "netns", "runs", "runtime", "storage", "unsettled")
 _ALSO_IN_NEW_ROOT = frozenset({"lock", "libexec"})
 """What a first start makes before the state, and may have ended after."""
+_PID_BYTES = 16
 _FOUND = "lost+found"
 """An empty file system has it."""
 
@@ -129,8 +130,7 @@ class Paths(Struct, frozen=True):
         if not (self.root / "state.sqlite").exists() and not self.exit_program.exists():
             _refuse_others("--root", self.root, _IN_ROOT, lambda entry: entry.name in _ALSO_IN_NEW_ROOT)
         if not self.runs.is_dir() or not (self.runroot / "runtime").is_dir():
-            # A socket that systemd made for us is there before we are.
-            _refuse_others("--runroot", self.runroot, _IN_RUNROOT, Path.is_socket)
+            _refuse_others("--runroot", self.runroot, _IN_RUNROOT, _is_there_before_us)
         for directory in (self.root, self.runroot):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.chmod(0o700)
@@ -155,6 +155,15 @@ def _refuse_others(option: str, place: Path, names: Collection[str], also: Calla
                 f"{option} {place} has files of others in it ({entry.name!r}), and would be closed to all but root: "
                 "name an empty directory, or one that is not there"
             )
+
+
+def _is_there_before_us(entry: Path) -> bool:
+    """A socket that systemd made for us, or the file in which twistd has noted our process id."""
+    if entry.is_socket():
+        return True
+    if not entry.is_file() or entry.stat().st_size > _PID_BYTES:
+        return False
+    return entry.read_text(errors="replace").strip() == str(os.getpid())
 
 
 def _is_empty(directory: Path) -> bool:

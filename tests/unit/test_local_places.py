@@ -92,6 +92,16 @@ def test_empty_directories_and_new_file_systems_and_a_socket_that_waits_are_take
     assert made.root.stat().st_mode & 0o777 == made.volumes.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_pid_file_is_there_before_us_if_it_is_ours(tmp_path: Path) -> None:
+    made = Paths(tmp_path / "root", tmp_path / "run")
+    made.runroot.mkdir()
+    (made.runroot / "twistd.pid").write_text("1\n")
+    with pytest.raises(NotOurs, match=r"twistd\.pid"):
+        made.prepare()
+    (made.runroot / "twistd.pid").write_text(f"{os.getpid()}\n")
+    made.prepare()
+
+
 def test_a_root_in_use_goes_on_whatever_else_is_in_it_and_only_what_is_ours_is_closed(paths: Paths) -> None:
     (paths.root / "state.sqlite").touch()
     for base in (paths.root, paths.runroot):
