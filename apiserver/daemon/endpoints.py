@@ -35,12 +35,17 @@ class TcpEndpoint(Struct, frozen=True):
 
 
 class TlsEndpoint(Struct, frozen=True):
-    """`ssl:PORT:privateKey=FILE[:certKey=FILE][:interface=ADDRESS]`: PEM files; one may hold both."""
+    """`ssl:PORT:privateKey=FILE[:certKey=FILE][:clientCA=FILE][:interface=ADDRESS]`: PEM files; one may hold both.
+
+    Attributes:
+        client_authorities: certificates, one of which has to be above each client's; None: none is asked for.
+    """
 
     port: int
     private_key: Path
     certificate: Path
     interface: str = "127.0.0.1"
+    client_authorities: Path | None = None
 
 
 class PassedEndpoint(Struct, frozen=True):
@@ -59,7 +64,7 @@ Endpoint: TypeAlias = UnixEndpoint | TcpEndpoint | TlsEndpoint | PassedEndpoint
 _FIELDS = {
     "unix": (("path",), frozenset({"path", "mode", "group"})),
     "tcp": (("port",), frozenset({"port", "interface"})),
-    "ssl": (("port",), frozenset({"port", "interface", "privateKey", "certKey"})),
+    "ssl": (("port",), frozenset({"port", "interface", "privateKey", "certKey", "clientCA"})),
     "systemd": ((), frozenset({"domain", "index", "name"})),
 }
 
@@ -136,7 +141,8 @@ def _unix(text: str, fields: dict[str, str]) -> UnixEndpoint:
 def _tls(text: str, fields: dict[str, str]) -> TlsEndpoint:
     key = Path(_need(text, fields, "privateKey"))
     certificate = Path(fields.get("certKey", key))
-    return TlsEndpoint(_port(text, fields), key, certificate, _interface(text, fields))
+    authorities = Path(_need(text, fields, "clientCA")) if "clientCA" in fields else None
+    return TlsEndpoint(_port(text, fields), key, certificate, _interface(text, fields), authorities)
 
 
 def _passed(text: str, fields: dict[str, str]) -> PassedEndpoint:

@@ -110,7 +110,8 @@ def listen(
     factory = make_factory(listening.uri)
     if isinstance(endpoint, TlsEndpoint):
         factory = _over_tls(endpoint, factory)
-    _warn_of_callers(listening)
+    if not (isinstance(endpoint, TlsEndpoint) and endpoint.client_authorities):
+        _warn_of_callers(listening)
     listener = Listener(listening, factory, reactor)
     log.info("API service listening on {where} URI {uri}", where=listening.uri.partition("://")[2], uri=listening.uri)
     return listener

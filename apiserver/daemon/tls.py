@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography.x509 import (
     Certificate,
@@ -85,16 +85,20 @@ class _Factory(TLSMemoryBIOFactory):
 def over_tls(endpoint: TlsEndpoint, factory: IProtocolFactory) -> IProtocolFactory:
     """The factory behind TLS with the endpoint's key and certificate, and with those above it in the same file.
 
+    Where it names authorities for clients, a client without a certificate of theirs is not let in: its handshake fails.
+
     Raises:
         ListenError: a file cannot be read or holds no such thing, the key has a passphrase or is another one's.
     """
     try:
         key = _key(endpoint.private_key)
         own, *above = _certificates(endpoint.certificate)
+        trusted = None if endpoint.client_authorities is None else _authorities(endpoint.client_authorities)
         options = ssl.CertificateOptions(
             privateKey=key,
             certificate=crypto.X509.from_cryptography(own),
             extraCertChain=[crypto.X509.from_cryptography(each) for each in above],
+            trustRoot=trusted,  # without any no client is asked; with some each has to show a certificate
             acceptableProtocols=[b"http/1.1"],  # without any Twisted refuses all who offer some, as curl does
         )
         options.getContext()  # else made at the first connection, which it would fail
@@ -122,6 +126,11 @@ def certified_names(endpoint: TlsEndpoint) -> frozenset[str]:
     except (OSError, ValueError, DuplicateExtension) as error:
         raise ListenError(f"TLS on port {endpoint.port}: {error}") from error
     return frozenset(name.lower() for name in names)
+
+
+def _authorities(path: Path) -> Any:
+    found = [crypto.X509.from_cryptography(each) for each in _certificates(path)]
+    return ssl.trustRootFromCertificates([ssl.Certificate(each) for each in found])
 
 
 def _key(path: Path) -> crypto.PKey:

@@ -72,6 +72,36 @@ def test_a_client_needs_no_certificate(port: int, files: TlsFiles, docker: Docke
     assert bare.ok(*checked, "version", "--format", "{{.Server.Os}}") == "linux"
 
 
+def test_who_has_no_certificate_of_the_named_authority_is_not_let_in(
+    make_service: Callable[..., Service], files: TlsFiles, tmp_path: Path
+) -> None:
+    service = make_service("--idle-timeout", "0", "--listen", f"{files.endpoint}:clientCA={files.client / 'ca.pem'}")
+    service.start()
+    port = tls_port(service)
+    version = ("version", "--format", "{{.Server.Os}}")
+    assert TlsDocker(port, files, tmp_path).ok(*version) == "linux"
+    checked = ("--tlsverify", "--tlscacert", str(files.client / "ca.pem"))
+    other_cert, other_key = tmp_path / "other.cert", tmp_path / "other.key"
+    for file, pem in zip((other_cert, other_key), Authority("another").issue(["client"]), strict=True):
+        file.write_bytes(pem)
+    for shown, why in (((), "certificate required"), (("--tlscert", other_cert, "--tlskey", other_key), "unknown")):
+        said = Docker(f"tcp://localhost:{port}", tmp_path)(*checked, *map(str, shown), *version)
+        assert (said.code, said.stdout.strip(), why in said.stderr) == (1, "", True), said.stderr
+    assert service.terminate() == 0, service.log_tail()
+
+
+def test_authorities_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    files = TlsFiles(tmp_path)
+    places = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run")]
+    for authorities in (files.key, tmp_path / "nowhere"):
+        words = [str(PROGRAM), "serve", *places, "--listen", f"{files.endpoint}:clientCA={authorities}"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "TLS on port 0: " in done.stderr
+        assert str(authorities) in done.stderr
+
+
 def test_what_a_run_says_long_after_the_client_has_sent_its_last_byte_still_comes(docker: Docker) -> None:
     script = "sleep 1; head -c 3000000 /dev/zero; sleep 1; echo end"
     done = docker.binary("run", "--rm", "--network", "none", "busybox", "sh", "-c", script)

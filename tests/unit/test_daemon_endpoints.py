@@ -46,6 +46,8 @@ def test_one_pem_file_may_hold_key_and_certificate() -> None:
     both = Path("/k.pem")
     assert parse_endpoint("ssl:2376:privateKey=/k.pem") == TlsEndpoint(2376, both, both)
     assert parse_endpoint("ssl:2376:privateKey=/k.pem:certKey=/c.pem") == TlsEndpoint(2376, both, Path("/c.pem"))
+    asking = parse_endpoint("ssl:2376:privateKey=/k.pem:clientCA=/ca.pem")
+    assert asking == TlsEndpoint(2376, both, both, client_authorities=Path("/ca.pem"))
 
 
 def test_a_passed_descriptor_is_meant_by_index_or_name() -> None:
