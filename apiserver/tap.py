@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
@@ -69,5 +70,6 @@ def _end_with(status: Callable[[], int]) -> None:
     """Be the last to run, after twistd has removed its pid file, and end with our status instead of its own."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed as we were started
-            stream.flush()
+            with suppress(OSError):  # a terminal that is gone, perhaps: our status counts all the same
+                stream.flush()
     os._exit(status())

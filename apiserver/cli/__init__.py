@@ -30,6 +30,11 @@ def main() -> None:
         # Whoever read our output (`apiserver routes | head`) has seen enough; Python would fail again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    try:
+        sys.stderr.flush()
+    except OSError:
+        # What a terminal that is gone did not take, Python would try again, and end with a status of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     sys.exit(status)
 
 
