@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import http.client
 import os
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,27 @@ def tls_port(service: Service) -> int:
     """What it says of it in its log."""
     said = next(line for line in service.log().splitlines() if "URI ssl://" in line)
     return int(said.rpartition(":")[2])
+
+
+@contextmanager
+def over_tls(port: int, name: str, authority: Path, protocols: Sequence[str] = ()) -> Iterator[ssl.SSLSocket]:
+    """A connection that checks that it is `name` who answers."""
+    context = ssl.create_default_context(cafile=str(authority))
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    with (
+        socket.create_connection(("127.0.0.1", port), 30) as tcp,
+        context.wrap_socket(tcp, server_hostname=name) as client,
+    ):
+        yield client
+
+
+def ping(client: socket.socket, host: str) -> tuple[int, bytes]:
+    """The status and the body, of the last request on this connection."""
+    client.sendall(f"GET /_ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    answer = http.client.HTTPResponse(client)
+    answer.begin()
+    return answer.status, answer.read()
 
 
 class TlsDocker(Docker):
@@ -184,10 +207,10 @@ def test_docker_py_writes_to_an_exec_over_tls_and_reads_on(sdk: Any) -> None:
     assert sdk.api.exec_inspect(made["Id"])["ExitCode"] == 0
 
 
-def test_curl_which_offers_protocols_is_answered(service: Service, port: int, files: TlsFiles) -> None:
-    asked = ["curl", "--silent", "--show-error", "--cacert", str(files.client / "ca.pem")]
-    said = subprocess.run([*asked, f"https://127.0.0.1:{port}/_ping"], capture_output=True, check=False, timeout=60)
-    assert (said.stdout, said.stderr, said.returncode) == (b"OK", b"", 0)
+def test_a_client_that_offers_protocols_agrees_on_http_1_1(port: int, files: TlsFiles) -> None:
+    with over_tls(port, "localhost", files.client / "ca.pem", ["h2", "http/1.1"]) as client:
+        assert client.selected_alpn_protocol() == "http/1.1"
+        assert ping(client, "localhost") == (200, b"OK")
 
 
 # --- the service's end, with a client that does not read ---
@@ -234,27 +257,18 @@ def test_a_key_that_will_not_do_is_one_line_and_no_terminal_is_asked(tmp_path: P
 # --- by name ---
 
 
-def asked_for(name: str, port: int, scheme: str, *options: str) -> tuple[bytes, int]:
-    """What curl is told, and the status."""
-    words = ["curl", "--silent", "--show-error", "--write-out", "\n%{http_code}"]
-    where = ["--resolve", f"{name}:{port}:127.0.0.1", f"{scheme}://{name}:{port}/_ping"]
-    done = subprocess.run([*words, *options, *where], capture_output=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    body, _, status = done.stdout.rpartition(b"\n")
-    return body, int(status)
-
-
 def test_names_that_are_allowed_or_in_the_certificate_are_served(
     make_service: Callable[..., Service], tmp_path: Path
 ) -> None:
     files = TlsFiles(tmp_path, ["engine.example", "said.example"])
     service = make_service("--listen", files.endpoint, "--listen", "tcp:0", "--allowed-host", "Said.Example")
     service.start()
-    ca = ("--cacert", str(files.client / "ca.pem"))
-    assert asked_for("engine.example", tls_port(service), "https", *ca) == (b"OK", 200)
-    assert asked_for("said.example", tls_port(service), "https", *ca) == (b"OK", 200)
+    for name, status in (("engine.example", 200), ("said.example", 200), ("other.example", 403)):
+        with over_tls(tls_port(service), "engine.example", files.client / "ca.pem") as client:
+            assert ping(client, name)[0] == status
     plain = int(next(line for line in service.log().splitlines() if "URI tcp://" in line).rpartition(":")[2])
-    assert asked_for("said.example", plain, "http") == (b"OK", 200)
-    body, status = asked_for("engine.example", plain, "http")  # nobody checks a certificate there
-    assert (status, b"--allowed-host" in body) == (403, True)
-    assert asked_for("other.example", tls_port(service), "https", "--insecure")[1] == 403
+    with socket.create_connection(("127.0.0.1", plain), 30) as tcp:
+        assert ping(tcp, "said.example") == (200, b"OK")
+    with socket.create_connection(("127.0.0.1", plain), 30) as tcp:
+        status, body = ping(tcp, "engine.example")  # nobody checks a certificate there
+        assert (status, b"--allowed-host" in body) == (403, True)
