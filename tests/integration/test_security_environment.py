@@ -121,12 +121,12 @@ def test_nothing_of_it_is_in_files_or_logs(service: Service, docker: Docker) -> 
 
 def test_credentials_of_a_request_are_not_in_the_log(service: Service) -> None:
     connection = UnixConnection(service.socket)
-    headers = {"X-Registry-Auth": "eyJ-registry-4711", "Authorization": "Bearer bearer-4711"}
+    headers = {"X-Registry-Auth": "eyJ-registry-quetzal", "Authorization": "Bearer bearer-quetzal"}
     connection.request("POST", "/images/create?fromImage=nope", headers=headers)
     connection.getresponse().read()
     connection.close()
-    service.request("POST", "/auth", {"username": "u", "password": "password-4711"})
+    service.request("POST", "/auth", {"username": "u", "password": "password-quetzal"})
     service.request("POST", "/containers/create", {"Image": "nope", "Cmd": ["x"], "Env": ["A=visible"]})
     log = service.log()
     assert re.search("visible|/containers/create", log)
-    assert "4711" not in log
+    assert "quetzal" not in log
