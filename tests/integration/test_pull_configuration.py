@@ -7,6 +7,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.support.registry import (
     docker_registry,
     image_manifest,
 )
-from tests.support.service import Service
+from tests.support.service import Service, start_with_registries_conf
 
 MakeService = Callable[..., Service]
 REJECT_ALL = json.dumps({"default": [{"type": "reject"}]})
@@ -49,16 +50,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegist
 
 @pytest.fixture
 def configured(make_service: MakeService, tmp_path: Path) -> Callable[[str], Service]:
-    """A service on a host with this registries.conf."""
-
-    def start(conf: str) -> Service:
-        path = tmp_path / "registries.conf"
-        path.write_text(conf)
-        service = make_service("--idle-timeout", "0")
-        service.start(environment={"CONTAINERS_REGISTRIES_CONF": str(path)})
-        return service
-
-    return start
+    return partial(start_with_registries_conf, make_service, tmp_path)
 
 
 def libpod_pull(service: Service, query: str) -> tuple[int, list[dict[str, Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.integration.test_pull_docker import auth, pull
 from tests.support.image_archive import busybox_image
 from tests.support.registry import DockerRegistry, docker_registry
-from tests.support.service import Service
+from tests.support.service import Service, start_with_registries_conf
 
 MakeService = Callable[..., Service]
 
@@ -25,16 +26,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistr
 
 @pytest.fixture
 def mirrored(make_service: MakeService, tmp_path: Path) -> Callable[[str], Service]:
-    """A service on a host with this registries.conf."""
-
-    def start(conf: str) -> Service:
-        path = tmp_path / "registries.conf"
-        path.write_text(conf)
-        service = make_service("--idle-timeout", "0")
-        service.start(environment={"CONTAINERS_REGISTRIES_CONF": str(path)})
-        return service
-
-    return start
+    return partial(start_with_registries_conf, make_service, tmp_path)
 
 
 def mirror(host: str) -> str:

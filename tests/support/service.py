@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +214,12 @@ class Service:
         shutil.rmtree(self.folder)
         with contextlib.suppress(OSError):  # other services of this run are still there
             FOLDERS.rmdir()
+
+
+def start_with_registries_conf(make_service: Callable[..., Service], folder: Path, conf: str) -> Service:
+    """A service on a host with this registries.conf, which is put into `folder`."""
+    path = folder / "registries.conf"
+    path.write_text(conf)
+    service = make_service("--idle-timeout", "0")
+    service.start(environment={"CONTAINERS_REGISTRIES_CONF": str(path)})
+    return service
